@@ -1,0 +1,21 @@
+"""What can go wrong, in words a graph user understands.
+
+Every message names the input, what was found, what was needed and what to do. A message is made
+once, where the value is known; callers do not wrap it again.
+"""
+
+
+class DisPoseError(Exception):
+    """Base of every error the library raises on purpose."""
+
+
+class PoseError(DisPoseError):
+    """Poses are missing, damaged or do not fit together."""
+
+
+class MediaError(DisPoseError):
+    """A picture or video cannot be read, or a file cannot be written."""
+
+
+class MissingPackage(DisPoseError):
+    """An optional package is needed for what was asked and is not installed."""

@@ -1,0 +1,151 @@
+"""`PoseSequence`: one person through T frames, the form in which every stage takes poses.
+
+Several people are a list of sequences of equal length; a person who is absent from a frame is
+missing there. Poses are NumPy float64: they are tiny, and pixel-exact drawing (SPEC 4) and
+alignment to 1e-12 (SPEC 3) need the precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import PoseError
+from . import skeleton as sk
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSequence:
+    """128 points of one person (`skeleton.py`: body 18, left hand 21, right hand 21, face 68).
+
+    A missing point has score 0 and NaN coordinates, never (0, 0); the constructor sees to it. A
+    point with a low score keeps its coordinates: what counts as visible is the reader's choice.
+
+    Attributes:
+        points: (T, 128, 2) x, y as fractions of the canvas; may leave 0…1.
+        scores: (T, 128) confidence, 0…1.
+        canvas: (height, width) in pixels of the picture the pose was found in.
+    """
+
+    points: np.ndarray
+    scores: np.ndarray
+    canvas: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        points = np.array(self.points, dtype=np.float64)
+        scores = np.array(self.scores, dtype=np.float64)
+        frames = len(points)
+        if points.shape != (frames, sk.N_POINTS, 2) or scores.shape != (frames, sk.N_POINTS):
+            raise PoseError(
+                f"a pose needs points (T, {sk.N_POINTS}, 2) and scores (T, {sk.N_POINTS}), "
+                f"got {points.shape} and {scores.shape}."
+            )
+        missing = ~(np.isfinite(points).all(-1) & (scores > 0))
+        points[missing] = np.nan
+        scores[missing] = 0.0
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "scores", scores)
+
+    @classmethod
+    def empty(cls, frames: int, canvas: tuple[int, int]) -> PoseSequence:
+        """`frames` frames in which nothing was found."""
+        return cls(
+            np.full((frames, sk.N_POINTS, 2), np.nan), np.zeros((frames, sk.N_POINTS)), canvas
+        )
+
+    @classmethod
+    def from_parts(
+        cls,
+        canvas: tuple[int, int],
+        body: np.ndarray,
+        body_scores: np.ndarray,
+        hands: np.ndarray | None = None,
+        hands_scores: np.ndarray | None = None,
+        face: np.ndarray | None = None,
+        face_scores: np.ndarray | None = None,
+    ) -> PoseSequence:
+        """From body (T, 18, 2), hands (T, 2, 21, 2) left then right, face (T, 68, 2) and scores."""
+        pose = cls.empty(len(body), canvas)
+        points, scores = pose.points.copy(), pose.scores.copy()
+        points[:, sk.BODY_SLICE], scores[:, sk.BODY_SLICE] = body, body_scores
+        if hands is not None:
+            points[:, sk.HANDS_SLICE] = np.reshape(hands, (-1, 2 * sk.N_HAND, 2))
+            scores[:, sk.HANDS_SLICE] = np.reshape(hands_scores, (-1, 2 * sk.N_HAND))
+        if face is not None:
+            points[:, sk.FACE_SLICE], scores[:, sk.FACE_SLICE] = face, face_scores
+        return cls(points, scores, canvas)
+
+    @property
+    def body(self) -> np.ndarray:
+        """(T, 18, 2)"""
+        return self.points[:, sk.BODY_SLICE]
+
+    @property
+    def body_scores(self) -> np.ndarray:
+        """(T, 18)"""
+        return self.scores[:, sk.BODY_SLICE]
+
+    @property
+    def hands(self) -> np.ndarray:
+        """(T, 2, 21, 2), left then right"""
+        return self.points[:, sk.HANDS_SLICE].reshape(-1, 2, sk.N_HAND, 2)
+
+    @property
+    def hands_scores(self) -> np.ndarray:
+        """(T, 2, 21), left then right"""
+        return self.scores[:, sk.HANDS_SLICE].reshape(-1, 2, sk.N_HAND)
+
+    @property
+    def face(self) -> np.ndarray:
+        """(T, 68, 2)"""
+        return self.points[:, sk.FACE_SLICE]
+
+    @property
+    def face_scores(self) -> np.ndarray:
+        """(T, 68)"""
+        return self.scores[:, sk.FACE_SLICE]
+
+    @property
+    def present(self) -> np.ndarray:
+        """(T,) bool: frames in which at least one point was found."""
+        return (self.scores > 0).any(-1)
+
+    @property
+    def body_visible(self) -> np.ndarray:
+        """(T, 18) bool: body points with a score above `skeleton.VISIBLE` (SPEC 2.4)."""
+        return self.body_scores > sk.VISIBLE
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, frames: int | slice | Sequence[int] | np.ndarray) -> PoseSequence:
+        """Some of the frames; a single index gives a sequence of one."""
+        if isinstance(frames, (int, np.integer)):
+            frames = [int(frames)]
+        return replace(self, points=self.points[frames], scores=self.scores[frames])
+
+    def with_points(self, points: np.ndarray, scores: np.ndarray | None = None) -> PoseSequence:
+        """The same person with other coordinates, and other scores when given."""
+        return replace(self, points=points, scores=self.scores if scores is None else scores)
+
+
+def make_clip(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:
+    """Entry 0 is the reference pose, entries 1…F the aligned driving poses (DESIGN 2).
+
+    Raises:
+        PoseError: the reference is not exactly one pose, or there is no driving pose.
+    """
+    if len(reference) != 1:
+        raise PoseError(
+            f"reference pose: {len(reference)} poses, needed 1. "
+            "Connect the pose of the reference picture here and those of the video to 'driving'."
+        )
+    if len(driving) == 0:
+        raise PoseError("driving poses: the list is empty. Extract or load at least one pose.")
+    return PoseSequence(
+        np.concatenate([reference.points, driving.points]),
+        np.concatenate([reference.scores, driving.scores]),
+        reference.canvas,
+    )
