@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import numbers
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def read_openpose(
     Args:
         frames: one dict a frame, or a single dict for one frame.
         name: what to call this input in an error.
-        canvas: (H, W) for frames that do not say theirs.
+        canvas: (H, W) for frames that do not say theirs; else the first one that is said.
 
     Returns:
         As many sequences as the fullest frame has people, at least one, all of T frames.
@@ -63,9 +64,7 @@ def read_openpose(
         raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
     raw = [_read_frame(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
     fractions = _are_fractions(raw)
-    sizes = [
-        _canvas_of(frame, canvas, fractions, f"{name}, frame {i}") for i, frame in enumerate(frames)
-    ]
+    sizes = _canvases(frames, canvas, fractions, name)
 
     shape = (max(1, max(len(people) for people in raw)), len(frames), sk.N_POINTS)
     values = np.zeros((*shape, 3))
@@ -136,9 +135,11 @@ def _read_person(person: dict, where: str) -> np.ndarray:
     values = np.zeros((sk.N_POINTS, 3))
     for key, part, counts in _PARTS:
         flat = person.get(key)
-        if not flat:
+        if flat is None:
             continue
         found = _read_list(flat, counts, f"{where}, {key}")
+        if len(found) == 0:
+            continue
         if len(found) == 25:
             found = found[list(BODY_25_TO_18)]
         values[part] = found[: part.stop - part.start]  # 70 face points: 68 and two pupils
@@ -147,14 +148,15 @@ def _read_person(person: dict, where: str) -> np.ndarray:
 
 def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np.ndarray:
     """A flat x, y, c list as (n, 3)."""
-    if len(flat) not in [3 * n for n in counts]:
+    if isinstance(flat, (str, dict)) or not hasattr(flat, "__len__"):
+        raise PoseError(f"{where}: {flat!r:.40} is not a list of numbers. Save the poses again.")
+    if len(flat) not in [0, *(3 * n for n in counts)]:
         raise PoseError(
             f"{where}: {len(flat)} values, needed {' or '.join(str(3 * n) for n in counts)} "
             "(x, y, confidence for each point). The file may be cut off or of another skeleton."
         )
     for i, value in enumerate(flat):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not _is_number(value):
             raise PoseError(
                 f"{where}: value {i} (point {i // 3}) is {value!r}, not a finite number. "
                 "Write 0, 0, 0 for a point that is missing."
@@ -165,25 +167,41 @@ def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np
     return found
 
 
+def _is_number(value: object) -> bool:
+    """A finite number, NumPy's included: packs leave those in POSE_KEYPOINT."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
+
+
 def _are_fractions(raw: list[list[np.ndarray]]) -> bool:
     seen = [person[person[:, 2] > 0, :2] for people in raw for person in people]
     return not seen or np.abs(np.concatenate(seen)).max(initial=0.0) <= LARGEST_FRACTION
 
 
-def _canvas_of(
-    frame: dict, fallback: tuple[int, int] | None, fractions: bool, where: str
-) -> tuple[int, int]:
+def _canvases(
+    frames: Sequence[dict], fallback: tuple[int, int] | None, fractions: bool, name: str
+) -> list[tuple[int, int]]:
+    """(H, W) of every frame. Writers leave it out of frames without people, so the first one
+    that is named stands in for those that are not."""
+    named = [_named_canvas(frame) for frame in frames]
+    fallback = fallback or next((size for size in named if size), (1, 1) if fractions else None)
+    if fallback is None:
+        raise PoseError(
+            f"{name}: coordinates are pixels but canvas_width and canvas_height are missing. "
+            "Add the size of the picture the poses were found in."
+        )
+    return [size or fallback for size in named]
+
+
+def _named_canvas(frame: dict) -> tuple[int, int] | None:
     size = (frame.get("canvas_height"), frame.get("canvas_width"))
-    if all(isinstance(s, (int, float)) and math.isfinite(s) and s >= 1 for s in size):
+    if all(_is_number(s) and s >= 1 for s in size):
         return int(size[0]), int(size[1])
-    if fallback is not None:
-        return fallback
-    if fractions:
-        return 1, 1
-    raise PoseError(
-        f"{where}: coordinates are pixels but canvas_width and canvas_height are missing. "
-        "Add the size of the picture the poses were found in."
-    )
+    return None
 
 
 def _flat_lists(person: PoseSequence) -> list[dict]:

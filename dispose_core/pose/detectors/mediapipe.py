@@ -1,0 +1,173 @@
+"""MediaPipe Holistic 0.10.21: body, hands and face of one person, on the CPU.
+
+Its wheel carries the models (the full pose network; the lite and heavy ones would have to be
+downloaded), so nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+
+import numpy as np
+
+from ...errors import MissingPackage
+from ...progress import Progress, no_progress
+from .. import skeleton as sk
+from ..detect import checked_frames
+from ..repair import smooth
+from ..sequence import PoseSequence
+
+_INSTALL = (
+    "Install it with: pip install --no-deps mediapipe==0.10.21, and beside it: "
+    'pip install "numpy<2" "protobuf>=4.25.3,<5" attrs matplotlib and one OpenCV. '
+    "There are wheels for Python 3.10 to 3.12. Or load poses from a file."
+)
+
+# Among MediaPipe's 33 body points.
+_EYES_AND_NOSE = [0, 2, 5]
+_SHOULDERS = [11, 12]
+
+# For each of the 18 OpenPose body points the one of MediaPipe's 33. The neck is the middle of the
+# shoulders: this entry only keeps its place.
+_BODY = np.array([0, 11, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7])
+
+# The iBUG 68 face points among the 468 of MediaPipe's canonical face mesh. As in iBUG, the list
+# starts at the person's right.
+_FACE = np.array([
+    127, 234, 93, 132, 58, 136, 149, 148, 152, 377, 378, 365, 288, 361, 323, 454, 356,  # jaw
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
+    168, 197, 5, 1, 98, 97, 2, 326, 327,  # nose: bridge to tip, then below the nostrils
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
+    61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91,  # outer lips
+    78, 81, 13, 311, 308, 402, 14, 178,  # inner lips
+])  # fmt: skip
+
+# What MediaPipe writes to the error stream each time a graph starts, whatever its settings.
+_CHATTER = ("I0000 ", "W0000 ", "INFO: Created TensorFlow Lite", "WARNING: All log messages")
+
+# Two threads that set the error stream aside at once would lose it.
+_STREAM_LOCK = threading.Lock()
+
+
+class MediaPipeDetector:
+    """Follows one person through a clip; see `PoseDetector`.
+
+    Body scores are MediaPipe's visibility. A hand has no score of its own and takes that of its
+    wrist, a face that of eyes and nose. A point outside of the picture was guessed and counts as
+    missing.
+    """
+
+    name = "mediapipe"
+
+    def __init__(self, smoothing: bool = True) -> None:
+        """
+        Args:
+            smoothing: take the tremble off the found points (`repair.smooth`).
+
+        Raises:
+            MissingPackage: MediaPipe is not installed or its companions do not fit.
+        """
+        self.smoothing = smoothing
+        self._holistic = _import_holistic()
+
+    def detect(
+        self,
+        frames: Iterable[np.ndarray],
+        total: int | None = None,
+        on_frame: Progress = no_progress,
+    ) -> list[PoseSequence]:
+        pictures = checked_frames(frames)
+        first = next(pictures)
+        with ExitStack() as closing:
+            with _quiet():  # the graph starts up with its first picture
+                graph = closing.enter_context(self._start())
+                found = [_read(graph.process(first))]
+            on_frame(1, total or 1)
+            for picture in pictures:
+                found.append(_read(graph.process(picture)))
+                on_frame(len(found), total or len(found))
+        points, scores = (np.stack(part) for part in zip(*found, strict=True))
+        pose = PoseSequence(points, scores, first.shape[:2])
+        return [smooth(pose) if self.smoothing else pose]
+
+    def _start(self):
+        try:
+            # MediaPipe's own smoothing only looks back, and lags; ours has the whole clip.
+            return self._holistic.Holistic(smooth_landmarks=False)
+        except RuntimeError as e:  # protobuf 5 writes a graph that MediaPipe cannot read
+            raise MissingPackage(
+                f"MediaPipe cannot start beside protobuf {importlib.metadata.version('protobuf')}"
+                f", which it needs below 5. {_INSTALL}"
+            ) from e
+
+
+def _import_holistic() -> ModuleType:
+    """The module mediapipe.python.solutions.holistic."""
+    try:
+        with warnings.catch_warnings(), _quiet():
+            warnings.simplefilter("ignore")
+            from mediapipe.python.solutions import holistic
+    except (ImportError, AttributeError, TypeError) as e:
+        # AttributeError and TypeError are how an unfit protobuf shows.
+        raise MissingPackage(
+            f"pose detector 'mediapipe': MediaPipe 0.10.21 cannot be used here ({e}). {_INSTALL}"
+        ) from e
+    return holistic
+
+
+def _read(result) -> tuple[np.ndarray, np.ndarray]:
+    """One Holistic result as our points (128, 2) and scores (128,)."""
+    points, scores = np.full((sk.N_POINTS, 2), np.nan), np.zeros(sk.N_POINTS)
+    if result.pose_landmarks is None:
+        return points, scores
+    found = [(mark.x, mark.y, mark.visibility) for mark in result.pose_landmarks.landmark]
+    pose = np.array(found)  # (33, 3)
+    body = pose[_BODY]
+    body[1, :2] = pose[_SHOULDERS, :2].mean(0)
+    body[1, 2] = pose[_SHOULDERS, 2].min()
+    points[sk.BODY_SLICE], scores[sk.BODY_SLICE] = body[:, :2], body[:, 2]
+    for part, marks, only, score in (
+        (sk.LEFT_HAND_SLICE, result.left_hand_landmarks, slice(None), body[7, 2]),
+        (sk.RIGHT_HAND_SLICE, result.right_hand_landmarks, slice(None), body[4, 2]),
+        (sk.FACE_SLICE, result.face_landmarks, _FACE, pose[_EYES_AND_NOSE, 2].mean()),
+    ):
+        if marks is not None:
+            points[part] = np.array([(mark.x, mark.y) for mark in marks.landmark])[only]
+            scores[part] = score
+    guessed = ((points < 0) | (points > 1)).any(-1)
+    scores[guessed] = 0.0
+    return points, scores
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MediaPipe's start-up chatter from the error stream; anything else still appears.
+
+    Its native code writes there directly, so the stream itself is set aside for a moment.
+    """
+    with _STREAM_LOCK:
+        try:
+            sys.stderr.flush()
+            kept = os.dup(2)
+        except (OSError, AttributeError, ValueError):  # a program without an error stream
+            yield
+            return
+        with tempfile.TemporaryFile() as aside:
+            os.dup2(aside.fileno(), 2)
+            try:
+                yield
+            finally:
+                sys.stderr.flush()
+                os.dup2(kept, 2)
+                os.close(kept)
+                aside.seek(0)
+                lines = aside.read().decode(errors="replace").splitlines(keepends=True)
+                os.write(2, "".join(s for s in lines if not s.startswith(_CHATTER)).encode())

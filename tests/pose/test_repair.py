@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dispose_core.pose import skeleton as sk
+from dispose_core.pose.frame_names import name_frames
+from dispose_core.pose.repair import fill_gaps, smooth
+from dispose_core.pose.sequence import PoseSequence
+
+WRIST = 4
+
+
+def walking(frames: int) -> PoseSequence:
+    """All 128 points at (t / 100, t² / 10000) with scores 0.5 + t / 100."""
+    t = np.arange(frames) / 100
+    points = np.broadcast_to(np.stack([t, t * t], -1)[:, None], (frames, 128, 2))
+    return PoseSequence(points, np.broadcast_to(0.5 + t[:, None], (frames, 128)), (100, 100))
+
+
+def test_a_gap_is_filled_along_a_straight_line(hide):
+    filled, report = fill_gaps(hide(walking(20), slice(12, 16)), max_gap=12)
+
+    # From frame 11 at (0.11, 0.0121) to frame 16 at (0.16, 0.0256): 0.0027 a frame.
+    assert filled.points[12:16, 0, 0].tolist() == pytest.approx([0.12, 0.13, 0.14, 0.15])
+    assert filled.points[12:16, 127, 1].tolist() == pytest.approx([0.0148, 0.0175, 0.0202, 0.0229])
+    assert filled.scores[12:16, 60].tolist() == pytest.approx([0.62, 0.63, 0.64, 0.65])
+    assert report == ["frames 12–15: no person found; filled by interpolation"]
+
+
+def test_a_gap_at_the_limit_is_filled_and_one_longer_is_not(hide):
+    pose = hide(hide(walking(60), slice(5, 8)), slice(30, 34))
+
+    filled, report = fill_gaps(pose, max_gap=3)
+
+    assert filled.present[5:8].all()
+    assert not filled.present[30:34].any()
+    assert report == [
+        "frames 5–7: no person found; filled by interpolation",
+        "frames 30–33: no person found for 4 frames (limit 3); left empty",
+    ]
+
+
+def test_a_clip_that_starts_empty_does_not_borrow_from_its_end(hide):
+    filled, _ = fill_gaps(hide(walking(10), [0, 1]), max_gap=12)
+
+    assert not filled.present[:2].any()
+
+
+def test_nothing_is_invented_before_the_first_and_after_the_last_pose(hide):
+    filled, report = fill_gaps(hide(walking(10), [0, 1, 9]), max_gap=12)
+
+    assert filled.present.tolist() == [False] * 2 + [True] * 7 + [False]
+    assert report == [
+        "frames 0–1: no person found before the first pose; left empty",
+        "frame 9: no person found after the last pose; left empty",
+    ]
+
+
+def test_a_clip_without_anybody_stays_empty():
+    filled, report = fill_gaps(PoseSequence.empty(4, (9, 9)), max_gap=12)
+
+    assert not filled.present.any()
+    assert report == ["frames 0–3: no person found; left empty"]
+
+
+def test_no_gap_is_filled_when_the_limit_is_zero(hide):
+    pose = hide(walking(5), 2)
+
+    assert not fill_gaps(pose, max_gap=0)[0].present[2]
+
+
+def test_single_joints_have_gaps_of_their_own(hide):
+    pose = hide(hide(walking(20), slice(3, 5), WRIST), 9, sk.LEFT_HAND_SLICE)
+
+    filled, report = fill_gaps(pose, max_gap=12)
+
+    assert filled.points[3:5, WRIST, 0].tolist() == pytest.approx([0.03, 0.04])
+    assert report == ["filled by interpolation: RWrist (3–4), left hand (9)"]
+
+
+def test_an_unsure_body_joint_is_a_gap_but_an_unsure_finger_is_not(hide):
+    pose = walking(3)
+    points = pose.points.copy()
+    points[1, [WRIST, 20]] = 0.9
+    pose = hide(pose.with_points(points), 1, [WRIST, 20], 0.3)
+
+    filled, _ = fill_gaps(pose, max_gap=12)
+
+    assert filled.points[1, WRIST].tolist() == pytest.approx([0.01, 0.0002])
+    assert filled.scores[1, WRIST] == pytest.approx(0.51)
+    assert filled.points[1, 20].tolist() == [0.9, 0.9]
+
+
+def test_an_unsure_joint_that_is_not_filled_keeps_its_place(hide):
+    pose = hide(walking(6), slice(2, 6), WRIST, 0.2)
+
+    filled, report = fill_gaps(pose, max_gap=12)
+
+    assert np.array_equal(filled.points, pose.points)
+    assert np.array_equal(filled.scores, pose.scores)
+    assert report == ["not seen and left so: RWrist (2–5)"]
+
+
+def test_joints_that_are_never_seen_are_named_once(standing, hide):
+    pose = hide(standing(8), slice(None), [9, 10, 12, 13])
+
+    assert fill_gaps(pose, 12)[1] == ["never seen: RKnee, RAnkle, LKnee, LAnkle"]
+
+
+def test_a_complete_clip_is_untouched_and_not_talked_about():
+    pose = walking(30)
+    filled, report = fill_gaps(pose, 12)
+
+    assert np.array_equal(filled.points, pose.points)
+    assert report == []
+
+
+def test_smoothing_follows_a_parabola_exactly():
+    pose = walking(12)
+
+    np.testing.assert_allclose(smooth(pose).points, pose.points, atol=1e-15)
+
+
+def test_smoothing_takes_down_a_spike_in_place():
+    pose = walking(9)
+    points = np.zeros_like(pose.points)
+    points[4, WRIST] = 35.0
+
+    smoothed = smooth(pose.with_points(points)).points[:, WRIST, 0]
+
+    assert smoothed.tolist() == pytest.approx([0, 0, -3, 12, 17, 12, -3, 0, 0])
+
+
+def test_smoothing_leaves_the_ends_and_what_is_beside_a_gap(hide):
+    rng = np.random.default_rng(0)
+    pose = walking(12)
+    pose = hide(pose.with_points(rng.random(pose.points.shape)), 5)
+
+    smoothed = smooth(pose)
+
+    changed = np.isfinite(pose.points) & (smoothed.points != pose.points)
+    # Frame 5 is missing: frames 3–7 have it in their window.
+    assert changed.any((1, 2)).tolist() == [
+        False,
+        False,
+        True,
+        *[False] * 5,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert smoothed.present.tolist() == pose.present.tolist()
+
+
+@pytest.mark.parametrize("frames", [0, 1, 4])
+def test_a_clip_shorter_than_the_window_is_not_smoothed(frames):
+    pose = walking(frames)
+
+    assert np.array_equal(smooth(pose).points, pose.points)
+
+
+def test_frames_are_named_in_stretches():
+    mask = np.zeros(30, dtype=bool)
+    mask[[7]] = True
+    assert name_frames(mask) == "frame 7"
+    mask[12:16] = True
+    mask[29] = True
+    assert name_frames(mask) == "frames 7, 12–15, 29"
+    mask = np.arange(30) % 2 == 0
+    assert name_frames(mask) == "frames 0, 2, 4, 6, 8, 10, …"
