@@ -1,0 +1,78 @@
+"""Sparse flow: where each joint goes from the reference to each entry (SPEC 5.3, 5.4).
+
+One value at the joint's pixel and a mask that says so: what the CMP network reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..pose.sequence import PoseSequence
+from .joints import body_joints, last_on_pixel, to_pixels
+
+
+def sparse_marks(
+    clip: PoseSequence,
+    size: tuple[int, int],
+    grid: tuple[int, int] | None = None,
+    reference: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Joint motion from entry 0, one mark a joint.
+
+    Joints that are missing in the reference or in the entry leave no mark. The official code
+    takes them to be at (0, 0); `reference` keeps that.
+
+    Args:
+        clip: F+1 poses, entry 0 the reference.
+        size: (H, W) of the picture: joints outside are held at its edge.
+        grid: (h, w) the marks are for; `size` when None.
+
+    Returns:
+        (F+1, 18, 2) int64 grid x, y; (F+1, 18, 2) float64 dx, dy in pixels of the grid;
+        (F+1, 18) bool, false for joints without a mark and for those under a later one.
+    """
+    points, seen = body_joints(clip)
+    track = to_pixels(points, size)
+    if grid is not None and grid != size:
+        # Divided first, then multiplied: the truncation below must meet the official pixel.
+        track = track / track.new_tensor(size[::-1]) * track.new_tensor(grid[::-1])
+    pixels = track[:1].long().expand(len(track), -1, -1)
+    shown = torch.ones_like(seen) if reference else seen & seen[:1]
+    return pixels, track - track[:1], last_on_pixel(pixels, shown)
+
+
+def sparse_flow(
+    clip: PoseSequence,
+    size: tuple[int, int],
+    grid: tuple[int, int] | None = None,
+    entries: Sequence[int] | None = None,
+    reference: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`sparse_marks` as pictures.
+
+    Args:
+        entries: absolute entries wanted; all when None. The others as in `sparse_marks`.
+
+    Returns:
+        (n, 2, h, w) float32 flow, (dx, dy) in pixels of the grid, zero away from joints;
+        (n, 2, h, w) float32 mask, 1 in both channels at joints.
+    """
+    pixels, displacements, shown = sparse_marks(clip, size, grid, reference)
+    chosen = torch.arange(len(clip))[slice(None) if entries is None else list(entries)]
+    entry, joint = shown[chosen].nonzero(as_tuple=True)
+    x, y = pixels[chosen[entry], joint].unbind(-1)
+
+    flow = torch.zeros(len(chosen), 2, *(grid or size))
+    mask = torch.zeros_like(flow[:, :1])
+    flow[entry, :, y, x] = displacements[chosen[entry], joint].to(flow)
+    mask[entry, :, y, x] = 1.0
+    return flow, mask.expand_as(flow)
+
+
+def picture_on_grid(picture: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(3, H, W) -> (3, h, w) by the nearest pixel, as the CMP network was given it (SPEC 5.4)."""
+    return F.interpolate(picture[None], grid, mode="nearest")[0]

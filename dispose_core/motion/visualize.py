@@ -1,0 +1,168 @@
+"""Motion to look at: flow in colour beside arrows on the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DisPoseError
+from .field import Entries, MotionField
+
+# Steps from one pure colour to the next round the wheel of Baker et al. (A Database and Evaluation
+# Methodology for Optical Flow, IJCV 2011): red, yellow, green, cyan, blue, magenta.
+_STEPS = (15, 6, 4, 11, 13, 6)
+_CORNERS = (
+    (1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 1.0),
+    (1.0, 0.0, 1.0), (1.0, 0.0, 0.0),
+)  # fmt: skip
+# Colours between two steps, so that no two neighbours differ by more than a level of 8 bits.
+FINE = 64
+
+# Arrows stand this far apart and the key is this large, as shares of the picture's shorter side.
+ARROW_SPACING = 1 / 24
+KEY = 1 / 5
+# Arrows are this much darker than the wheel's pure colours: yellow must show on white.
+ARROW_DEPTH = 0.85
+# Shorter motion than this many pixels shows no arrow.
+LEAST_ARROW = 2.0
+# Under the arrows the picture keeps this share of its colour, so that theirs can be told.
+FADE = 0.3
+
+
+def colour_wheel(flow: Tensor, max_motion: float | None = None) -> Tensor:
+    """Flow as colours: hue is direction, strength is distance; white does not move.
+
+    Strength grows with the square root of the distance: in a dance a hand moves twenty times as
+    far as the hips, and both should be seen.
+
+    Args:
+        flow: (n, 2, h, w) dx, dy.
+        max_motion: what full strength stands for, in the flow's unit; the longest motion in
+            `flow` when None. Longer motion shows darker.
+
+    Returns:
+        (n, 3, h, w) 0…1, RGB.
+    """
+    length = torch.hypot(flow[:, :1], flow[:, 1:])
+    if max_motion is None:
+        max_motion = length.max().item() if length.numel() else 0.0
+    strength = (length / max(max_motion, 1e-6)).sqrt()
+    pure = _hue(flow)
+    return torch.where(strength <= 1, 1 - strength * (1 - pure), 0.75 * pure)
+
+
+def draw_arrows(picture: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
+    """Arrows from places on the picture to where they move, in the colours of `colour_wheel`.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        flow: (2, H, W) dx, dy in pixels.
+        spacing: pixels between arrows.
+
+    Returns:
+        (H, W, 3) uint8, a new picture, its own colours paler.
+    """
+    first = spacing // 2
+    sampled = flow[:, first::spacing, first::spacing]
+    colours = _to_bytes(ARROW_DEPTH * _hue(sampled[None])[0]).reshape(-1, 3)
+    row, column = np.indices(sampled.shape[1:]).reshape(2, -1)
+    start = np.stack([column, row], -1) * spacing + first
+    motion = sampled.flatten(1).t().numpy()
+    length = np.linalg.norm(motion, axis=-1)
+    order = np.argsort(length, kind="stable")  # the longest on top
+    order = order[length[order] > LEAST_ARROW]
+
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    canvas = cv2.addWeighted(grey, 1 - FADE, picture, FADE, 0)
+    thin = max(1, round(min(picture.shape[:2]) / 290))
+    head = np.clip(length * 0.35, 3 * thin, 0.5 * spacing) / np.maximum(length, 1e-6)
+    for i in order:
+        tail, tip = start[i].tolist(), np.rint(start[i] + motion[i]).astype(int).tolist()
+        # A white line under the coloured one: legible on any picture.
+        for colour, width in (((255, 255, 255), thin + 2), (colours[i].tolist(), thin)):
+            cv2.arrowedLine(canvas, tail, tip, colour, width, cv2.LINE_AA, tipLength=float(head[i]))
+    return canvas
+
+
+def motion_pictures(
+    picture: Tensor, field: MotionField, entries: Entries = None
+) -> Iterator[np.ndarray]:
+    """The field's flow in colour beside arrows on the picture, one entry at a time.
+
+    Colours mean the same in all pictures of a clip; the key in the corner says how far the
+    strongest moves.
+
+    Args:
+        picture: (3, H, W) reference, 0…1.
+        field: of this picture.
+        entries: absolute entries; all when None.
+
+    Yields:
+        (H, 2·W, 3) uint8, RGB.
+
+    Raises:
+        DisPoseError: picture and field differ in size, or the field has no such entry.
+    """
+    size = tuple(picture.shape[-2:])
+    if size != tuple(field.size):
+        raise DisPoseError(
+            f"motion pictures: the picture is {size[1]}×{size[0]}, its motion field is for "
+            f"{field.size[1]}×{field.size[0]}. Use the picture the field was made from."
+        )
+    return _draw(picture, field.slice(entries), field.largest_motion())
+
+
+def _draw(picture: Tensor, field: MotionField, max_motion: float) -> Iterator[np.ndarray]:
+    base = _to_bytes(picture)
+    shorter = min(base.shape[:2])
+    spacing = max(4, round(shorter * ARROW_SPACING))
+    key = _key(max(24, round(shorter * KEY)), max_motion)
+    for entry in range(len(field)):
+        flow = field.frames([entry])
+        wheel = _to_bytes(colour_wheel(flow, max_motion)[0])
+        corner = wheel[-len(key) :, : key.shape[1]]
+        np.minimum(corner, key, out=corner)
+        yield np.concatenate([wheel, draw_arrows(base, flow[0], spacing)], 1)
+
+
+def _hue(flow: Tensor) -> Tensor:
+    """(n, 2, h, w) dx, dy -> (n, 3, h, w) the pure colour of its direction; red is to the right."""
+    turn = torch.atan2(flow[:, 1], flow[:, 0]) / (2 * math.pi) % 1.0
+    wheel = _wheel().to(flow)
+    return wheel[:, (turn * wheel.shape[1]).long().clamp_max(wheel.shape[1] - 1)].movedim(0, 1)
+
+
+@lru_cache(maxsize=1)
+def _wheel() -> Tensor:
+    """(3, 55·FINE) the colours once round, starting to the right and turning downwards."""
+    runs = [
+        torch.lerp(torch.tensor(a)[:, None], torch.tensor(b)[:, None], torch.arange(n) / n)
+        for a, b, n in zip(_CORNERS[:-1], _CORNERS[1:], (n * FINE for n in _STEPS), strict=True)
+    ]
+    return torch.cat(runs, 1)
+
+
+def _key(side: int, max_motion: float) -> np.ndarray:
+    """A small wheel with the distance its rim stands for, on white."""
+    across = torch.linspace(-1.15, 1.15, side)
+    flow = torch.stack(torch.meshgrid(across, across, indexing="xy"))
+    disc = _to_bytes(torch.where(flow.norm(dim=0) <= 1, colour_wheel(flow[None], 1.0)[0], 1.0))
+    radius = round(side / 2.3)
+    cv2.circle(disc, (side // 2, side // 2), radius, (110, 110, 110), 1, cv2.LINE_AA)
+    text, scale = f"{max_motion:.0f} px", side / 190
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    strip = np.full((height + side // 10, side, 3), 255, np.uint8)
+    place = ((side - width) // 2, height)
+    cv2.putText(strip, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (60, 60, 60), 1, cv2.LINE_AA)
+    return np.concatenate([disc, strip])
+
+
+def _to_bytes(picture: Tensor) -> np.ndarray:
+    """(3, H, W) 0…1 -> (H, W, 3) uint8."""
+    return picture.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy().copy()
