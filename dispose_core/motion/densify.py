@@ -23,6 +23,7 @@ class DenseMotion:
 
     grid: Tensor  # (F+1, 2, h, w) pixels of the grid
     layer: Tensor | None = None  # (h, w)
+    subject: Tensor | None = None  # (h, w) 0…1
     resample: Literal["bilinear", "nearest"] = "bilinear"
     report: list[str] = field(default_factory=list)
 
@@ -86,7 +87,9 @@ def motion_field(
     points = trajectory_points(clip, reference)
     size = tuple(picture.shape[-2:])
     report = [*_report(clip, size, grid, points), *motion.report]
-    return MotionField(grid, points, size, valid, motion.layer, motion.resample, report)
+    return MotionField(
+        grid, points, size, valid, motion.layer, motion.subject, motion.resample, report
+    )
 
 
 def _check_picture(picture: Tensor) -> None:

@@ -32,6 +32,7 @@ class MotionField:
         size: (H, W) of the picture.
         valid: (F+1,) bool: entries that have a pose; the flow of others is zero.
         layer: (h, w) drawing order of the grid's points where known, larger is nearer.
+        subject: (h, w) 0…1, where the person is on the grid, where the densifier knows.
         resample: how the grid is enlarged (SPEC 6: CMP's is nearest).
         report: what was decided on the way, a line each.
     """
@@ -41,6 +42,7 @@ class MotionField:
     size: tuple[int, int]
     valid: Tensor
     layer: Tensor | None = None
+    subject: Tensor | None = None
     resample: Literal["bilinear", "nearest"] = "bilinear"
     report: list[str] = field(default_factory=list)
 

@@ -3,9 +3,9 @@
 For other programs, at the size asked for (np.load reads it):
     flow (F+1, 2, H, W) and trajectory (F+1, 2, H, W) float32, (dx, dy) in pixels;
     valid (F+1,) bool; size (2,) H, W. Entry n+1 belongs to pose n of the driving list.
-For ourselves, small: grid, start, end, visible, layer, resample, report and picture_size, the parts
-of `MotionField` by their names, text as UTF-8 bytes. `load_field` needs these or, from other
-programs, flow, valid and size.
+For ourselves, small: grid, start, end, visible, layer, subject, resample, report and picture_size,
+the parts of `MotionField` by their names, text as UTF-8 bytes. `load_field` needs these or, from
+other programs, flow, valid and size.
 
 Nothing in a file is ever unpickled, and nothing is allocated that the file does not hold.
 """
@@ -36,6 +36,8 @@ LEVEL = 1
 # What deflate can do at best; a member that claims more is damaged or made to fill the memory.
 BEST_DEFLATE = 1032
 LARGEST_SIDE = 16384
+# Maps on the grid that not every densifier gives.
+OPTIONAL = ("layer", "subject")
 
 # What reading a damaged archive or array header can raise, beside OSError.
 _DAMAGE = (
@@ -67,8 +69,9 @@ def save_field(
         "resample": np.array(field.resample.encode()),
         "report": np.array([line.encode() for line in field.report], dtype=np.bytes_),
     }
-    if field.layer is not None:
-        small["layer"] = field.layer.float().numpy()
+    for name in OPTIONAL:
+        if (part := getattr(field, name)) is not None:
+            small[name] = part.float().numpy()
     count = len(field)
     with (
         atomic_write(path) as temporary,
@@ -204,14 +207,24 @@ def _read_field(file: _Archive) -> MotionField:
         visible = np.zeros((count, N_BODY), dtype=np.bool_)
         resample = "bilinear"
         report = [f"{file.path.name}: flow of another program, without trajectories"]
-    layer = None
-    if "layer" in file.names:
-        layer = torch.from_numpy(file.read("layer", np.float32, grid.shape[2:]))
+    layer, subject = (
+        torch.from_numpy(file.read(name, np.float32, grid.shape[2:]))
+        if name in file.names
+        else None
+        for name in OPTIONAL
+    )
     if resample not in ("bilinear", "nearest"):
         raise file.wrong(f"'resample' is {resample!r}, needed 'bilinear' or 'nearest'")
     if not grid.size or grid[0].any():
         raise file.wrong("entry 0, the reference itself, is missing or moves")
     points = TrajectoryPoints(*(torch.from_numpy(a) for a in (start, end, visible)))
     return MotionField(
-        torch.from_numpy(grid), points, size, torch.from_numpy(valid), layer, resample, report
+        torch.from_numpy(grid),
+        points,
+        size,
+        torch.from_numpy(valid),
+        layer,
+        subject,
+        resample,
+        report,
     )

@@ -9,6 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import DisPoseError
@@ -91,7 +92,10 @@ def draw_arrows(picture: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
 
 
 def motion_pictures(
-    picture: Tensor, field: MotionField, entries: Entries = None
+    picture: Tensor,
+    field: MotionField,
+    entries: Entries = None,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[np.ndarray]:
     """The field's flow in colour beside arrows on the picture, one entry at a time.
 
@@ -102,29 +106,34 @@ def motion_pictures(
         picture: (3, H, W) reference, 0…1.
         field: of this picture.
         entries: absolute entries; all when None.
+        size: (h, w) of each half; the picture's when None.
 
     Yields:
-        (H, 2·W, 3) uint8, RGB.
+        (h, 2·w, 3) uint8, RGB.
 
     Raises:
         DisPoseError: picture and field differ in size, or the field has no such entry.
     """
-    size = tuple(picture.shape[-2:])
-    if size != tuple(field.size):
+    given = tuple(picture.shape[-2:])
+    if given != tuple(field.size):
         raise DisPoseError(
-            f"motion pictures: the picture is {size[1]}×{size[0]}, its motion field is for "
+            f"motion pictures: the picture is {given[1]}×{given[0]}, its motion field is for "
             f"{field.size[1]}×{field.size[0]}. Use the picture the field was made from."
         )
-    return _draw(picture, field.slice(entries), field.largest_motion())
+    size = size or given
+    small = F.interpolate(picture[None], size, mode="area")[0]
+    longest, max_motion = field.largest_motion(), field.largest_motion(size)
+    key = _key(max(24, round(min(size) * KEY)), longest)
+    return _draw(_to_bytes(small), field.slice(entries), max_motion, key)
 
 
-def _draw(picture: Tensor, field: MotionField, max_motion: float) -> Iterator[np.ndarray]:
-    base = _to_bytes(picture)
-    shorter = min(base.shape[:2])
-    spacing = max(4, round(shorter * ARROW_SPACING))
-    key = _key(max(24, round(shorter * KEY)), max_motion)
+def _draw(
+    base: np.ndarray, field: MotionField, max_motion: float, key: np.ndarray
+) -> Iterator[np.ndarray]:
+    size = base.shape[:2]
+    spacing = max(4, round(min(size) * ARROW_SPACING))
     for entry in range(len(field)):
-        flow = field.frames([entry])
+        flow = field.frames([entry], size)
         wheel = _to_bytes(colour_wheel(flow, max_motion)[0])
         corner = wheel[-len(key) :, : key.shape[1]]
         np.minimum(corner, key, out=corner)

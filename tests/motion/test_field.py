@@ -29,6 +29,7 @@ def field(clip_of) -> MotionField:
         (24, 32),
         torch.tensor([True] * 5 + [False]),
         layer=torch.arange(24.0).view(6, 4),
+        subject=torch.linspace(0, 1, 24).view(6, 4),
         report=["first line", "zweite Zeile: ü"],
     )
 
@@ -131,6 +132,7 @@ def test_a_saved_field_comes_back_whole(field, tmp_path):
         saved, loaded = getattr(field.trajectories, part), getattr(back.trajectories, part)
         assert torch.equal(saved, loaded) and saved.dtype == loaded.dtype
     assert torch.equal(back.valid, field.valid) and torch.equal(back.layer, field.layer)
+    assert torch.equal(back.subject, field.subject)
     assert (back.size, back.resample, back.report) == ((24, 32), "bilinear", field.report)
 
 

@@ -121,6 +121,16 @@ def test_pictures_show_colours_beside_arrows_on_one_scale():
     assert (frames[2][:40, 100:] != 128).any() and (frames[2][80:, 100:] == 128).all()
 
 
+def test_smaller_pictures_show_the_same_colours():
+    grid = torch.zeros(2, 2, 12, 10)
+    grid[1, 0, :4] = 4.0
+
+    (frame,) = motion_pictures(torch.rand(3, 120, 100), a_field(grid, (120, 100)), [1], (60, 50))
+
+    assert frame.shape == (60, 100, 3)
+    assert frame[5, 25].tolist() == approx([255, 0, 0], abs=3)
+
+
 def test_the_key_stands_in_the_corner_of_every_picture():
     grid = torch.zeros(2, 2, 12, 10)
     grid[1] = 3.0

@@ -1,0 +1,262 @@
+"""The picture without its person: what a moving preview shows where the person was.
+
+The hole is filled from coarse to fine with patches of the surrounding picture (PatchMatch,
+Barnes et al. 2009, with the voting of Wexler et al. 2007). Patches from the same row or
+column are preferred, since edges that pass behind a person (skirting, door frame, horizon)
+mostly run level or upright.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# The person is taken out with this much of the surroundings, as a share of the longer side:
+# soft edges, compression noise and contact shadows.
+GROW = 0.008
+# Patches are searched on pictures up to this long; finer ones take the match of the coarser.
+SEARCH_SIDE = 512
+# On the coarsest one the longer side has about this many pixels.
+COARSEST_SIDE = 60
+PATCH = 7
+# How much of the detail that the coarser size lost is taken from the straight first guess.
+GUESS = 0.8
+# Price of taking a patch from neither the same row nor the same column, added to the mean squared
+# difference: this times the distance as a share of the longer side, up to the reach.
+PRICE, PRICE_REACH = 0.03, 0.03
+# How much the detail counts beside the colour, brought to even contrast with this floor.
+DETAIL, CONTRAST_FLOOR = 0.2, 0.03
+# Rounds of search and vote, coarsest first; the last number holds for all finer sizes.
+ROUNDS = (12, 8, 6, 4, 3)
+
+
+def background_plate(picture: Tensor, mask: Tensor) -> Tensor:
+    """Takes the person out.
+
+    Args:
+        picture: (3, H, W) 0…1.
+        mask: (H, W) 0…1, the person. Empty: the picture comes back as it is. Where hardly
+            anything else is in the picture, the hole takes the mean colour around it.
+
+    Returns:
+        (3, H, W) 0…1, equal to the picture away from the mask.
+    """
+    hole = grow(mask > 0.02, max(3, round(GROW * max(picture.shape[-2:]))))
+    if not hole.any():
+        return picture.clone()
+    filled = _fill(picture.float(), hole)
+    return torch.where(hole, filled, picture.float()).to(picture.dtype)
+
+
+def grow(area: Tensor, radius: int) -> Tensor:
+    """(H, W) bool, grown by a disc of `radius` pixels."""
+    # A square and a diamond in turn make an octagon, which is round enough.
+    grown = area[None, None].float()
+    for step in range(radius):
+        if step % 2:
+            grown = F.max_pool2d(grown, 3, 1, 1)
+        else:
+            grown = torch.maximum(
+                F.max_pool2d(grown, (1, 3), 1, (0, 1)), F.max_pool2d(grown, (3, 1), 1, (1, 0))
+            )
+    return grown[0, 0] > 0
+
+
+def _fill(picture: Tensor, hole: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    pyramid = [(picture, hole)]
+    while max(pyramid[-1][1].shape) >= 2 * COARSEST_SIDE and min(pyramid[-1][1].shape) > 4 * PATCH:
+        pyramid.append(_halve(*pyramid[-1]))
+    pyramid.reverse()
+
+    match = None
+    image, hole = pyramid[0]
+    image = _bridge(image, hole)
+    for level, (known, hole) in enumerate(pyramid):
+        sources = _sources(hole)
+        if not sources.any():
+            # No patch fits beside the person: the smooth filling has to do.
+            image = _bridge(known, hole)
+            continue
+        size = hole.shape
+        if level:
+            # What the coarser size could not show (a thin line) comes back from the first guess.
+            guess = _bridge(known, hole)
+            coarse = F.interpolate(guess[None], image.shape[1:], mode="area")[0]
+            image = _enlarge(image, size) + GUESS * (guess - _enlarge(coarse, size))
+            image = torch.where(hole, image, known)
+        targets = grow(hole, PATCH // 2).nonzero()
+        match = _start(match, targets, sources, generator)
+        if max(size) <= SEARCH_SIDE or level == 0:
+            for _ in range(ROUNDS[min(level, len(ROUNDS) - 1)]):
+                match, cost = _search(image, targets, match, sources, generator)
+                image = _vote(image, hole, targets, match, cost)
+        else:
+            cost = torch.zeros(len(targets))
+            image = _vote(image, hole, targets, match, cost, patch=3)
+        match_map = torch.full((*size, 2), -1)
+        match_map[targets[:, 0], targets[:, 1]] = match
+        match = match_map
+    return image
+
+
+def _enlarge(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def _halve(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    """Half the size; colours are averaged over known pixels only."""
+    pad = (0, hole.shape[1] % 2, 0, hole.shape[0] % 2)
+    known = F.pad((~hole)[None, None].float(), pad)
+    colour = F.pad(image[None], pad) * known
+    weight = F.avg_pool2d(known, 2)
+    colour = F.avg_pool2d(colour, 2) / weight.clamp_min(1e-6)
+    return colour[0], weight[0, 0] < 0.5
+
+
+def _bridge(image: Tensor, hole: Tensor) -> Tensor:
+    """First guess: straight transitions across the hole along rows and columns, short ones first.
+
+    A picture without any known pixel is grey.
+    """
+    if hole.all():
+        return torch.full_like(image, 0.5)
+    across, gap_across = _bridge_rows(image, hole)
+    along, gap_along = _bridge_rows(image.transpose(1, 2), hole.t())
+    along, gap_along = along.transpose(1, 2), gap_along.t()
+    wide, high = gap_across.clamp_min(1) ** -2.0, gap_along.clamp_min(1) ** -2.0
+    return torch.where(hole, (across * wide + along * high) / (wide + high), image)
+
+
+def _bridge_rows(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows filled between the known pixels on both sides, and how far apart these are (H, W).
+
+    A row that is known on one side only continues it; of one without known pixels the gap is
+    endless.
+    """
+    height, width = hole.shape
+    x = torch.arange(width).expand(height, width)
+    left = torch.where(hole, -1, x).cummax(1).values
+    right = torch.where(hole, width, x).flip(1).cummin(1).values.flip(1)
+    share = (x - left) / (right - left).clamp_min(1)
+    share = torch.where(left < 0, 1.0, torch.where(right == width, 0.0, share))
+    rows = torch.arange(height)[:, None]
+    bridged = (
+        image[:, rows, left.clamp_min(0)] * (1 - share)
+        + image[:, rows, right.clamp_max(width - 1)] * share
+    )
+    open_ended = (left < 0) | (right == width)
+    gap = (right - left).float() + open_ended * width
+    return bridged, torch.where(hole.all(1)[:, None], 1e6, gap)
+
+
+def _sources(hole: Tensor) -> Tensor:
+    """(H, W) bool: centres of patches that lie in the picture and touch no hole."""
+    half = PATCH // 2
+    touched = F.max_pool2d(F.pad(hole[None, None].float(), (half,) * 4, value=1.0), PATCH, 1)
+    return touched[0, 0] == 0
+
+
+def _start(match: Tensor | None, targets: Tensor, sources: Tensor, generator) -> Tensor:
+    """(N, 2) y, x a source for each target: the coarser match, else one chosen at random."""
+    spots = sources.nonzero()
+    pick = spots[torch.randint(len(spots), (len(targets),), generator=generator)]
+    if match is None:
+        return pick
+    height, width = match.shape[:2]
+    parent = torch.stack(
+        [(targets[:, 0] // 2).clamp_max(height - 1), (targets[:, 1] // 2).clamp_max(width - 1)], -1
+    )
+    coarse = match[parent[:, 0], parent[:, 1]]
+    fine = coarse * 2 + targets % 2
+    limit = torch.tensor(sources.shape) - 1
+    fine = torch.minimum(fine, limit)
+    good = (coarse[:, 0] >= 0) & sources[fine[:, 0], fine[:, 1]]
+    return torch.where(good[:, None], fine, pick)
+
+
+def _search(
+    image: Tensor, targets: Tensor, match: Tensor, sources: Tensor, generator
+) -> tuple[Tensor, Tensor]:
+    """One round: better matches from neighbours and at random -> match (N, 2), cost (N,)."""
+    height, width = sources.shape
+    half = PATCH // 2
+    padded = F.pad(_features(image), (half,) * 4, mode="replicate")
+    patches = F.unfold(padded, PATCH)[0].t().contiguous()  # (H·W, 4·PATCH²)
+    wanted = patches[targets[:, 0] * width + targets[:, 1]]
+    table = torch.full((height, width, 2), -1)
+    limit = torch.tensor([height, width]) - 1
+
+    def price(candidate: Tensor, which: Tensor) -> Tensor:
+        difference = patches[candidate[:, 0] * width + candidate[:, 1]].sub_(wanted[which])
+        astray = (candidate - targets[which]).abs().amin(1) / max(height, width)
+        return difference.square_().mean(1) + PRICE * astray.clamp_max(PRICE_REACH)
+
+    best = match.clone()
+    cost = price(best, torch.arange(len(targets)))
+
+    def attempt(candidate: Tensor) -> None:
+        candidate = torch.minimum(candidate.clamp_min(0), limit)
+        worth = sources[candidate[:, 0], candidate[:, 1]] & (candidate != best).any(1)
+        which = worth.nonzero()[:, 0]
+        offered = price(candidate[which], which)
+        better = offered < cost[which]
+        best[which[better]] = candidate[which[better]]
+        cost[which[better]] = offered[better]
+
+    for reach in (4, 2, 1):
+        for step in ((0, reach), (0, -reach), (reach, 0), (-reach, 0)):
+            table[targets[:, 0], targets[:, 1]] = best
+            neighbour = targets + torch.tensor(step)
+            clamped = torch.minimum(neighbour.clamp_min(0), limit)
+            theirs = table[clamped[:, 0], clamped[:, 1]]
+            attempt(torch.where(theirs[:, :1] >= 0, theirs - torch.tensor(step), best))
+    radius = max(height, width)
+    while radius >= 2:
+        shift = torch.rand(len(targets), 2, generator=generator) * 2 - 1
+        # Twice in three, look around at about the same height.
+        level = torch.rand(len(targets), generator=generator) < 2 / 3
+        shift[level, 0] *= 2 / radius
+        attempt(best + (shift * radius).round().long())
+        radius //= 2
+    # Anywhere in the target's own row or column.
+    across = torch.randint(width, (len(targets),), generator=generator)
+    attempt(torch.stack([targets[:, 0], across], -1))
+    along = torch.randint(height, (len(targets),), generator=generator)
+    attempt(torch.stack([along, targets[:, 1]], -1))
+    return best, cost
+
+
+def _features(image: Tensor) -> Tensor:
+    """(1, 4, H, W) what patches are compared by: colour, and detail of even contrast.
+
+    Without the second a faint line on a wall costs next to nothing and is not continued.
+    """
+    grey = image.mean(0)[None, None]
+    smooth = F.avg_pool2d(grey, 9, 1, 4, count_include_pad=False)
+    detail = grey - smooth
+    contrast = F.avg_pool2d(detail**2, 9, 1, 4, count_include_pad=False).sqrt()
+    return torch.cat([image[None], DETAIL * detail / (contrast + CONTRAST_FLOOR)], 1)
+
+
+def _vote(
+    image: Tensor, hole: Tensor, targets: Tensor, match: Tensor, cost: Tensor, patch: int = PATCH
+) -> Tensor:
+    """Each hole pixel takes the mean of what the patches over it show, good matches first."""
+    height, width = hole.shape
+    half = patch // 2
+    spread = cost.quantile(0.5).clamp_min(1e-5) if len(cost) <= 1 << 20 else cost.median()
+    weight = torch.exp(-cost / (2 * spread.clamp_min(1e-5)))
+    flat = image.reshape(3, -1)
+    total = torch.zeros(4, height * width)
+    for dy in range(-half, half + 1):
+        for dx in range(-half, half + 1):
+            y, x = targets[:, 0] + dy, targets[:, 1] + dx
+            inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+            pixel = (y * width + x)[inside]
+            origin = ((match[:, 0] + dy) * width + match[:, 1] + dx)[inside]
+            w = weight[inside]
+            total.index_add_(1, pixel, torch.cat([flat[:, origin] * w, w[None]]))
+    mean = (total[:3] / total[3].clamp_min(1e-9)).view_as(image)
+    return torch.where(hole, mean, image)

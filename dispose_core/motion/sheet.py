@@ -1,0 +1,144 @@
+"""The sheet: the moving part of a picture as a rubber skin with a vertex on every pixel.
+
+Made once for a picture; `warp.draw_sheet` stretches it for every entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import DisPoseError
+
+# A cell stretched more than TEAR against the entry's typical cell joins parts that separated. Up
+# to RUBBER it still closes a gap, behind everything else, if its corners have like colours: cloth
+# at an armpit, not a hand beside a hip.
+TEAR, RUBBER, LIKE = 3.0, 16.0, 0.15
+# The sheet reaches this far beyond the mask, so that its soft edge lies inside the sheet.
+MARGIN = 2
+# Pixels this deep inside the mask keep their own flow; those nearer its edge, where a field
+# falls to the background's, continue the flow from inside.
+TRUST = 2
+# The continued flow is fitted to samples up to REACH pixels away, FIT_SIGMA the weight's spread.
+REACH, FIT_STRIDE, FIT_SIGMA = 8, 2, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The part of a picture that moves, made once for all entries.
+
+    Attributes:
+        colour: (C+1, H, W) the picture and, last, its alpha.
+        vertices: (V,) index of each vertex's pixel in the flat picture.
+        triangles: (T, 3) vertices: right angle first, then along x, then along y.
+        leg: (T,) ±1: from the right angle, the legs run to larger or to smaller x and y.
+        order: (T,) int64, 1…4096, drawing order; larger is nearer.
+        reach: (T,) how far each triangle may stretch.
+        rim: (R,) vertices whose flow is continued from inside.
+        rim_source: (R, K) vertices they are continued from.
+        rim_weight: (R, K) with these weights.
+    """
+
+    colour: Tensor
+    vertices: Tensor
+    triangles: Tensor
+    leg: Tensor
+    order: Tensor
+    reach: Tensor
+    rim: Tensor
+    rim_source: Tensor
+    rim_weight: Tensor
+
+
+def make_sheet(picture: Tensor, mask: Tensor | None = None, layer: Tensor | None = None) -> Sheet:
+    """Cuts the sheet out; arguments as in `forward_warp`."""
+    height, width = picture.shape[-2:]
+    device = picture.device
+    for name, plane in (("mask", mask), ("layer", layer)):
+        if plane is not None and tuple(plane.shape) != (height, width):
+            raise DisPoseError(
+                f"warp: the {name} is {tuple(plane.shape)}, the picture has (H, W) = "
+                f"({height}, {width}). Resize the {name} to the picture."
+            )
+    alpha = torch.ones(height, width, device=device) if mask is None else mask.to(picture)
+    inside = grow_square(alpha > 0, MARGIN)
+    number = torch.full((height, width), -1, device=device)
+    vertices = inside.flatten().nonzero()[:, 0]
+    number.view(-1)[vertices] = torch.arange(len(vertices), device=device)
+
+    # Two right triangles a cell; one is drawn when its three corners lie in the sheet.
+    a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
+    triangles = torch.stack([torch.stack([a, b, c], -1), torch.stack([d, c, b], -1)])
+    leg = torch.tensor([1.0, -1.0], device=device)[:, None, None].expand(triangles.shape[:-1])
+    whole = (triangles >= 0).all(-1)
+    triangles, leg = triangles[whole], leg[whole]
+
+    order = torch.ones(len(triangles), dtype=torch.int64, device=device)
+    if layer is not None and len(triangles):
+        low, high = layer.min(), layer.max()
+        rank = ((layer - low) / (high - low).clamp_min(1e-9) * 4095).round().long().to(device)
+        # A cell between two layers is part of the farther one.
+        order += rank.view(-1)[vertices][triangles].amin(-1)
+    corners = picture.float().flatten(1)[:, vertices][:, triangles]  # (C, T, 3)
+    like = (corners.amax(-1) - corners.amin(-1)).amax(0) < LIKE
+    reach = torch.where(like, RUBBER, TEAR)
+    rim = _continue_flow(alpha, number, vertices) if mask is not None else None
+    if rim is None:
+        nothing = torch.zeros(0, 1, dtype=torch.int64, device=device)
+        rim = (nothing[:, 0], nothing, nothing.float())
+    return Sheet(
+        torch.cat([picture.float(), alpha[None].float()]),
+        vertices,
+        triangles,
+        leg,
+        order,
+        reach,
+        *rim,
+    )
+
+
+def grow_square(area: Tensor, radius: int) -> Tensor:
+    """(H, W) bool, grown by `radius` pixels (square); a max-pool that is fast on booleans."""
+    height, width = area.shape
+    padded = F.pad(area, (radius,) * 4)
+    tall = torch.stack([padded[s : s + height] for s in range(2 * radius + 1)]).any(0)
+    return torch.stack([tall[:, s : s + width] for s in range(2 * radius + 1)]).any(0)
+
+
+def _continue_flow(
+    alpha: Tensor, number: Tensor, vertices: Tensor
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """How the flow of the sheet's rim follows from that inside: `Sheet.rim`, `rim_source`, weights.
+
+    A rim vertex takes the value of the affine map fitted to the flow around it (moving least
+    squares), so that the edge of a turning limb turns with it. Samples deep inside count most;
+    where a part is too thin to have a deep inside, those at its edge decide.
+    """
+    height, width = alpha.shape
+    shrunk = [-F.max_pool2d(-alpha[None, None], 2 * r + 1, 1, r)[0, 0] for r in (TRUST, 1)]
+    trust = shrunk[0] + 0.02 * shrunk[1] + 4e-4 * alpha
+    rim = (shrunk[0].flatten()[vertices] < 0.95).nonzero()[:, 0]
+    if not len(rim):
+        return None
+    steps = torch.arange(-REACH, REACH + 1, FIT_STRIDE, device=alpha.device)
+    dy, dx = (s.flatten() for s in torch.meshgrid(steps, steps, indexing="ij"))
+    near = torch.exp(-(dx**2 + dy**2) / (2 * FIT_SIGMA**2))
+    y = vertices[rim, None] // width + dy
+    x = vertices[rim, None] % width + dx
+    valid = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    flat = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    source = number.view(-1)[flat]
+    weight = trust.view(-1)[flat] * near * (valid & (source >= 0))
+    weight = weight.double() / weight.sum(1, keepdim=True).clamp_min(1e-12)
+    # Value at the rim vertex of the weighted fit of 1, dx, dy: e0ᵀ (XᵀWX + λ)⁻¹ XᵀW.
+    basis = torch.stack([torch.ones_like(dx), dx, dy]).double()  # (3, K)
+    normal = torch.einsum("rk,ik,jk->rij", weight, basis, basis)
+    normal += torch.diag(torch.tensor([0.0, 1e-3, 1e-3])).to(normal)
+    normal[:, 0, 0] += 1e-9
+    first = torch.linalg.solve(normal, torch.eye(3)[:1].to(normal).expand(len(rim), 3))
+    fit = torch.einsum("ri,ik,rk->rk", first, basis, weight)
+    fit /= fit.sum(1, keepdim=True)
+    return rim, source.clamp_min(0), fit.float()

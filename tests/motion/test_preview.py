@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import tensor
+from torch.testing import assert_close
+
+from dispose_core.errors import DisPoseError
+from dispose_core.motion import preview
+from dispose_core.motion.field import MotionField
+from dispose_core.motion.preview import (
+    held_entry,
+    person_colours,
+    preview_frames,
+    snap_to_edges,
+)
+from dispose_core.motion.trajectory import TrajectoryPoints
+
+H, W = 64, 96
+RED, GREY = (0.8, 0.1, 0.1), (0.5, 0.5, 0.5)
+
+
+def figure(columns: slice = slice(40, 52)) -> tuple[torch.Tensor, torch.Tensor]:
+    """A red block 12 wide on a grey wall, and its mask."""
+    picture = tensor(GREY)[:, None, None].repeat(1, H, W)
+    picture[:, 20:44, columns] = tensor(RED)[:, None, None]
+    mask = torch.zeros(H, W)
+    mask[20:44, columns] = 1.0
+    return picture, mask
+
+
+def moving(*dx: float, valid: list[bool] | None = None) -> MotionField:
+    """The whole picture moves by `dx` pixels to the right at each entry."""
+    grid = torch.zeros(len(dx), 2, H, W)
+    grid[:, 0] = tensor(dx)[:, None, None]
+    nowhere = torch.zeros(len(dx), 18, 2)
+    points = TrajectoryPoints(nowhere, nowhere, torch.zeros(len(dx), 18, dtype=torch.bool))
+    return MotionField(grid, points, (H, W), tensor(valid or [True] * len(dx)))
+
+
+def columns_of(picture: torch.Tensor) -> list[int]:
+    """Columns of the middle row that are red."""
+    red = picture[0, 32].float() - picture[1, 32].float() > 90
+    return red.nonzero()[:, 0].tolist()
+
+
+def test_the_person_moves_and_the_wall_is_whole_where_it_stood():
+    picture, mask = figure()
+    first, second = preview_frames(picture, moving(0, 20), [0, 1], mask)
+    assert first.picture.dtype == torch.uint8 and first.picture.shape == (3, H, W)
+    assert columns_of(first.picture) == list(range(40, 52))
+    assert columns_of(second.picture) == list(range(60, 72))
+    assert_close(
+        second.picture[:, 20:44, 36:56].float(), torch.full((3, 24, 20), 127.5), atol=1, rtol=0
+    )
+
+
+def test_the_uncovered_mask_is_where_the_person_was_and_is_no_more():
+    picture, mask = figure()
+    (frame,) = preview_frames(picture, moving(0, 4), [1], mask)
+    assert frame.uncovered[32].nonzero()[:, 0].tolist() == [40, 41, 42, 43]
+    assert frame.uncovered[32, 40:44].min() > 0.95
+
+
+def test_the_overlay_shows_both_the_still_and_the_moved_person():
+    picture, mask = figure()
+    (frame,) = preview_frames(picture, moving(0, 20), [1], mask)
+    still, moved = frame.overlay[:, 32, 46] / 255, frame.overlay[:, 32, 66] / 255
+    assert still.tolist() == pytest.approx(RED, abs=0.01)
+    assert moved[0].item() == pytest.approx(0.5 + 0.55 * 0.3, abs=0.01)
+
+
+def test_frames_come_one_by_one_in_the_order_asked_for():
+    picture, mask = figure()
+    told = []
+    stream = preview_frames(
+        picture, moving(0, 10, 20), [2, 0, 1], mask, lambda *at: told.append(at)
+    )
+    assert told == []
+    starts = []
+    for frame in stream:
+        starts.append(columns_of(frame.picture)[0])
+        assert len(told) == len(starts) - 1  # told when the next frame is asked for
+    assert starts == [60, 40, 50]
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_caller_who_cancels_stops_the_drawing(monkeypatch):
+    drawn = []
+    draw = preview.draw_sheet
+    monkeypatch.setattr(preview, "draw_sheet", lambda *a: drawn.append(1) or draw(*a))
+
+    def cancel(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    picture, mask = figure()
+    with pytest.raises(KeyboardInterrupt):
+        list(preview_frames(picture, moving(0, 1, 2, 3, 4), range(5), mask, cancel))
+    assert len(drawn) == 2
+
+
+def test_an_entry_without_a_pose_holds_the_last_one_that_has_one():
+    field = moving(0, 10, 0, 0, 20, valid=[True, True, False, False, True])
+    assert [held_entry(field, k) for k in range(5)] == [0, 1, 1, 1, 4]
+    picture, mask = figure()
+    frames = list(preview_frames(picture, field, [3, 2, 4], mask))  # entry 1 is not asked for
+    assert [columns_of(f.picture)[0] for f in frames] == [50, 50, 60]
+
+
+def test_before_the_first_pose_the_person_stands_as_in_the_reference():
+    assert held_entry(moving(0, 5, valid=[False, False]), 1) == 0
+
+
+def test_a_person_at_the_border_moves_out_of_the_picture_and_back():
+    picture, mask = figure(slice(0, 12))
+    out, part, back = preview_frames(picture, moving(0, -30, -6), [1, 2, 0], mask)
+    assert columns_of(out.picture) == []
+    assert columns_of(part.picture) == list(range(0, 6))
+    assert columns_of(back.picture) == list(range(0, 12))
+
+
+def test_no_rim_of_the_old_wall_travels_with_the_person():
+    picture, mask = figure()
+    mixed = torch.lerp(tensor(GREY), tensor(RED), 0.5)
+    for column in (39, 52):  # an edge pixel, half wall and half person
+        picture[:, 20:44, column] = mixed[:, None]
+        mask[20:44, column] = 0.5
+    colours = person_colours(picture, mask)
+    assert_close(colours[:, 32, 39], tensor(RED), atol=0.02, rtol=0)
+    assert_close(colours[:, 32, 52], tensor(RED), atol=0.02, rtol=0)
+    assert_close(colours[:, 32, 45], tensor(RED), atol=1e-4, rtol=0)
+
+
+def test_neither_the_old_wall_nor_a_wide_mask_shows_over_another_background():
+    picture, mask = figure(slice(20, 32))
+    picture[:, 20:44, [19, 32]] = torch.lerp(tensor(GREY), tensor(RED), 0.5)[:, None, None]
+    picture[:, :, 52:] = 0.0  # from here on the wall is black
+    mask[18:46, 17:35] = 1.0  # two to three pixels too wide
+    (frame,) = preview_frames(picture, moving(0, 50), [1], mask)
+    over_black = frame.picture[:, 22:42, 60:].float() / 255
+    assert columns_of(frame.picture) in (list(range(70, 82)), list(range(69, 83)))
+    assert over_black[1].max() < 0.24  # red has 0.1, the wall 0.5, their mixture 0.3
+
+
+def test_a_soft_mask_that_is_a_pixel_off_snaps_to_the_edge_of_the_person():
+    picture, _ = figure()
+    off = torch.zeros(H, W)
+    off[20:44, 41:53] = 1.0
+    off = torch.nn.functional.avg_pool2d(off[None, None], 3, 1, 1)[0, 0]
+    snapped = snap_to_edges(picture, off)
+    assert (off[32] > 0.5).nonzero()[:, 0].tolist() == list(range(41, 53))
+    assert (snapped[32] > 0.5).nonzero()[:, 0].tolist() == list(range(40, 52))
+    assert snapped[32, [10, 38, 54, 90]].max() < 0.1 and snapped[32, 42:50].min() > 0.95
+
+
+def test_without_a_mask_the_one_of_the_field_is_taken():
+    picture, mask = figure()
+    field = moving(0, 20)
+    coarse = replace(field, subject=torch.nn.functional.avg_pool2d(mask[None], 2)[0])
+    (given,) = preview_frames(picture, field, [1], mask)
+    (found,) = preview_frames(picture, coarse, [1])
+    assert columns_of(found.picture) == columns_of(given.picture) == list(range(60, 72))
+
+
+def test_a_field_without_a_person_asks_for_a_mask():
+    picture, _ = figure()
+    with pytest.raises(DisPoseError, match="Give a mask"):
+        preview_frames(picture, moving(0, 1), [1])
+
+
+def test_an_empty_mask_is_refused_before_any_work():
+    picture, mask = figure()
+    with pytest.raises(DisPoseError, match=r"mask is empty.*Give a mask"):
+        preview_frames(picture, moving(0, 1), [0, 1], mask * 0)
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes():
+    picture, _ = figure()
+    with pytest.raises(DisPoseError, match=r"\(32, 48\).*\(64, 96\)"):
+        preview_frames(picture, moving(0, 1), [0, 1], torch.ones(32, 48))
