@@ -19,6 +19,8 @@ from .source import DEFAULT_FPS, Source, VideoInfo, name_of, size_notes
 # Through libavfilter, colours come out the same with every PyAV; `to_ndarray` took BT.709 for
 # BT.601 before 17. The flags keep red and blue as sharp as the file has them.
 SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+# (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
+Matrix = tuple[int, int, int, int]
 ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC: a song's cover is not a video
 
 
@@ -47,7 +49,11 @@ def open_container(source: Source) -> av.container.InputContainer:
 
 
 class Container:
-    """An `OpenVideo` over the first real video stream of a file."""
+    """An `OpenVideo` over the first real video stream of a file.
+
+    Decodes without frame threads: with PyAV's logging on (it is by default in 12, and any other
+    pack can turn it on) a file that is closed before its end hangs the process in them.
+    """
 
     def __init__(self, source: Source):
         self._source = source
@@ -83,10 +89,13 @@ class Container:
                 frames = self._decode()
             else:
                 frames = chain([first], frames)
-        self._convert = _Converter(self.info)
+        self._convert = _Converter(self.info, self._matrix)
         for time, frame in frames:
             if time >= start - near:
-                yield time, partial(self._convert, frame)
+                yield time, partial(self._picture, frame)
+
+    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
+        return self._convert(frame)
 
     def _open(self) -> None:
         if hasattr(self, "_file"):
@@ -100,7 +109,6 @@ class Container:
                 f"{name_of(self._source)}: {'sound only' if sound else 'no video'} in this file. "
                 "Choose a file with a picture track."
             )
-        self._stream.thread_type = "AUTO"
 
     def _probe(self) -> VideoInfo:
         name, stream = name_of(self._source), self._stream
@@ -122,7 +130,8 @@ class Container:
             # Also where a count is stored: it includes what an editor hid from players.
             shown = max(1, round(duration * fps))
             frames = min(stream.frames or shown, shown)
-        rotation = _rotation(first)
+        self._matrix = _display_matrix(first)
+        rotation = _rotation(self._matrix)
         if rotation:
             notes.append(f"{name} is stored lying down: turned by {rotation}°.")
         height, width = first.height, first.width
@@ -220,21 +229,22 @@ def scaler(frame: av.VideoFrame, pixels: str, scale: str) -> Graph:
 class _Converter:
     """Frames to upright RGB arrays, all of the size of the first."""
 
-    def __init__(self, info: VideoInfo):
+    def __init__(self, info: VideoInfo, matrix: Matrix | None):
         turned = bool(info.rotation % 180)
         width, height = (info.height, info.width) if turned else (info.width, info.height)
         self._scale = f"{width}:{height}:{SCALE_FLAGS}"
+        self._matrix = matrix
         self._graph: Graph | None = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         if self._graph is None:
             self._graph = scaler(frame, "rgb24", self._scale)
         self._graph.push(frame)
-        return _upright(self._graph.pull().to_ndarray(), _display_matrix(frame))
+        return _upright(self._graph.pull().to_ndarray(), self._matrix)
 
 
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
-    """(a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point."""
+def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
+    """How the stream is shown. Once a video: a frame asked for it stays until the next gc."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
@@ -242,9 +252,8 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
     return a, b, c, d
 
 
-def _rotation(frame: av.VideoFrame) -> int:
-    """Degrees clockwise from how the frame is stored to how it is shown; mirroring aside."""
-    matrix = _display_matrix(frame)
+def _rotation(matrix: Matrix | None) -> int:
+    """Degrees clockwise from how a frame is stored to how it is shown; mirroring aside."""
     if matrix is None:
         return 0
     a, b, _, d = matrix
@@ -253,7 +262,7 @@ def _rotation(frame: av.VideoFrame) -> int:
     return 180 if a < 0 and d < 0 else 0
 
 
-def _upright(picture: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.ndarray:
+def _upright(picture: np.ndarray, matrix: Matrix | None) -> np.ndarray:
     """The picture as its display matrix shows it: quarter turns and mirrorings."""
     if matrix is None:
         return picture
