@@ -27,6 +27,10 @@ EXIT_CODES = """exit codes:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # Reports contain signs that a redirected Windows console cannot write.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
     from . import commands
 

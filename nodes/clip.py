@@ -80,8 +80,9 @@ class FileClip:
         start, duration = self.stretch.start, self.stretch.duration
         return video.read_frames(self.source, stride, start, duration, most, on_frame)
 
-    def audio(self) -> Audio:
-        return video.read_audio(self.source, self.stretch.start, self.stretch.duration)
+    def audio(self, seconds: float) -> Audio:
+        """The sound from the start of the stretch on."""
+        return video.read_audio(self.source, self.stretch.start, seconds)
 
 
 class ImageClip:
@@ -108,9 +109,10 @@ class ImageClip:
             on_frame(done, len(chosen))
             yield frame
 
-    def audio(self) -> Audio:
+    def audio(self, seconds: float) -> Audio:
+        """The sound from the start of the stretch on."""
         if self.sound is None:
             return None
         samples, rate = self.sound
         first = round(self.stretch.start * rate)
-        return samples[:, first : first + round(self.count / self.fps * rate)], rate
+        return samples[:, first : first + round(seconds * rate)], rate

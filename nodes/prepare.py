@@ -167,6 +167,6 @@ class Prepare(io.ComfyNode):
             clip.frames(plan.stride, max_frames or None, progress(plan.frames))
         )
         height, width = plan.size
-        audio = audio_to_comfy(clip.audio())
         fps = float(plan.fps)
+        audio = audio_to_comfy(clip.audio(len(driving) / fps))
         return io.NodeOutput(fitted, driving, width, height, len(driving), fps, audio, plan.report)
