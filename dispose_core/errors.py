@@ -19,3 +19,11 @@ class MediaError(DisPoseError):
 
 class MissingPackage(DisPoseError):
     """An optional package is needed for what was asked and is not installed."""
+
+
+class NetworkError(DisPoseError):
+    """What a network is given does not fit it or one another: sizes, frames, channels, values."""
+
+
+class CheckpointError(DisPoseError):
+    """A weights file is damaged, unsafe, or not the file that is needed."""

@@ -1,0 +1,232 @@
+"""Diffusion features: what an SD 1.5 UNet sees in a noised picture (DIFT, SPEC 7).
+
+A picture in, a feature map out. `diffusion_features` runs diffusers' modules; a host with a UNet
+of its own gives `ensemble_features` a `FeaturePass` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import NetworkError
+from ..progress import Progress, no_progress
+
+# What the released weights were trained with (SPEC 7); the caller embeds it.
+PROMPT = "photo of a human"
+
+# SD 1.5's noise schedule: betas are the squares of a line between these roots.
+TRAIN_STEPS = 1000
+FIRST_BETA, LAST_BETA = 0.00085, 0.012
+
+
+@dataclass(frozen=True)
+class DiffusionFeatureOptions:
+    """How the features are made; the defaults are the paper's.
+
+    The released weights know features of timestep 261 and up block 1 only. The ensemble's size and
+    seed merely average the noise away, more or less well.
+    """
+
+    timestep: int = 261  # 0…999, of the noise that is added
+    ensemble: int = 8  # noisy copies that are averaged
+    up_block: int = 1  # whose output is the feature map; 1 of SD 1.5: 1280 channels at 1/16
+    seed: int = 0
+    batch: int = 4  # copies a UNet pass: memory and speed, not the result
+
+
+class FeaturePass(Protocol):
+    """A UNet with its prompt, run up to the wanted up block.
+
+    Takes noisy latents (b, 4, h, w), float32 on the CPU, and the timestep; gives that block's
+    output after its upsampler, (b, C, h', w'), on any device.
+    """
+
+    def __call__(self, noisy: Tensor, timestep: int) -> Tensor: ...
+
+
+@torch.no_grad()
+def diffusion_features(
+    unet: nn.Module,
+    vae: nn.Module,
+    prompt: Tensor,
+    picture: Tensor,
+    options: DiffusionFeatureOptions | None = None,
+    on_copy: Progress = no_progress,
+) -> Tensor:
+    """Feature map of a picture.
+
+    Args:
+        unet: diffusers' `UNet2DConditionModel` of an SD 1.5-class model.
+        vae: diffusers' `AutoencoderKL` of the same model.
+        prompt: (1, T, D), the text encoder's output for `PROMPT`.
+        picture: (3, H, W), 0…1; sides are multiples of 8.
+        options: the paper's when None.
+        on_copy: called after each UNet pass; may raise to cancel.
+
+    Returns:
+        (C, h', w') float32 on the CPU; (1280, H/16, W/16) with SD 1.5.
+
+    Raises:
+        NetworkError: another kind of UNet, prompt or picture, or a setting outside its range.
+    """
+    options = options or DiffusionFeatureOptions()
+    _check_unet(unet, prompt, options.up_block)
+    weight = next(vae.parameters())
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    if picture.ndim != 3 or picture.shape[0] != 3 or any(s % scale for s in picture.shape[1:]):
+        raise NetworkError(
+            f"diffusion features: picture of shape {tuple(picture.shape)}, needed (3, H, W) with "
+            f"sides that are multiples of {scale}. Let Prepare fit the picture."
+        )
+    # One encoding serves all copies: each official copy encodes the same picture (SPEC 12: 8).
+    latents = vae.encode(picture[None].to(weight) * 2 - 1).latent_dist
+    factor = vae.config.scaling_factor
+    own = next(unet.parameters())
+    prompt = prompt.to(own)
+
+    def run(noisy: Tensor, timestep: int) -> Tensor:
+        return up_block_features(unet, noisy.to(own), timestep, prompt, options.up_block)
+
+    mean, std = latents.mean[0].float() * factor, latents.std[0].float() * factor
+    return ensemble_features(run, mean, std, options, on_copy)
+
+
+@torch.no_grad()
+def ensemble_features(
+    run: FeaturePass,
+    mean: Tensor,
+    std: Tensor | None = None,
+    options: DiffusionFeatureOptions | None = None,
+    on_copy: Progress = no_progress,
+) -> Tensor:
+    """Mean feature map over noisy copies of a picture's latents.
+
+    All noise is drawn on the CPU from the seed, before the first pass: device and batch do not
+    change it.
+
+    Args:
+        run: the UNet.
+        mean: (4, h, w) scaled latents of the picture, the mean of the VAE's distribution.
+        std: (4, h, w) its standard deviation, scaled too: every copy takes its own sample, as
+            the official code does. None takes the mean for all, for hosts whose VAE gives no more.
+        options: the paper's when None.
+        on_copy: called after each pass; may raise to cancel.
+
+    Returns:
+        (C, h', w') float32 on the CPU.
+
+    Raises:
+        NetworkError: a setting outside its range, or features that are not finite.
+    """
+    options = options or DiffusionFeatureOptions()
+    if options.ensemble < 1 or options.batch < 1:
+        raise NetworkError(
+            f"diffusion features: ensemble {options.ensemble} and batch {options.batch}, "
+            "both must be at least 1."
+        )
+    mean = mean.float().cpu()
+    generator = torch.Generator().manual_seed(options.seed)
+    noise, spread = torch.randn((2, options.ensemble, *mean.shape), generator=generator)
+    latents = mean + spread * std.float().cpu() if std is not None else mean.expand_as(noise)
+    noisy = add_noise(latents, noise, options.timestep)
+    total: Tensor | None = None
+    for start in range(0, options.ensemble, options.batch):
+        part = run(noisy[start : start + options.batch], options.timestep).float().sum(0)
+        total = part if total is None else total + part
+        on_copy(min(start + options.batch, options.ensemble), options.ensemble)
+    features = (total / options.ensemble).cpu()
+    if not features.isfinite().all():
+        raise NetworkError(
+            f"diffusion features: {int((~features.isfinite()).sum())} of {features.numel()} "
+            "values are not finite. Run the SD 1.5 model in float32 or bfloat16, or use another "
+            "file of it."
+        )
+    return features
+
+
+def add_noise(latents: Tensor, noise: Tensor, timestep: int) -> Tensor:
+    """Latents as SD 1.5 sees them at a timestep: sqrt(a) x + sqrt(1 - a) n.
+
+    Args:
+        latents, noise: of one shape.
+        timestep: 0…999.
+
+    Raises:
+        NetworkError: the timestep is outside that range.
+    """
+    if not 0 <= timestep < TRAIN_STEPS:
+        raise NetworkError(
+            f"diffusion features: timestep {timestep}, needed 0…{TRAIN_STEPS - 1}. "
+            "The paper's is 261."
+        )
+    betas = torch.linspace(FIRST_BETA**0.5, LAST_BETA**0.5, TRAIN_STEPS) ** 2
+    kept = (1 - betas).cumprod(0)[timestep]
+    return kept.sqrt() * latents + (1 - kept).sqrt() * noise
+
+
+def up_block_features(
+    unet: nn.Module, noisy: Tensor, timestep: int, prompt: Tensor, up_block: int
+) -> Tensor:
+    """Output of one up block, after its upsampler; what comes behind it is not run.
+
+    Args:
+        unet: diffusers' `UNet2DConditionModel`, with plain time and text conditioning.
+        noisy: (b, 4, h, w) on the UNet's device and in its dtype.
+        timestep: 0…999.
+        prompt: (b, T, D), or (1, T, D) for all.
+        up_block: 0 is the deepest.
+
+    Returns:
+        (b, C, h', w')
+    """
+    times = torch.full((len(noisy),), timestep, device=noisy.device)
+    time = unet.time_embedding(unet.time_proj(times).to(noisy.dtype))
+    prompt = prompt.expand(len(noisy), -1, -1)
+
+    def context(block: nn.Module) -> dict[str, Tensor]:
+        attends = getattr(block, "has_cross_attention", False)
+        return {"encoder_hidden_states": prompt} if attends else {}
+
+    x = unet.conv_in(noisy)
+    skips = (x,)
+    for block in unet.down_blocks:
+        x, states = block(hidden_states=x, temb=time, **context(block))
+        skips += states
+    x = unet.mid_block(x, time, **context(unet.mid_block))
+    for block in unet.up_blocks[: up_block + 1]:
+        count = len(block.resnets)
+        taken, skips = skips[-count:], skips[:-count]
+        x = block(
+            hidden_states=x,
+            res_hidden_states_tuple=taken,
+            temb=time,
+            # The next skip's size, because halving an odd size and doubling it adds one.
+            upsample_size=skips[-1].shape[2:] if skips else None,
+            **context(block),
+        )
+    return x
+
+
+def _check_unet(unet: nn.Module, prompt: Tensor, up_block: int) -> None:
+    config = getattr(unet, "config", None)
+    channels = getattr(config, "in_channels", None)
+    if channels != 4 or not hasattr(unet, "up_blocks") or hasattr(config, "num_frames"):
+        raise NetworkError(
+            f"diffusion features: {type(unet).__name__} with {channels} input channels is no "
+            "SD 1.5-class UNet (4 channels, one picture at a time). Load Stable Diffusion 1.5."
+        )
+    width = config.cross_attention_dim
+    if prompt.ndim != 3 or len(prompt) != 1 or prompt.shape[-1] != width:
+        raise NetworkError(
+            f"diffusion features: prompt of shape {tuple(prompt.shape)}, this UNet needs "
+            f"(1, tokens, {width}). Encode the prompt with the same model's text encoder."
+        )
+    if not 0 <= up_block < len(unet.up_blocks):
+        raise NetworkError(
+            f"diffusion features: up block {up_block}, this UNet has 0…{len(unet.up_blocks) - 1}. "
+            "The released weights need 1."
+        )

@@ -1,0 +1,110 @@
+"""`KeypointFeatures`: the reference's feature vector at each body joint (SPEC 8.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import NetworkError
+from ..pose import skeleton as sk
+from ..pose.sequence import PoseSequence
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointFeatures:
+    """One vector a body joint; float32 on the CPU.
+
+    Attributes:
+        features: (18, C), OpenPose order; zero where not valid.
+        valid: (18,) bool: joints that the reference shows.
+
+    Raises:
+        NetworkError: other shapes, or values that are not finite.
+    """
+
+    features: Tensor
+    valid: Tensor
+
+    def __post_init__(self) -> None:
+        features = self.features.detach().float().cpu()
+        valid = self.valid.bool().cpu()
+        if features.ndim != 2 or len(features) != sk.N_BODY or valid.shape != (sk.N_BODY,):
+            raise NetworkError(
+                f"keypoint features: {tuple(features.shape)} with valid {tuple(valid.shape)}, "
+                f"needed ({sk.N_BODY}, channels) and ({sk.N_BODY},): a row a body joint."
+            )
+        bad = (valid & ~features.isfinite().all(1)).nonzero().flatten().tolist()
+        if bad:
+            raise NetworkError(
+                f"keypoint features: the vectors of {', '.join(sk.BODY[j] for j in bad)} are not "
+                "finite. Run the SD 1.5 model in float32 or bfloat16, or use another file of it."
+            )
+        object.__setattr__(self, "features", torch.where(valid[:, None], features, 0.0))
+        object.__setattr__(self, "valid", valid)
+
+
+def keypoint_features(
+    feature_map: Tensor, pose: PoseSequence, size: tuple[int, int]
+) -> KeypointFeatures:
+    """Feature vectors at the joints of the reference pose.
+
+    Four map cells are gathered a joint; the map is never enlarged. The result is that of the
+    official code, which enlarges the map to a picture with width and height swapped and reads it
+    at a whole pixel. The swap moves a joint by less than a pixel of the picture, is part of what
+    the released weights were trained with, and is kept: there is no other behaviour here.
+
+    Args:
+        feature_map: (C, h, w) of the whole reference picture, at any scale.
+        pose: the reference's, one frame. A joint outside the picture takes the nearest edge.
+        size: (H, W) of the picture.
+
+    Returns:
+        Vectors of the visible joints; the others are zero and not valid.
+
+    Raises:
+        NetworkError: not one pose, not one map, or a vector with values that are not finite.
+    """
+    if feature_map.ndim != 3 or 0 in feature_map.shape:
+        raise NetworkError(
+            f"keypoint features: feature map of shape {tuple(feature_map.shape)}, needed "
+            "(channels, h, w): one picture's. Give the reference picture alone."
+        )
+    if len(pose) != 1:
+        raise NetworkError(
+            f"keypoint features: {len(pose)} reference poses, needed 1. "
+            "Connect the pose of the reference picture, not those of the video."
+        )
+    height, width = size
+    visible = pose.body_visible[0]
+    points = np.where(visible[:, None], pose.body[0], 0.0)
+    # x runs over H columns and y over W rows of the official code's enlarged map.
+    x = _cell_position(points[:, 0], height, feature_map.shape[2])
+    y = _cell_position(points[:, 1], width, feature_map.shape[1])
+    vectors = _bilinear(feature_map, torch.from_numpy(x), torch.from_numpy(y))
+    return KeypointFeatures(vectors, torch.from_numpy(visible))
+
+
+def _cell_position(fraction: np.ndarray, pixels: int, cells: int) -> np.ndarray:
+    """Where on a map of `cells` the whole pixel lies that holds a fraction of `pixels`."""
+    # Clipped before it becomes an int: far outside it would not fit.
+    pixel = np.floor(np.clip(fraction * pixels, 0, pixels - 1))
+    return np.maximum((pixel + 0.5) * (cells / pixels) - 0.5, 0.0)
+
+
+def _bilinear(feature_map: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """(K, C) float32 at positions (K,) in cells, 0 the middle of the first."""
+    height, width = feature_map.shape[1:]
+    x0, y0 = x.long(), y.long()
+    x1, y1 = (x0 + 1).clamp(max=width - 1), (y0 + 1).clamp(max=height - 1)
+    rows = torch.stack([y0, y0, y1, y1])  # (4, K)
+    columns = torch.stack([x0, x1, x0, x1])
+    fx, fy = x - x0, y - y0
+    weights = torch.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx])
+    device = feature_map.device
+    corners = feature_map[:, rows.to(device), columns.to(device)].float().cpu()  # (C, 4, K)
+    # A weight of zero must not let a bad neighbour in.
+    corners = torch.where(weights > 0, corners, 0.0)
+    return torch.einsum("cnk,nk->kc", corners, weights.float())
