@@ -1,0 +1,69 @@
+"""Where and how the networks that run once a clip are run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from ..errors import NetworkError
+
+DOWNSCALE = 8  # picture pixels a latent cell, each way
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def placed(
+    module: Module, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+) -> Module:
+    """The module on a device in a precision: itself where it is so already, else a copy.
+
+    It is meant for the small encoders (PoseNet, the motion encoder, the point adapter); the
+    module that was given may belong to a host that moves it as it likes and is not touched.
+
+    Args:
+        module: has at least one parameter.
+        device: None is the module's own.
+        dtype: None is the module's own, but float32 on a CPU: half precision convolutions take
+            20 to 100 times as long there (SPEC 12: 1).
+    """
+    own = next(module.parameters())
+    device = own.device if device is None else torch.device(device)
+    if dtype is None:
+        dtype = torch.float32 if device.type == "cpu" else own.dtype
+    if device == own.device and dtype == own.dtype:
+        return module
+    return copy.deepcopy(module).to(device, dtype)
+
+
+def picture_size(size: tuple[int, int], name: str) -> tuple[int, int]:
+    """(H, W) as two ints.
+
+    Raises:
+        NetworkError: a side is not a positive multiple of 8, so there is no latent of that size.
+    """
+    height, width = (int(side) for side in size)
+    if height < 1 or width < 1 or height % DOWNSCALE or width % DOWNSCALE:
+        raise NetworkError(
+            f"{name}: a picture of {width}×{height}; width and height must be multiples of "
+            f"{DOWNSCALE}. Let Prepare fit the picture."
+        )
+    return height, width
+
+
+def shape_of(shapes: Mapping[str, Sequence[int]], key: str, dims: int, name: str) -> Sequence[int]:
+    """The shape of one weight of a network that is built by its weights' shapes.
+
+    Raises:
+        NetworkError: the weight is missing or has another number of dimensions.
+    """
+    shape = tuple(shapes.get(key, ()))
+    if len(shape) != dims:
+        raise NetworkError(
+            f"{name}: the weights have {f'{key} of shape {shape}' if shape else f'no {key}'}, "
+            f"needed one of {dims} dimensions. The file is of another network or damaged."
+        )
+    return shape

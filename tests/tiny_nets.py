@@ -1,0 +1,121 @@
+"""The networks of goldens 13 and 14: all the released ones' keys at a tenth of their width."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dispose_core.control.hints import ControlHints
+from dispose_core.control.hybrid_controlnet import HybridControlNet, build_controlnet
+from dispose_core.control.motion_encoder import MotionEncoder, encode_motion
+from dispose_core.control.point_adapter import PointAdapter, point_residuals
+from dispose_core.control.svd_sizes import build_unet
+from dispose_core.control.unet import MimicMotionUNet
+from dispose_core.correspondence.keypoint_features import KeypointFeatures
+from dispose_core.pose.sequence import PoseSequence
+
+from .rule_weights import net_inputs, rule_state
+
+GOLDENS = Path(__file__).parent / "goldens"
+TINY_HEAD = 32  # channels an attention head
+
+CONFIG = json.loads((GOLDENS / "tiny_configs.json").read_text())["unet"]
+
+
+def manifest(name: str, prefix: str = "") -> dict[str, tuple[int, ...]]:
+    """Shapes by key of `manifest_<name>.json`, of the keys below a prefix, which is taken off."""
+    entries = json.loads((GOLDENS / f"manifest_{name}.json").read_text())
+    return {
+        key[len(prefix) :]: tuple(entry["shape"] if isinstance(entry, dict) else entry)
+        for key, entry in entries.items()
+        if key.startswith(prefix)
+    }
+
+
+def below(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+
+
+@functools.cache
+def controlnet_state() -> dict[str, Tensor]:
+    """The tiny `DisPose.pth`."""
+    return rule_state(manifest("tiny_controlnet"))
+
+
+@functools.cache
+def unet_state() -> dict[str, Tensor]:
+    return rule_state(manifest("tiny_unet", "unet."), "unet.")
+
+
+def make_controlnet(fold_multiplicity: bool = False) -> HybridControlNet:
+    state = {
+        key: value
+        for key, value in controlnet_state().items()
+        if not key.startswith(("controlnet_cond_embedding.", "point_adapter."))
+    }
+    stock = build_controlnet({k: v.shape for k, v in state.items()}, "tiny", TINY_HEAD)
+    stock.load_state_dict(state, assign=True)
+    return HybridControlNet(stock, fold_multiplicity)
+
+
+def make_unet() -> MimicMotionUNet:
+    return MimicMotionUNet(make_stock_unet())
+
+
+def make_stock_unet():
+    """diffusers' own model with the same weights."""
+    state = unet_state()
+    stock = build_unet({k: v.shape for k, v in state.items()}, "tiny", TINY_HEAD)
+    stock.load_state_dict(state, assign=True)
+    return stock.eval()
+
+
+class Motion:
+    """A clip's motion as given: flow and trajectory (F, 2, H, W) of the entries after entry 0."""
+
+    def __init__(self, flow: Tensor, trajectory: Tensor):
+        zero = torch.zeros(1, *flow.shape[1:])
+        self.flow, self.maps = torch.cat([zero, flow]), torch.cat([zero, trajectory])
+
+    def __len__(self) -> int:
+        return len(self.flow)
+
+    def frames(self, entries, size) -> Tensor:
+        return self.flow[list(entries)]
+
+    def trajectory(self, entries, size) -> Tensor:
+        return self.maps[list(entries)]
+
+
+def golden_clip(arrays, size: tuple[int, int]) -> PoseSequence:
+    """The poses stored with a golden; `subset` is -1 for a joint that was not seen."""
+    return PoseSequence.from_parts(size, arrays["candidate"], 1.0 * (arrays["subset"] != -1))
+
+
+def golden_hints(
+    state: dict[str, Tensor], arrays, inputs: dict, size: tuple[int, int], **strengths: float
+) -> ControlHints:
+    """Hints of golden 13 or 15 with the encoders of a `DisPose.pth`."""
+    points_strength = strengths.pop("points_strength", 1.0)
+    nets = []
+    for kind, prefix in (
+        (MotionEncoder, "controlnet_cond_embedding."),
+        (PointAdapter, "point_adapter."),
+    ):
+        weights = below(state, prefix)
+        nets.append(kind.shaped_like({k: v.shape for k, v in weights.items()}))
+        nets[-1].load_state_dict(weights, assign=True)
+    motion = encode_motion(nets[0], Motion(inputs["flow"], inputs["trajectory"]), size, **strengths)
+    features = KeypointFeatures(inputs["features"], torch.ones(18, dtype=torch.bool))
+    clip = golden_clip(arrays, size)
+    points = point_residuals(nets[1], features, clip, size, strength=points_strength)
+    return ControlHints(motion, points)
+
+
+def tiny_inputs(tag: str) -> dict:
+    """`tcn` of golden 13 or `tun` of 14: 128×64 pixels, 3 frames."""
+    return net_inputs(tag, CONFIG, 128, 64, 3)
