@@ -25,8 +25,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from dispose_core.errors import MissingPackage  # noqa: E402
 from dispose_core.motion.densify import motion_field  # noqa: E402
 from dispose_core.motion.skinning import SkinningDensifier  # noqa: E402
+from dispose_core.pose.detect import create_detector  # noqa: E402
 from dispose_core.pose.sequence import PoseSequence  # noqa: E402
 from dispose_core.pose.skeleton import LIMBS  # noqa: E402
 
@@ -71,6 +73,14 @@ def sample() -> Case:
         np.stack([columns + 0.5, rows + 0.5], 1),
         TRUTH["flow"][:, :, rows, columns].astype(float).transpose(0, 2, 1),
     )
+
+
+def detected(case: Case, frames: list[np.ndarray]) -> Case:
+    """The joints that MediaPipe finds in the video, in place of the true ones."""
+    (pose,) = create_detector("mediapipe").detect(frames)
+    pose = pose[[0, *FRAMES]]
+    pixels = np.array(case.size[::-1])
+    return replace(case, body=pose.body * pixels, hands=pose.hands * pixels)
 
 
 def mirrored(case: Case) -> Case:
@@ -277,6 +287,11 @@ def main() -> None:
         ("**skinning**, body and hands, true mask", skinning, replace(case, **true_mask)),
     ]:
         print(f"| {name} | {error(method, given):.2f} |", flush=True)
+    try:
+        found = error(skinning, detected(case, frames))
+        print(f"| **skinning**, joints and hands found by MediaPipe | {found:.2f} |", flush=True)
+    except MissingPackage as e:
+        print(f"MediaPipe's joints are not measured: {e}", file=sys.stderr)
 
     print("\n| variation | plain bones | skinning | ratio |\n| --- | --- | --- | --- |")
     variations = [

@@ -1,4 +1,4 @@
-"""The networks from their files: DisPose, MimicMotion's UNet and PoseNet.
+"""The networks from their files: DisPose, MimicMotion's UNet and PoseNet, CMP.
 
 A network is built without memory and takes the tensors of the file as its own, so a model is never
 in memory twice. Everything about a file is checked before: what it is, that nothing is missing,
@@ -22,6 +22,7 @@ from .control.svd_sizes import HEAD_CHANNELS, build_unet
 from .control.unet import MimicMotionUNet
 from .errors import CheckpointError, NetworkError
 from .keymaps import from_comfyui, rename_keys
+from .motion.cmp import CmpNetwork
 from .recognise import Kind, require_kind
 from .weights_file import Weights, open_weights
 
@@ -44,6 +45,7 @@ _WANTED_POSE_NET = {
     Kind.POSE_NET: "mimic_motion_pose_net.safetensors",
     Kind.MIMICMOTION: "MimicMotion_1-1.pth",
 }
+_WANTED_CMP = {Kind.CMP: "ckpt_iter_42000.pth.tar"}
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,20 @@ def load_pose_net(path: str | Path) -> PoseNet:
     return net.requires_grad_(False).eval()
 
 
+def load_cmp(path: str | Path) -> CmpNetwork:
+    """CMP from its published file or a safetensors copy, on the CPU as the file has it.
+
+    Raises:
+        CheckpointError: another file, or a damaged one.
+    """
+    weights = open_weights(path)
+    require_kind(weights.shapes, weights.name, _WANTED_CMP)
+    with torch.device("meta"):
+        net = CmpNetwork()
+    _fill({"": net}, weights)
+    return net.requires_grad_(False)
+
+
 def unet_weights(weights: Weights) -> Weights:
     """The UNet of a file of any kind that has one, with diffusers' keys and no prefix.
 
@@ -189,13 +205,18 @@ def _fill(nets: Mapping[str, nn.Module], weights: Weights) -> None:
     Raises:
         CheckpointError: keys missing, unexpected or misshapen.
     """
-    needed = {
-        prefix + key: tuple(value.shape)
+    wanted = {
+        prefix + key: value
         for prefix, net in nets.items()
         for key, value in net.state_dict().items()
     }
+    needed = {key: tuple(value.shape) for key, value in wanted.items()}
     check_shapes(weights.shapes, needed, weights.name)
-    numbers = [key for key, tensor in weights.tensors.items() if not tensor.is_floating_point()]
+    numbers = [
+        key
+        for key, tensor in weights.tensors.items()
+        if wanted[key].is_floating_point() and not tensor.is_floating_point()
+    ]
     if numbers:
         raise CheckpointError(
             f"{weights.name}: {_listed('not stored as floating point', numbers)}. Quantised "

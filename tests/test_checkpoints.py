@@ -10,7 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from dispose_core.checkpoints import Placement, load_dispose, load_pose_net, load_unet
+from dispose_core.checkpoints import (
+    Placement,
+    load_cmp,
+    load_dispose,
+    load_pose_net,
+    load_unet,
+)
 from dispose_core.errors import CheckpointError
 from dispose_core.keymaps import rename_keys, to_comfyui
 from tests.rule_weights import rule_state
@@ -42,6 +48,12 @@ def anonymous_megabytes() -> float:
 @pytest.fixture(scope="module")
 def mimicmotion() -> dict:
     return tiny_mimicmotion()
+
+
+@pytest.fixture(scope="module")
+def cmp_state() -> dict:
+    """CMP's 455 tensors with the published file's keys."""
+    return rule_state(manifest("cmp"), gain=1.25)
 
 
 def prediction(net) -> torch.Tensor:
@@ -258,7 +270,75 @@ def test_channels_last_is_a_matter_of_placement(tmp_path, mimicmotion):
     assert not tiny_unet(path).conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize(
+    ("variant", "suffix"),
+    [
+        ("published", ".pth.tar"),
+        ("published", ".safetensors"),
+        ("bare", ".pth"),
+        ("bare", ".safetensors"),
+        ("legacy", ".pth.tar"),
+    ],
+)
+def test_cmp_gets_the_files_weights_from_every_layout(tmp_path, cmp_state, variant, suffix):
+    path, bare = tmp_path / f"cmp{suffix}", below(cmp_state, "module.")
+    # What it was trained with lies beside the weights.
+    training = {"step": 42000, "optimizer": {"state": {0: {"step": 3, "exp_avg": torch.ones(2)}}}}
+    if variant == "legacy":  # as PyTorch wrote when CMP was published
+        whole = {"state_dict": cmp_state, **training}
+        torch.save(whole, path, _use_new_zipfile_serialization=False)
+    elif variant == "published" and suffix == ".pth.tar":
+        saved(path, {"state_dict": cmp_state, **training})
+    else:
+        saved(path, cmp_state if variant == "published" else bare)
+
+    net = load_cmp(path)
+
+    state = net.state_dict()
+    assert len(state) == 455
+    assert state.keys() == bare.keys()
+    assert all(torch.equal(state[key], bare[key]) for key in bare)
+    assert not net.training and not any(p.requires_grad for p in net.parameters())
+
+
+def test_cmp_in_fp16_loads_as_it_is(tmp_path):
+    path = write_hollow(tmp_path / "cmp.safetensors", manifest("cmp"))
+
+    assert load_cmp(path).dtype == torch.float16
+
+
 # What is refused
+
+
+def test_what_of_cmp_does_not_fit_is_listed(tmp_path, cmp_state):
+    state = dict(cmp_state)
+    state["module.flow_decoder.heads.bias"] = state.pop("module.flow_decoder.head.bias")
+    state["module.image_encoder.conv1.weight"] = torch.zeros(64, 3, 3, 3)
+
+    with pytest.raises(CheckpointError) as caught:
+        load_cmp(saved(tmp_path / "cmp.pth", {"state_dict": state}))
+    text = str(caught.value)
+    assert "1 missing: flow_decoder.head.bias" in text
+    assert "1 unexpected: flow_decoder.heads.bias" in text
+    assert (
+        "1 of another shape: image_encoder.conv1.weight (64, 3, 3, 3), needed (64, 3, 7, 7)" in text
+    )
+
+
+def test_cmp_cut_off_is_refused(tmp_path, cmp_state):
+    path = saved(tmp_path / "cmp.pth.tar", {"state_dict": cmp_state})
+    with path.open("rb+") as file:
+        file.truncate(path.stat().st_size // 2)
+
+    with pytest.raises(CheckpointError, match=r"cmp\.pth\.tar: the file is cut off"):
+        load_cmp(path)
+
+
+def test_quantised_cmp_is_refused_though_it_counts_in_integers(tmp_path, cmp_state):
+    state = {**cmp_state, "module.flow_decoder.head.weight": torch.ones(198, 64, 1, 1).char()}
+
+    with pytest.raises(CheckpointError, match=r"1 not stored as .*: flow_decoder\.head\.weight"):
+        load_cmp(saved(tmp_path / "cmp.pth", state))
 
 
 def swapped() -> dict[str, dict]:
@@ -283,6 +363,8 @@ def swapped() -> dict[str, dict]:
         (load_unet, "PoseNet", "this is MimicMotion's PoseNet.*or an SVD-class UNet"),
         (load_unet, "SD 1.5", "this is a Stable Diffusion 1.5"),
         (load_pose_net, "DisPose", "this is DisPose's.*Needed is MimicMotion's PoseNet"),
+        (load_cmp, "DisPose", "this is DisPose's ControlNet.*Needed is CMP"),
+        (load_cmp, "PoseNet", "this is MimicMotion's PoseNet.*Needed is CMP.*pth.tar"),
         (load_pose_net, "UNet", "this is an SVD-class UNet.*Needed is MimicMotion's PoseNet"),
     ],
 )
