@@ -22,7 +22,7 @@ PICTURE = np.zeros((200, 100, 3), np.uint8)
 class StubDetector:
     """Finds what it was given, frame by frame."""
 
-    name = "stub"
+    name = "fake"
 
     def __init__(self, *people: PoseSequence) -> None:
         self.people = list(people)
@@ -40,7 +40,7 @@ def test_frames_without_a_person_are_reported_by_number(standing, hide):
 
     assert len(people) == 1
     assert report == [
-        "stub: one person found in 16 of 20 frames",
+        "fake: one person found in 16 of 20 frames",
         "frames 3, 12–14: no person found; alignment fills short gaps",
     ]
 
