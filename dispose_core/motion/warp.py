@@ -8,7 +8,7 @@ that the flow tears apart are left out, so no colour is smeared between an arm a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -54,11 +54,7 @@ def forward_warp(
             f"warp: the flow is {flow.shape[-1]}×{flow.shape[-2]}, the picture "
             f"{picture.shape[-1]}×{picture.shape[-2]}. Ask the motion field for the picture's size."
         )
-    sheet = make_sheet(picture, mask, layer)
-    drawn = [draw_sheet(sheet, one) for one in flow]
-    if not drawn:
-        return picture.new_zeros(0, *picture.shape), picture.new_zeros(0, 1, *picture.shape[1:])
-    return torch.stack([d[:-1] for d in drawn]), torch.stack([d[-1:] for d in drawn])
+    return _draw_all(make_sheet(picture, mask, layer), flow)
 
 
 def warp_entries(
@@ -75,11 +71,8 @@ def warp_entries(
     Returns:
         as `forward_warp`. Only one entry's flow is held at a time.
     """
-    sheet = sheet_of(field, picture, mask)
-    drawn = [draw_sheet(sheet, flow_of(field, k, picture.shape[-2:])) for k in entries]
-    if not drawn:
-        return picture.new_zeros(0, *picture.shape), picture.new_zeros(0, 1, *picture.shape[1:])
-    return torch.stack([d[:-1] for d in drawn]), torch.stack([d[-1:] for d in drawn])
+    flows = (flow_of(field, entry, picture.shape[-2:]) for entry in entries)
+    return _draw_all(sheet_of(field, picture, mask), flows)
 
 
 def sheet_of(field: MotionField, picture: Tensor, mask: Tensor | None) -> Sheet:
@@ -96,6 +89,13 @@ def flow_of(field: MotionField, entry: int, size: tuple[int, int]) -> Tensor:
     A grid enlarged by repetition (CMP's) moves in steps, which would tear a sheet.
     """
     return replace(field, resample="bilinear").frames([entry], tuple(size))[0]
+
+
+def _draw_all(sheet: Sheet, flows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Colours (n, C, H, W) and coverage (n, 1, H, W)."""
+    drawn = [draw_sheet(sheet, flow) for flow in flows]
+    both = torch.stack(drawn) if drawn else sheet.colour.new_zeros(0, *sheet.colour.shape)
+    return both[:, :-1], both[:, -1:]
 
 
 def draw_sheet(sheet: Sheet, flow: Tensor) -> Tensor:
