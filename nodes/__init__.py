@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import motion, pose, prepare
+from . import detection, motion, pose, prepare
 
 
 class DisPoseExtension(ComfyExtension):
@@ -14,8 +14,8 @@ class DisPoseExtension(ComfyExtension):
         return [
             prepare.SampleMedia,
             prepare.Prepare,
-            pose.PoseDetectorLoader,
-            pose.PoseExtract,
+            detection.PoseDetectorLoader,
+            detection.PoseExtract,
             pose.LoadPoses,
             pose.SavePoses,
             pose.PoseAlign,
