@@ -45,6 +45,7 @@ PACKAGES = (
     "requests==2.32.5",
     "simpleeval==1.0.8",
     "tqdm==4.67.1",
+    "websocket-client==1.9.0",  # scripts/queue_animation.py
     "pytest==9.2.0",
     "ruff==0.17.6",
 )
