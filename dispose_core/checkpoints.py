@@ -10,30 +10,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from .control.hybrid_controlnet import HybridControlNet, build_controlnet
 from .control.motion_encoder import MotionEncoder
 from .control.point_adapter import PointAdapter
 from .control.pose_net import PoseNet
 from .control.svd_sizes import HEAD_CHANNELS, build_unet
-from .control.unet import MimicMotionUNet
-from .errors import CheckpointError, NetworkError
+from .errors import CheckpointError
+from .fit import Fit, compare, fill, listed, needed_by, net_for
 from .keymaps import from_comfyui, rename_keys
 from .motion.cmp import CmpNetwork
 from .recognise import Kind, require_kind
 from .weights_file import Weights, open_weights
 
+if TYPE_CHECKING:  # diffusers takes seconds to import, and CMP and PoseNet do without
+    from .control.hybrid_controlnet import HybridControlNet
+    from .control.unet import MimicMotionUNet
+
 # Children of `DisPose.pth` that run once a clip, and are networks of their own here.
 _MOTION, _POINTS = "controlnet_cond_embedding.", "point_adapter."
 _ADDED = "add_embedding."
+_ADDED_SIZE = f"{_ADDED}linear_1.weight"
+SVD_ADDED = 768  # channels that it takes: three ids, 256 each
 
 # Parts of MimicMotion's file that SVD's VAE and CLIP vision come from, not this pack.
 _NOT_OURS = ("vae.", "image_encoder.")
-
-_SHOWN = 4  # keys of each sort in a message
 
 _WANTED_DISPOSE = {Kind.DISPOSE: "DisPose.pth"}
 _WANTED_UNET = {
@@ -87,6 +91,8 @@ def load_dispose(
     Raises:
         CheckpointError: another file, or a damaged one.
     """
+    from .control.hybrid_controlnet import HybridControlNet
+
     weights = open_weights(path)
     require_kind(weights.shapes, weights.name, _WANTED_DISPOSE)
     tensors = weights.tensors
@@ -98,12 +104,8 @@ def load_dispose(
             )
         tensors.update({_ADDED + key: value for key, value in add_embedding.items()})
 
-    nets = {
-        _MOTION: _branch(MotionEncoder, weights.below(_MOTION)),
-        _POINTS: _branch(PointAdapter, weights.below(_POINTS)),
-        "": build_controlnet(weights.shapes, weights.name, head_channels),
-    }
-    _fill(nets, weights)
+    nets = _dispose_nets(weights, head_channels)
+    fill(nets, weights)
     run = _run_dtype(nets[""].conv_in.weight.dtype, placement)
     controlnet = _place(HybridControlNet(nets[""], fold_multiplicity), placement, run)
     motion, points = (
@@ -127,9 +129,11 @@ def load_unet(
     Raises:
         CheckpointError: another file, or a damaged one.
     """
+    from .control.unet import MimicMotionUNet
+
     weights = unet_weights(open_weights(path))
     nets = {"": build_unet(weights.shapes, weights.name, head_channels)}
-    _fill(nets, weights)
+    fill(nets, weights)
     run = _run_dtype(nets[""].conv_in.weight.dtype, placement)
     return _place(MimicMotionUNet(nets[""]), placement, run)
 
@@ -144,8 +148,8 @@ def load_pose_net(path: str | Path) -> PoseNet:
     kind = require_kind(weights.shapes, weights.name, _WANTED_POSE_NET)
     if kind is Kind.MIMICMOTION:
         weights = weights.below("pose_net.")
-    net = _branch(PoseNet, weights)
-    _fill({"": net}, weights)
+    net = net_for(PoseNet, weights)
+    fill({"": net}, weights)
     return net.requires_grad_(False).eval()
 
 
@@ -157,9 +161,8 @@ def load_cmp(path: str | Path) -> CmpNetwork:
     """
     weights = open_weights(path)
     require_kind(weights.shapes, weights.name, _WANTED_CMP)
-    with torch.device("meta"):
-        net = CmpNetwork()
-    _fill({"": net}, weights)
+    net = _cmp_net()
+    fill({"": net}, weights)
     return net.requires_grad_(False)
 
 
@@ -175,7 +178,7 @@ def unet_weights(weights: Weights) -> Weights:
     if kind is Kind.MIMICMOTION:
         strangers = _outside(weights.tensors, ("unet.", "pose_net.", *_NOT_OURS))
         if strangers:
-            raise CheckpointError(f"{weights.name}: {_listed('unexpected', strangers)}.")
+            raise CheckpointError(f"{weights.name}: {listed('unexpected', strangers)}.")
     for prefix in ("unet.", "model.diffusion_model."):
         if any(key.startswith(prefix) for key in weights.tensors):
             weights = weights.below(prefix)
@@ -184,80 +187,53 @@ def unet_weights(weights: Weights) -> Weights:
     return weights
 
 
-def _branch(kind: type, weights: Weights) -> nn.Module:
-    """A small network with the sizes of its weights, on the meta device."""
-    try:
-        with torch.device("meta"):
-            return kind.shaped_like(weights.shapes)
-    except (NetworkError, LookupError, TypeError, ValueError, RuntimeError) as e:
-        raise CheckpointError(
-            f"{weights.name}: no {kind.__name__} has the sizes of these weights ({e}). "
-            "The file is damaged or of another model; use it as it was published."
-        ) from e
+def fit_of(weights: Weights, kind: Kind) -> Fit | None:
+    """How a file fits the network that the pack loads from files of its kind; nothing is loaded.
 
-
-def _fill(nets: Mapping[str, nn.Module], weights: Weights) -> None:
-    """Give networks on the meta device the file's tensors, as they are in it.
-
-    Args:
-        nets: by the prefix of their keys; "" takes what no other prefix takes.
+    Returns:
+        None for kinds that the pack does not load itself.
 
     Raises:
-        CheckpointError: keys missing, unexpected or misshapen.
+        CheckpointError: so much is missing that the sizes of the network cannot be told.
     """
-    wanted = {
-        prefix + key: value
-        for prefix, net in nets.items()
-        for key, value in net.state_dict().items()
+    if kind is Kind.DISPOSE:
+        lent: dict[str, Tensor] = {}
+        if not any(key.startswith(_ADDED) for key in weights.tensors):
+            # `load_dispose` takes it from MimicMotion; its width is SVD's.
+            lent[_ADDED_SIZE] = torch.empty(0, SVD_ADDED, device="meta")
+        whole = Weights(weights.name, {**weights.tensors, **lent})
+        needed = needed_by(_dispose_nets(whole, HEAD_CHANNELS))
+        if lent:
+            needed = {key: shape for key, shape in needed.items() if not key.startswith(_ADDED)}
+        return compare(weights.shapes, needed)
+    if kind is Kind.CMP:
+        return compare(weights.shapes, needed_by({"": _cmp_net()}))
+    if kind is Kind.POSE_NET:
+        return compare(weights.shapes, needed_by({"": net_for(PoseNet, weights)}))
+    if kind in _WANTED_UNET:
+        unet = unet_weights(weights)
+        fit = compare(unet.shapes, needed_by({"": build_unet(unet.shapes, unet.name)}))
+        if kind is Kind.MIMICMOTION:
+            pose = weights.below("pose_net.")
+            fit += compare(pose.shapes, needed_by({"": net_for(PoseNet, pose)}))
+        return fit
+    return None
+
+
+def _dispose_nets(weights: Weights, head_channels: int) -> dict[str, nn.Module]:
+    """The networks of `DisPose.pth` by the prefix of their keys, on the meta device."""
+    from .control.hybrid_controlnet import build_controlnet
+
+    return {
+        _MOTION: net_for(MotionEncoder, weights.below(_MOTION)),
+        _POINTS: net_for(PointAdapter, weights.below(_POINTS)),
+        "": build_controlnet(weights.shapes, weights.name, head_channels),
     }
-    needed = {key: tuple(value.shape) for key, value in wanted.items()}
-    check_shapes(weights.shapes, needed, weights.name)
-    numbers = [
-        key
-        for key, tensor in weights.tensors.items()
-        if wanted[key].is_floating_point() and not tensor.is_floating_point()
-    ]
-    if numbers:
-        raise CheckpointError(
-            f"{weights.name}: {_listed('not stored as floating point', numbers)}. Quantised "
-            "weights are not supported; use the file in fp32, fp16 or bf16."
-        )
-    for prefix, net in nets.items():
-        state = {key: weights.tensors.pop(prefix + key) for key in net.state_dict()}
-        net.load_state_dict(state, assign=True)
 
 
-def check_shapes(
-    found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]], name: str
-) -> None:
-    """Raises CheckpointError unless keys and shapes are the same; it lists what is not."""
-    missing = [key for key in needed if key not in found]
-    unexpected = [key for key in found if key not in needed]
-    misshapen = [
-        f"{key} {found[key]}, needed {needed[key]}"
-        for key in needed
-        if key in found and found[key] != needed[key]
-    ]
-    faults = [
-        _listed(title, keys)
-        for title, keys in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape", misshapen),
-        )
-        if keys
-    ]
-    if faults:
-        raise CheckpointError(
-            f"{name}: does not fit the network. {'; '.join(faults)}. "
-            "Use the file as it was published, or download it again."
-        )
-
-
-def _listed(title: str, keys: list[str]) -> str:
-    shown = ", ".join(keys[:_SHOWN])
-    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return f"{len(keys)} {title}: {shown}{more}"
+def _cmp_net() -> CmpNetwork:
+    with torch.device("meta"):
+        return CmpNetwork()
 
 
 def _outside(keys: Iterable[str], prefixes: tuple[str, ...]) -> list[str]:

@@ -30,6 +30,8 @@ class Kind(Enum):
     TEXT_ENCODER = "a text encoder"
     YOLOX = "YOLOX, the person detector of DWPose"
     DWPOSE = "DWPose's pose network"
+    ONNX = "an ONNX model this pack does not know"
+    TORCHSCRIPT = "a TorchScript program this pack does not know"
     UNKNOWN = "a file this pack does not know"
 
 

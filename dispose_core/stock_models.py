@@ -25,8 +25,8 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from .checkpoints import check_shapes
 from .errors import CheckpointError
+from .fit import check_shapes
 from .ldm_keys import clip_vision_keys, svd_vae_keys
 from .recognise import Kind, require_kind
 from .weights_file import Weights, open_weights

@@ -9,24 +9,20 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from .errors import CheckpointError
+from .file_head import read_head
+from .programs import read_program
 
-# Beginnings of what people save by mistake in place of weights.
-_STRANGERS = (
-    (b"<", "a web page, as is saved when a download asks for a login or fails"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
-    (b"GGUF", "a GGUF file"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-)
+# Where checkpoints of training keep the weights.
+_WRAPPERS = ("state_dict", "model")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +32,16 @@ class Weights:
     Attributes:
         name: the file's, for messages.
         tensors: on the CPU, mapped from the file where its format allows.
+        format: of the file, in words.
+        metadata: texts that the file carries beside the tensors.
+        left_out: what else it holds and nobody needs here, such as the state of an optimizer.
     """
 
     name: str
     tensors: dict[str, Tensor]
+    format: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -64,47 +66,45 @@ def open_weights(path: str | Path) -> Weights:
             which is refused and never run.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError as e:
-        raise CheckpointError(
-            f"{path}: cannot be read ({e.strerror or e}). Check the path and its permissions."
-        ) from e
-    if not size:
-        raise CheckpointError(f"{path.name}: the file is empty. Download it again.")
-    for beginning, what in _STRANGERS:
-        if head.lstrip().startswith(beginning):
-            raise CheckpointError(f"{path.name}: this is {what}. Download the weights again.")
+    head = read_head(path)
     if head[8:9] == b"{":
-        found: object = _open_safetensors(path)
-    elif head[:2] == b"PK" or head[:1] == b"\x80":
-        found = _open_torch(path, size, zipped=head[:2] == b"PK")
-    else:
+        tensors, metadata = _open_safetensors(path)
+        return Weights(path.name, _checked(tensors, path.name), "safetensors", metadata)
+    if head[:2] == b"PK":
+        _refuse_cut_archive(path)
+    program = read_program(path, head)
+    if program is not None:
         raise CheckpointError(
-            f"{path.name}: neither safetensors nor a PyTorch file (it begins with "
-            f"{head[:8]!r}). Use the weights as they are published."
+            f"{path.name}: {program.kind.value}, as {program.format}: a program, not plain "
+            "weights. It was not run. Pose detectors of this format belong into the detection "
+            "folder; here use the weights as they are published."
         )
-    return Weights(path.name, _tensors(found, path.name))
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        zipped = head[:2] == b"PK"
+        tensors, left_out = _state_dict(_open_torch(path, zipped), path.name)
+        kind = "PyTorch" if zipped else "PyTorch before 1.6"
+        return Weights(path.name, _checked(tensors, path.name), kind, left_out=left_out)
+    raise CheckpointError(
+        f"{path.name}: neither safetensors nor a PyTorch file (it begins with "
+        f"{head[:8]!r}). Use the weights as they are published."
+    )
 
 
-def _open_safetensors(path: Path) -> dict[str, Tensor]:
+def _open_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        return load_file(path, device="cpu")
-    except (SafetensorError, ValueError, KeyError, RuntimeError, OSError) as e:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+        return load_file(path, device="cpu"), metadata
+    except Exception as e:  # the library raises SafetensorError, KeyError, OSError, MemoryError …
+        reason = str(e) if isinstance(e, SafetensorError) else f"{type(e).__name__}: {e}"
         raise CheckpointError(
-            f"{path.name}: a damaged or cut-off safetensors file ({e}). Download it again."
+            f"{path.name}: a damaged or cut-off safetensors file ({reason[:200]}). "
+            "Download it again."
         ) from e
 
 
-def _open_torch(path: Path, size: int, zipped: bool) -> object:
+def _open_torch(path: Path, zipped: bool) -> object:
     if zipped:
-        if not zipfile.is_zipfile(path):
-            raise CheckpointError(
-                f"{path.name}: the file is cut off after {size:,} bytes, its table of contents "
-                "at the end is missing. Download it again."
-            )
         _refuse_other_archives(path)
     try:
         if zipped and path.suffix != ".safetensors":
@@ -127,38 +127,71 @@ def _open_torch(path: Path, size: int, zipped: bool) -> object:
         ) from e
 
 
+def _refuse_cut_archive(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(
+            f"{path.name}: the file is cut off after {path.stat().st_size:,} bytes, its table of "
+            "contents at the end is missing. Download it again."
+        )
+
+
 def _refuse_other_archives(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as e:
+            members = archive.infolist()
+    except Exception as e:  # zipfile meets hostile archives with errors of many kinds
         raise CheckpointError(f"{path.name}: a damaged archive ({e}). Download it again.") from e
-    if any(name.endswith("constants.pkl") for name in names):
-        raise CheckpointError(
-            f"{path.name}: a TorchScript program, not plain weights. It was not run. "
-            "Use the weights as they are published."
-        )
+    names = [member.filename for member in members]
     if not any(name.endswith("data.pkl") for name in names):
         raise CheckpointError(
             f"{path.name}: an archive without PyTorch weights in it (it holds "
             f"{', '.join(names[:3]) or 'nothing'}). Unpack it and use the weights file."
         )
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise CheckpointError(
+            f"{path.name}: a compressed archive, which PyTorch never writes. Unpacked it may be "
+            "of any size. Use the weights as they are published."
+        )
 
 
-def _tensors(found: object, name: str) -> dict[str, Tensor]:
-    """The flat state dict in what was read."""
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    tensors = (
-        {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, Tensor)}
-        if isinstance(found, Mapping)
-        else {}
-    )
+def _state_dict(found: object, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The flat state dict in what was read, and the names of what else there was."""
+    outer: list[str] = []
+    for wrapper in _WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            outer = [str(key) for key in found if key != wrapper]
+            found = found[wrapper]
+            break
+    inner = found if isinstance(found, Mapping) else {}
+    tensors = {k: v for k, v in inner.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    return tensors, (*outer, *(str(key) for key in inner if not isinstance(inner[key], Tensor)))
+
+
+def _checked(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors without a `module.` before every key; each has its numbers in the file.
+
+    Raises:
+        CheckpointError: no tensor, tensors without numbers, or that claim more numbers than there
+            are: a few bytes may stand for terabytes, which the first copy would fill memory with.
+    """
     if not tensors:
         raise CheckpointError(
-            f"{name}: no weights in it ({type(found).__name__} without tensors by name). "
+            f"{name}: no weights in it, that is no tensors by name. "
             "Use the weights as they are published."
         )
+    for key, tensor in tensors.items():
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            raise CheckpointError(
+                f"{name}: {key} is a {tensor.layout} tensor on {tensor.device}, not plain numbers. "
+                "Use the weights as they are published."
+            )
+        claimed = tensor.numel() * tensor.element_size()
+        if claimed > tensor.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{name}: {key} claims {claimed:,} bytes and the file holds "
+                f"{tensor.untyped_storage().nbytes():,} for it. The file is damaged or made to "
+                "fill the memory; download it again."
+            )
     if all(key.startswith("module.") for key in tensors):
-        tensors = {key[len("module.") :]: tensor for key, tensor in tensors.items()}
+        return {key[len("module.") :]: tensor for key, tensor in tensors.items()}
     return tensors

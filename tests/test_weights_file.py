@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_torchscript_is_refused(tmp_path):
         warnings.simplefilter("ignore")
         torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "w.pt"))
 
-    with pytest.raises(CheckpointError, match=r"TorchScript program.*not run"):
+    with pytest.raises(CheckpointError, match=r"as TorchScript: a program.*not run"):
         open_weights(tmp_path / "w.pt")
 
 
@@ -133,7 +134,12 @@ def test_a_half_downloaded_file_says_so(tmp_path, kind, part):
         (b"<!DOCTYPE html><title>Sign in</title>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS pointer"),
         (b"GGUF\x03\0\0\0", "a GGUF file"),
-        (b"\x08\x07\x12\x07pytorch:", "neither safetensors nor a PyTorch file"),
+        (b"\x08\x07\x12\x07pytorch:", "damaged or cut-off ONNX file"),
+        (b"\x01\x02\x03\x04" * 9, "neither safetensors nor a PyTorch file"),
+        (b'{"error": "Access to model is restricted"}', "text or JSON.*refused the download"),
+        (b"Entry not found", "text or JSON"),
+        (b"\0" * 4096, "nothing but zeros"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
     ],
 )
 def test_what_is_saved_by_mistake_is_named(tmp_path, content, message):
@@ -155,3 +161,30 @@ def test_a_file_without_tensors_is_refused(tmp_path):
 
     with pytest.raises(CheckpointError, match="no weights in it"):
         open_weights(tmp_path / "w.pth")
+
+
+def test_a_number_that_claims_terabytes_is_refused(tmp_path):
+    torch.save({"a": torch.zeros(1).expand(10**12)}, tmp_path / "w.pth")
+
+    with pytest.raises(CheckpointError, match=r"a claims 4,000,000,000,000 bytes .* holds 4 "):
+        open_weights(tmp_path / "w.pth")
+
+
+def test_a_tensor_that_is_not_plain_numbers_is_refused(tmp_path):
+    torch.save({"a": torch.eye(3).to_sparse()}, tmp_path / "w.pth")
+
+    with pytest.raises(CheckpointError, match=r"a is a torch\.sparse_coo tensor"):
+        open_weights(tmp_path / "w.pth")
+
+
+def test_a_compressed_archive_is_refused(tmp_path):
+    torch.save(TENSORS, tmp_path / "w.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pth") as sound,
+        zipfile.ZipFile(tmp_path / "c.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in sound.namelist():
+            packed.writestr(name, sound.read(name))
+
+    with pytest.raises(CheckpointError, match="a compressed archive"):
+        open_weights(tmp_path / "c.pth")

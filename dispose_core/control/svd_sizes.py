@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.unets.unet_spatio_temporal_condition import (
-    UNetSpatioTemporalConditionModel,
-)
 
 from ..errors import CheckpointError
+
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_spatio_temporal_condition import (
+        UNetSpatioTemporalConditionModel,
+    )
 
 # Channels an attention head, the one size that the weights do not show. Every SVD has 64.
 HEAD_CHANNELS = 64
@@ -35,6 +38,11 @@ class SvdSizes:
 
     def build(self) -> UNetSpatioTemporalConditionModel:
         """diffusers' UNet of these sizes on the meta device: keys and shapes, no memory."""
+        # Here, because it takes seconds.
+        from diffusers.models.unets.unet_spatio_temporal_condition import (
+            UNetSpatioTemporalConditionModel,
+        )
+
         with torch.device("meta"):
             return UNetSpatioTemporalConditionModel(
                 in_channels=self.in_channels,

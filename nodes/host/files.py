@@ -1,16 +1,67 @@
-"""Files a user picks in a node: pose JSON in ComfyUI's folders and the samples we ship."""
+"""Files a user picks in a node: weights, pose JSON in ComfyUI's folders, the samples we ship."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import folder_paths
 
-from ...dispose_core.errors import MediaError, PoseError
+from ...dispose_core.errors import CheckpointError, MediaError, PoseError
+from ...dispose_core.models import FOLDERS, published, where_to_get
 
 ASSETS = Path(__file__).parents[2] / "assets"
 SAMPLE = " [sample]"
 OUTPUT = " [output]"
+
+_WEIGHTS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
+
+
+def register_folders() -> None:
+    """Make ComfyUI look for weights in the folders that the pack adds to its own.
+
+    A folder that the user's extra_model_paths.yaml or another pack has named already keeps its
+    places and their order. Nothing is created on the disk: ComfyUI lists a folder that does not
+    exist as an empty one, and finds it once it is made.
+    """
+    for name in FOLDERS:
+        folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
+
+
+def weight_files(folder: str, role: str | None = None) -> list[str]:
+    """Names for a combo of weights, those under their published names first.
+
+    Where the folder holds no weights at all, the published names are the entries, so that the
+    widget shows which file is wanted and a shared graph opens as it was saved; `weight_path` then
+    says where to get it. An empty list would make the front end show "undefined".
+
+    Args:
+        folder: "diffusion_models", "controlnet", "checkpoints", "dispose" or "detection".
+        role: of `ModelFile`, such as "yolox"; orders the list by what the input is for.
+    """
+    wanted = [model.name for model in published(folder, role)]
+    found = [
+        name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(_WEIGHTS)
+    ]
+    ours = {name: i for i, name in enumerate(wanted)}
+    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or wanted
+
+
+def weight_path(folder: str, name: str) -> Path:
+    """The file behind a name from `weight_files`.
+
+    Raises:
+        CheckpointError: there is no such file; the message says where it belongs and where to
+            get it.
+    """
+    found = folder_paths.get_full_path(folder, name)
+    if found is not None:
+        return Path(found)
+    places = " or ".join(folder_paths.get_folder_paths(folder))
+    raise CheckpointError(
+        f"{name}: not found in {places}. {where_to_get(folder, name)} Put it there and press R "
+        "to refresh the list."
+    )
 
 
 def pose_files() -> list[str]:
@@ -47,6 +98,15 @@ def problem_with(name: str) -> str | None:
     try:
         pose_path(name)
     except PoseError as e:
+        return str(e)
+    return None
+
+
+def problem_with_weights(folder: str, name: str) -> str | None:
+    """Why `weight_path` would refuse a name, None when it would not: for `validate_inputs`."""
+    try:
+        weight_path(folder, name)
+    except CheckpointError as e:
         return str(e)
     return None
 

@@ -1,0 +1,41 @@
+"""What a model file is, where it belongs and whether it is complete."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+
+from ..inspection import Inspection, inspect_file
+
+_SHOWN = 8
+
+
+def run(options: Namespace) -> dict:
+    found = inspect_file(options.file)
+    facts = {**asdict(found), "kind": found.kind.name, "what": found.kind.value}
+    return {"command": options.command, **facts, "report": sentences(found)}
+
+
+def sentences(found: Inspection) -> list[str]:
+    """An inspection for people."""
+    lines = [f"{found.name}: {found.kind.value}", f"  {found.format}, {found.size:,} bytes"]
+    if found.tensors:
+        types = ", ".join(f"{count} {name}" for name, count in sorted(found.dtypes.items()))
+        lines.append(
+            f"  {found.tensors} tensors ({types}), {found.parameters:,} parameters, "
+            f"the first is {found.first_tensor}"
+        )
+    for title, values in (("takes", found.inputs), ("gives", found.outputs)):
+        lines += [
+            f"  {title} {name} ({', '.join('any' if s is None else str(s) for s in shape)})"
+            for name, shape in values.items()
+        ]
+    lines += [f"  {key}: {text[:100]}" for key, text in list(found.metadata.items())[:_SHOWN]]
+    if found.left_out:
+        lines.append(f"  beside the weights: {', '.join(found.left_out[:_SHOWN])}")
+    if found.folder:
+        lines.append(f"  belongs into models/{found.folder}")
+    lines.append(f"  used for: {found.use or 'nothing in this pack'}")
+    if found.complete is not None:
+        lines.append("  complete" if found.complete else f"  NOT complete: {found.faults}")
+    return lines

@@ -1,0 +1,83 @@
+"""The model files there are, which of them are present, and downloads on request."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..download import download
+from ..errors import MediaError
+from ..models import MODELS, ModelFile, present
+
+
+def run(options: Namespace) -> dict:
+    folder = options.models or comfyui_models()
+    fetched = [fetch(model, folder) for model in MODELS if model.name in options.download]
+    rows = [
+        {
+            **asdict(model),
+            "kinds": [kind.name for kind in model.kinds],
+            "present": None if folder is None else [str(p) for p in present(model, folder)],
+        }
+        for model in MODELS
+    ]
+    report = [f"{path.name}: in {path.parent}" for path in fetched]
+    if not fetched:
+        report = table(folder)
+    return {
+        "command": options.command,
+        "folder": folder and str(folder),
+        "models": rows,
+        "downloaded": [str(path) for path in fetched],
+        "report": report,
+    }
+
+
+def comfyui_models() -> Path | None:
+    """The models folder of the ComfyUI that the pack is installed in; None elsewhere."""
+    pack = Path(__file__).resolve().parents[2]
+    folder = pack.parents[1] / "models"
+    return folder if pack.parent.name == "custom_nodes" and folder.is_dir() else None
+
+
+def fetch(model: ModelFile, folder: Path | None) -> Path:
+    if folder is None:
+        raise MediaError(
+            f"{model.name}: no ComfyUI around this pack to put it into. Name its models folder "
+            "with --models."
+        )
+    with tqdm(desc=model.name, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
+
+        def on_bytes(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return download(model, folder / model.folder, on_bytes)
+
+
+def table(folder: Path | None) -> list[str]:
+    """All files for people."""
+    where = f"in {folder}" if folder else "no models folder; name one with --models"
+    lines = [f"model files ({where}):"]
+    for model in MODELS:
+        state = "?"
+        if folder:
+            state = "present" if present(model, folder) else "missing"
+        gate = ", gated: accept it there first" if model.gated else ""
+        lines += [
+            "",
+            f"{model.name}  [{state}]",
+            f"  {model.use}",
+            f"  models/{model.folder}, {gigabytes(model)}",
+            f"  licence: {model.licence or 'none stated'}{gate}",
+            f"  {model.page}",
+        ]
+    return lines
+
+
+def gigabytes(model: ModelFile) -> str:
+    unit, name = (1e9, "GB") if model.size >= 1e9 else (1e6, "MB")
+    return f"{model.size / unit:.2f} {name}"
