@@ -27,6 +27,9 @@ BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 # wide is not a person, and a point far outside a fractional canvas is not on it.
 LARGEST_FRACTION = 3.0
 
+# People in the fullest frame times frames, at most: under 1 GB while they are read.
+MOST_POSES = 80_000
+
 # key, where it goes, accepted numbers of points
 _PARTS = (
     ("pose_keypoints_2d", sk.BODY_SLICE, (sk.N_BODY, 25)),
@@ -39,7 +42,8 @@ _PARTS = (
 def read_openpose(
     frames: Sequence[dict] | dict, name: str = "poses", canvas: tuple[int, int] | None = None
 ) -> list[PoseSequence]:
-    """People of a clip, in the order in which each frame lists them.
+    """People of a clip, in the order in which each frame lists them: the chosen one first where
+    a pack chose (`people.choose_person`).
 
     Args:
         frames: one dict a frame, or a single dict for one frame.
@@ -51,7 +55,8 @@ def read_openpose(
 
     Raises:
         PoseError: not OpenPose data, a list of the wrong length, a value that is not a finite
-            number, or pixels without a canvas. The message names frame, person and list.
+            number, more than `MOST_POSES`, or pixels without a canvas. The message names frame,
+            person and list.
     """
     if isinstance(frames, dict):
         frames = [frames]
@@ -62,19 +67,28 @@ def read_openpose(
         )
     if not frames:
         raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
-    raw = [_read_frame(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
+    listed = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
+    slots = max(1, *map(len, listed))
+    if slots * len(frames) > MOST_POSES:
+        raise PoseError(
+            f"{name}: up to {slots} people in {len(frames)} frames, at most {MOST_POSES} together. "
+            "Keep the people who matter, or load a shorter clip."
+        )
+    raw = [
+        [_read_person(person, f"{name}, frame {i}, person {p}") for p, person in enumerate(people)]
+        for i, people in enumerate(listed)
+    ]
     fractions = _are_fractions(raw)
     sizes = _canvases(frames, canvas, fractions, name)
 
-    shape = (max(1, max(len(people) for people in raw)), len(frames), sk.N_POINTS)
-    values = np.zeros((*shape, 3))
+    values = np.zeros((slots, len(frames), sk.N_POINTS, 3))
     for t, people in enumerate(raw):
         for p, person in enumerate(people):
             values[p, t] = person
     points = values[..., :2]
     if not fractions:
         points = points / np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
-    return [PoseSequence(points[p], values[p, ..., 2], sizes[0]) for p in range(shape[0])]
+    return [PoseSequence(points[p], values[p, ..., 2], sizes[0]) for p in range(slots)]
 
 
 def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
@@ -123,12 +137,11 @@ def _last_present(people: Sequence[PoseSequence], t: int) -> int:
     return max((p for p, person in enumerate(people) if person.present[t]), default=-1)
 
 
-def _read_frame(frame: dict, where: str) -> list[np.ndarray]:
-    """(128, 3) x, y, confidence in the file's own units for each person."""
+def _people_of(frame: dict, where: str) -> Sequence[dict]:
     people = frame.get("people") or []
     if not isinstance(people, (list, tuple)) or not all(isinstance(p, dict) for p in people):
         raise PoseError(f"{where}: 'people' is not a list of objects. Save the poses again.")
-    return [_read_person(person, f"{where}, person {p}") for p, person in enumerate(people)]
+    return people
 
 
 def _read_person(person: dict, where: str) -> np.ndarray:

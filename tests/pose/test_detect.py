@@ -14,6 +14,7 @@ from dispose_core.pose.detect import (
     detect_reference,
     extract_poses,
 )
+from dispose_core.pose.people import PersonChoice
 from dispose_core.pose.sequence import PoseSequence
 
 PICTURE = np.zeros((200, 100, 3), np.uint8)
@@ -65,6 +66,42 @@ def test_a_reference_gives_one_pose(standing):
     assert len(detect_reference(StubDetector(standing()), PICTURE)[0]) == 1
 
 
+def test_of_several_people_the_chosen_one_is_first_and_all_are_kept(standing, hide):
+    small = standing(3, scale=0.4)
+    large = hide(standing(3, scale=0.5, shift=(0.5, 0.4)), [1])
+    detector = StubDetector(small, large)
+
+    people, report = extract_poses(detector, [PICTURE] * 3)
+
+    assert [person.points[0, 0].tolist() for person in people] == [
+        pytest.approx([0.75, 0.5]),
+        pytest.approx([0.2, 0.08]),
+    ]
+    assert report == [
+        "fake: up to 2 people at once found in 3 of 3 frames",
+        "person: the largest, of 2 people; there in 2 of 3 frames, missing in frame 1",
+    ]
+
+
+def test_index_0_is_what_the_official_code_takes_in_every_frame(standing):
+    """Row 0 of each frame, whoever that is (SPEC 2.4)."""
+    left, right = standing(2, scale=0.4), standing(2, scale=0.5, shift=(0.5, 0.4))
+    swapped = [
+        left.with_points(np.stack([left.points[0], right.points[1]])),
+        left.with_points(np.stack([right.points[0], left.points[1]])),
+    ]
+
+    people, _ = extract_poses(StubDetector(*swapped), [PICTURE] * 2, choice=PersonChoice("index"))
+
+    for person, slot in zip(people, swapped, strict=True):
+        assert np.array_equal(person.points, slot.points, equal_nan=True)
+
+
+def test_a_choice_that_cannot_be_met_names_the_input(standing):
+    with pytest.raises(PoseError, match=r"reference picture: person 1 wanted; .* one person"):
+        detect_reference(StubDetector(standing()), PICTURE, PersonChoice("index", 1))
+
+
 def test_points_below_the_threshold_and_unwanted_parts_are_dropped(standing, hide):
     full = PoseSequence(np.full((1, 128, 2), 0.5), np.full((1, 128), 0.8), (200, 100))
     full = hide(full, 0, [4, 70], 0.5)
@@ -103,7 +140,7 @@ def test_frames_are_streamed_and_counted(standing):
 
 
 def test_an_unknown_detector_is_refused_with_those_there_are():
-    with pytest.raises(PoseError, match=r"'yolo' is not known. Choose one of: mediapipe"):
+    with pytest.raises(PoseError, match=r"'yolo' is not known. Choose one of: .*mediapipe"):
         create_detector("yolo")
 
 

@@ -1,0 +1,86 @@
+"""Which of several people is meant: the inputs that ask it, and a node for poses from anywhere."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..dispose_core.pose.openpose import read_openpose, write_openpose
+from ..dispose_core.pose.people import PersonChoice, choose_person
+from . import types
+
+
+def person_inputs() -> list[io.Input]:
+    """The inputs that `PersonChoice` is made of, by the same names wherever people are chosen."""
+    return [
+        io.Combo.Input(
+            "person",
+            options=["largest", "nearest", "tracked", "index"],
+            default="largest",
+            tooltip="Of several people: the largest; the one nearest to a point; tracked: the "
+            "person with the given number in a frame. Each is followed through the clip. index: "
+            "that number in every frame without following, 0 as the official code.",
+        ),
+        io.Int.Input(
+            "index",
+            default=0,
+            min=0,
+            max=99,
+            tooltip="For 'tracked' and 'index': number of the person, counted from 0.",
+        ),
+        io.Float.Input(
+            "x",
+            default=0.5,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="For 'nearest': the point, from 0 at the left edge to 1 at the right.",
+        ),
+        io.Float.Input(
+            "y",
+            default=0.5,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="For 'nearest': the point, from 0 at the top to 1 at the bottom.",
+        ),
+        io.Int.Input(
+            "frame",
+            default=0,
+            min=0,
+            max=100000,
+            tooltip="For 'nearest' and 'tracked': the frame to choose in, counted from 0 among "
+            "those connected here.",
+        ),
+    ]
+
+
+class ChoosePerson(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseChoosePerson",
+            display_name="Choose Person",
+            category="DisPose/pose",
+            description="Puts one of several people first: the one whose motion is used. Everybody "
+            "else is kept behind. For poses from a file or another pack.",
+            inputs=[
+                types.PoseKeypoint.Input("poses", tooltip="Poses with several people."),
+                *person_inputs(),
+            ],
+            outputs=[
+                types.PoseKeypoint.Output(
+                    display_name="poses", tooltip="The chosen person first, for Pose Align."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="Who was chosen, in which frames that person is missing and where "
+                    "others cross.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, poses, person, index, x, y, frame) -> io.NodeOutput:
+        choice = PersonChoice(person, index, (x, y), frame)
+        people, report = choose_person(read_openpose(poses), choice)
+        return io.NodeOutput(write_openpose(people), "\n".join(report))

@@ -1,0 +1,124 @@
+"""Several people on the wires: chosen, kept, drawn, and named where only one is used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+SIZE = (96, 160)
+
+
+class TwoPeople:
+    """A detector that finds a small person left and a large one right, in turns of their order."""
+
+    name = "two"
+
+    def detect(self, frames, total=None, on_frame=lambda *_: None):
+        count = sum(1 for _ in frames)
+        return two_people(count)
+
+
+def two_people(count: int):
+    from dispose_core.pose.sequence import PoseSequence
+    from tests.pose.conftest import STANDING
+
+    small, large = STANDING * 0.5 + (0.0, 0.4), STANDING * 0.8 + (0.4, 0.1)
+    odd = (np.arange(count) % 2 == 1)[:, None, None]
+    score = np.full((count, 18), 0.9)
+    return [
+        PoseSequence.from_parts(SIZE, np.where(odd, second, first), score)
+        for first, second in ((small, large), (large, small))
+    ]
+
+
+def nose(frame: dict, person: int = 0) -> list[float]:
+    """(x, y) as fractions."""
+    x, y = frame["people"][person]["pose_keypoints_2d"][:2]
+    return [round(x / SIZE[1], 2), round(y / SIZE[0], 2)]
+
+
+@pytest.fixture
+def wire() -> list[dict]:
+    """Five frames of both people, as another pack would send them."""
+    from dispose_core.pose.openpose import write_openpose
+
+    return write_openpose(two_people(5))
+
+
+SMALL, LARGE = [0.25, 0.5], [0.8, 0.26]
+
+
+@pytest.mark.parametrize(
+    ("choice", "first"),
+    [
+        ({}, [LARGE] * 5),
+        ({"person": "nearest", "x": 0.2, "y": 0.6}, [SMALL] * 5),
+        ({"person": "tracked", "index": 1, "frame": 1}, [SMALL] * 5),
+        ({"person": "index"}, [SMALL, LARGE, SMALL, LARGE, SMALL]),
+    ],
+)
+def test_the_chosen_person_is_first_in_every_frame(run, wire, choice, first):
+    poses, report = run("DisPoseChoosePerson", poses=wire, **choice)
+    assert [nose(frame) for frame in poses] == first
+    assert [len(frame["people"]) for frame in poses] == [2] * 5
+    assert report.startswith("person: ") and "of 2 people; there in 5 of 5 frames" in report
+
+    pictures = torch.zeros(5, *SIZE, 3)
+    found, skeletons, report = run(
+        "DisPosePoseExtract", images=pictures, detector=TwoPeople(), **choice
+    )
+    assert found == poses
+    assert skeletons.shape == pictures.shape
+    assert report.startswith("two: up to 2 people at once found in 5 of 5 frames\nperson: ")
+
+
+def test_everybody_is_drawn_and_saved_and_aligned(run, wire, folders):
+    poses, _ = run("DisPoseChoosePerson", poses=wire)
+    (name,) = run("DisPoseSavePoses", poses=poses)
+    again, _ = run("DisPoseLoadPoses", file=name)
+    assert again == poses
+
+    aligned, _ = run("DisPosePoseAlign", reference_pose=poses[:1], driving_pose=again)
+    assert [len(frame["people"]) for frame in aligned] == [2] * 5
+    assert np.allclose(nose(aligned[3]), LARGE, atol=0.01)
+
+    (pictures,) = run("DisPosePoseRender", poses=aligned)
+    left, right = pictures[..., : SIZE[1] // 2, :], pictures[..., SIZE[1] // 2 :, :]
+    assert left.amax((1, 2, 3)).min() > 0.5 and right.amax((1, 2, 3)).min() > 0.5
+
+
+def test_the_motion_field_says_that_others_are_ignored(run, wire):
+    poses, _ = run("DisPoseChoosePerson", poses=wire)
+    *_, report = run(
+        "DisPoseMotionField", reference=torch.rand(1, *SIZE, 3), reference_pose=poses[:1],
+        driving_pose=poses,
+    )  # fmt: skip
+    assert "driving_pose: the first person is used, another person is ignored" in report
+
+
+def test_a_person_who_is_not_there_is_an_error(run, wire):
+    with pytest.raises(Exception, match="poses: person 7 wanted; frames hold at most 2 people"):
+        run("DisPoseChoosePerson", poses=wire, person="index", index=7)
+    with pytest.raises(
+        Exception, match="images: frame 9 wanted to choose a person in; there are 5"
+    ):
+        run(
+            "DisPosePoseExtract", images=torch.zeros(5, *SIZE, 3), detector=TwoPeople(),
+            person="tracked", frame=9,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        (None, "poses: nobody in any of the 1 frames"),
+        ({"pose_keypoints_2d": [0.5] * 54}, "'people' is not a list of objects"),
+        ([{"pose_keypoints_2d": [0.5] * 53}], "53 values, needed 54 or 75"),
+        ([{"pose_keypoints_2d": [float("nan")] * 54}], "is nan, not a finite number"),
+        ([{}] * 80_001, "up to 80001 people in 1 frames, at most 80000 together"),
+    ],
+)
+def test_hostile_poses_are_refused_with_their_place(run, people, message):
+    with pytest.raises(Exception, match=message):
+        run("DisPoseChoosePerson", poses=[{"people": people}])
