@@ -106,10 +106,12 @@ class PoseAlign(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "method",
-                    options=["fit", "none"],
+                    options=["fit", "limbs", "none"],
                     default="fit",
                     tooltip="fit: scale and move the whole clip so that head, shoulders, hips and "
-                    "legs meet the reference's. none: the poses are in the reference's place.",
+                    "legs meet the reference's. limbs: the reference's bone lengths and the "
+                    "driver's directions, for a child driven by an adult or another build. none: "
+                    "the poses are in the reference's place.",
                 ),
                 io.Int.Input(
                     "max_gap",
@@ -118,6 +120,15 @@ class PoseAlign(io.ComfyNode):
                     max=1000,
                     tooltip="Frames. Points missing for longer stay missing; shorter gaps are "
                     "filled between the frames around them.",
+                ),
+                io.Float.Input(
+                    "smoothing",
+                    default=0.0,
+                    min=0.0,
+                    max=30.0,
+                    step=0.5,
+                    tooltip="Frames that a point at rest is averaged over; moving points are "
+                    "averaged less, unsure ones more. 0 = off, 2 halves the tremble.",
                 ),
             ],
             outputs=[
@@ -131,13 +142,13 @@ class PoseAlign(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, reference_pose, driving_pose, method, max_gap) -> io.NodeOutput:
+    def execute(cls, reference_pose, driving_pose, method, max_gap, smoothing) -> io.NodeOutput:
         reference = read_openpose(reference_pose, "reference_pose")
         aligned, report = align_poses(
             reference,
             read_openpose(driving_pose, "driving_pose"),
             reference[0].canvas,
-            AlignOptions(method=method, max_gap=max_gap),
+            AlignOptions(method, max_gap, smoothing),
         )
         return io.NodeOutput(write_openpose(aligned), "\n".join(report))
 

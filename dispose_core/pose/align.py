@@ -1,8 +1,9 @@
-"""Driving poses moved onto the reference body: one scale and one shift for the whole clip.
+"""Driving poses moved onto the reference body, by one of three methods.
 
-The scale is the least-squares fit of the driving person's heights to the reference's (SPEC 3).
-`reference_mode` reproduces the official code; the default leaves out points that were not seen,
-fills gaps, and falls back where a fit cannot be made.
+"fit" is the paper's: one scale and one shift for the whole clip, by the least-squares fit of the
+driving person's heights to the reference's (SPEC 3). `reference_mode` reproduces the official
+code; the default leaves out points that were not seen, fills gaps, and falls back where a fit
+cannot be made. "limbs" keeps the reference's proportions (`retarget.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import numpy as np
 from ..errors import PoseError
 from . import skeleton as sk
 from .frame_names import name_frames
-from .repair import fill_gaps
+from .placement import Placement
+from .proportions import Body, difference
+from .repair import fill_gaps, one_euro
+from .retarget import retarget_limbs
 from .sequence import PoseSequence
 
 # Joints that the fit goes by: all but elbows and wrists, which swing too far (SPEC 3.1).
@@ -26,27 +30,25 @@ FIT_JOINTS = np.array([0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])
 # person moved more than the shared joints are apart, or lies down.
 MOST_DISAGREEMENT = 2.0
 
+# Bodies that differ by more than this share in arms, legs, trunk, shoulders or neck are pulled
+# out of shape by one scale. Less is within what a bone turns towards the camera.
+OTHER_BUILD = 0.2
+
 
 @dataclass(frozen=True)
 class AlignOptions:
     """How driving poses become poses of the reference.
 
     Attributes:
-        method: "fit" scales and shifts them onto the reference body; "none" takes them as they
-            are, as fractions of the picture.
+        method: "fit" scales and shifts them onto the reference body; "limbs" bends the reference
+            body the driver's way; "none" takes them as they are, as fractions of the picture.
         max_gap: frames; a longer gap stays missing (`repair.fill_gaps`).
+        smoothing: frames that a point at rest is averaged over (`repair.one_euro`); 0 = off.
     """
 
-    method: Literal["fit", "none"] = "fit"
+    method: Literal["fit", "limbs", "none"] = "fit"
     max_gap: int = 12
-
-
-@dataclass(frozen=True)
-class _Placement:
-    """aligned = fraction * scale + shift, per axis (x, y)."""
-
-    scale: np.ndarray
-    shift: np.ndarray
+    smoothing: float = 0.0
 
 
 def align_poses(
@@ -58,16 +60,19 @@ def align_poses(
 ) -> tuple[list[PoseSequence], list[str]]:
     """Place the driving poses in the reference picture (SPEC 3).
 
-    Everybody in the driving clip is moved by the same scale and shift, found from the first
-    person of both sides (slot 0), in frames that show nobody else where there are such frames.
+    What is done is found from the first person of both sides (slot 0). "fit" moves everybody in
+    the driving clip by the same scale and shift, found in frames that show nobody else where
+    there are such frames. "limbs" retargets the first person and moves the others likewise by
+    the scale of the two bodies.
 
     Args:
         reference: people of the reference picture, one frame each.
         driving: people of the driving clip; `canvas` is the size of the driving frames.
         size: (H, W) of the fitted reference picture.
         options: see `AlignOptions`.
-        reference_mode: reproduce the official code. It fits low-score points like sure ones,
-            knows only frames with one person, takes any scale and fills no gap.
+        reference_mode: reproduce the official code whatever the options. It knows only "fit",
+            fits low-score points like sure ones, uses frames with one person alone, takes any
+            scale, fills no gap and smooths nothing.
 
     Returns:
         The aligned people, with canvas `size`, and the report.
@@ -83,32 +88,43 @@ def align_poses(
         )
     _require_driver(driving)
     frame_size, report = _frame_size(driving[0].canvas, size)
-    if options.method == "none":
-        aligned = [PoseSequence(person.points, person.scores, size) for person in driving]
-        report = [_taken_as_is(frame_size, size)]
-    else:
-        to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
-        if reference_mode:
-            placement = _official_fit(reference[0], driving, to_frame_ratio)
-        else:
-            placement, lines = _sound_fit(reference[0], driving, to_frame_ratio)
-            report += lines
-        report.append(_describe(placement, frame_size, size))
-        aligned = [
-            PoseSequence(person.points * placement.scale + placement.shift, person.scores, size)
-            for person in driving
-        ]
+    to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
     if reference_mode:
-        return aligned, report
-    for p, person in enumerate(aligned):
-        aligned[p], lines = fill_gaps(person, options.max_gap)
-        report += [f"person {p}, {line}" for line in lines] if len(aligned) > 1 else lines
-    return aligned, report
+        placement = _official_fit(reference[0], driving, to_frame_ratio)
+        aligned = [placement(person, size) for person in driving]
+        return aligned, [*report, _describe(placement, frame_size, size)]
+
+    repaired, repairs = _repair(driving, options)
+    if options.method == "none":
+        aligned = [PoseSequence(person.points, person.scores, size) for person in repaired]
+        report = [_taken_as_is(frame_size, size)]
+    elif options.method == "limbs":
+        first, placement, lines = retarget_limbs(reference[0], repaired[0], frame_size, size)
+        aligned = [first, *(placement(person, size) for person in repaired[1:])]
+        report += lines
+    else:
+        placement, lines = _sound_fit(reference[0], driving, to_frame_ratio)
+        aligned = [placement(person, size) for person in repaired]
+        report += [*lines, _describe(placement, frame_size, size)]
+        report += _other_build(reference[0], driving[0], frame_size, size)
+    return aligned, report + repairs
+
+
+def _repair(
+    people: Sequence[PoseSequence], options: AlignOptions
+) -> tuple[list[PoseSequence], list[str]]:
+    """Gaps filled, then smoothed: what is filled helps to steady what is beside it."""
+    repaired, report = [], []
+    for p, person in enumerate(people):
+        filled, lines = fill_gaps(person, options.max_gap)
+        repaired.append(one_euro(filled, options.smoothing))
+        report += [f"person {p}, {line}" for line in lines] if len(people) > 1 else lines
+    return repaired, report
 
 
 def _official_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
-) -> _Placement:
+) -> Placement:
     """SPEC 3 as written; only points without coordinates are left out."""
     joints = _reference_joints(reference)
     alone = _alone(driving)
@@ -129,7 +145,7 @@ def _official_fit(
 
 def _sound_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
-) -> tuple[_Placement, list[str]]:
+) -> tuple[Placement, list[str]]:
     """The same fit on visible points only, and what to do where there is none."""
     report = []
     joints = _reference_joints(reference)
@@ -216,12 +232,10 @@ def _slope(x: np.ndarray, y: np.ndarray) -> float:
     return float((x * y).sum() / variance) if variance > 0 else float("nan")
 
 
-def _placed(
-    target: np.ndarray, found: np.ndarray, scale_y: float, frame_ratio: float
-) -> _Placement:
+def _placed(target: np.ndarray, found: np.ndarray, scale_y: float, frame_ratio: float) -> Placement:
     """Same size in pixels along both axes, and the middle of the points on one another."""
     scale = np.array([scale_y / frame_ratio, scale_y])
-    return _Placement(scale, (target - found * scale).mean(0))
+    return Placement(scale, (target - found * scale).mean(0))
 
 
 def _size_ratio(
@@ -249,10 +263,25 @@ def _size_ratio(
     return float(np.median(reference_spread[usable] / driver_spread[usable]))
 
 
-def _describe(placement: _Placement, frame_size: tuple[int, int], size: tuple[int, int]) -> str:
+def _describe(placement: Placement, frame_size: tuple[int, int], size: tuple[int, int]) -> str:
     factor = placement.scale[1] * size[0] / frame_size[0]
     dx, dy = placement.shift * (size[1], size[0])
     return f"driving poses scaled by {factor:.3f} in pixels, then moved by ({dx:.0f}, {dy:.0f}) px"
+
+
+def _other_build(
+    reference: PoseSequence,
+    driver: PoseSequence,
+    frame_size: tuple[int, int],
+    size: tuple[int, int],
+) -> list[str]:
+    share = difference(Body.measure(reference, size), Body.measure(driver, frame_size))
+    if share <= OTHER_BUILD:
+        return []
+    return [
+        f"proportions of the two bodies differ by up to {share:.0%}; the method 'limbs' keeps the "
+        "reference's"
+    ]
 
 
 def _taken_as_is(frame_size: tuple[int, int], size: tuple[int, int]) -> str:

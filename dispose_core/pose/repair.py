@@ -1,7 +1,8 @@
 """Repairs of a pose sequence in time: gaps filled by interpolation, tremble smoothed away.
 
-Both look at every point alone, forwards and backwards, and invent nothing outside of what was
-seen: no extrapolation, no filling across a long absence.
+All look at every point alone, forwards and backwards, and invent nothing outside of what was
+seen: no extrapolation, no filling across a long absence. `smooth` is light and goes with a
+detector; `one_euro` is as strong as asked for and knows how sure each point is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from .sequence import PoseSequence
 # Centred quadratic least squares over 5 frames (Savitzky–Golay): it follows a swing without lag,
 # unlike the backward filters that detectors come with, and wider windows flatten fast hands.
 _SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35
+
+# One-Euro filter. How much faster a point is followed as it moves: the share of the distance that
+# is taken up in a frame rises by this for every body size (spread of the joints) that it moves in
+# a frame. The speed itself is averaged over so many frames.
+_EAGERNESS = 12.0
+_SPEED_FRAMES = 3.0
 
 _HANDS_AND_FACE = {
     "left hand": sk.LEFT_HAND_SLICE,
@@ -73,6 +80,58 @@ def smooth(poses: PoseSequence) -> PoseSequence:
     inner = points[reach : len(poses) - reach]
     inner[...] = np.where(np.isfinite(fitted), fitted, inner)
     return poses.with_points(points)
+
+
+def one_euro(poses: PoseSequence, strength: float) -> PoseSequence:
+    """Steady what trembles: the One-Euro filter (Casiez et al., CHI 2012), without its lag.
+
+    A point at rest is averaged over about `strength` frames before and after; the faster it
+    moves, the fewer. The filter runs forwards and backwards and the mean is taken, so nothing
+    lags behind. Its units are frames and body sizes: no frame rate is needed. A point found with
+    less than its usual score counts less, by the square of the ratio, and is held by its
+    neighbours in time. Missing points and scores stay; nothing is averaged across a gap.
+
+    Args:
+        poses: (T) frames of one person.
+        strength: frames, about; 0 changes nothing. 2 halves the tremble of a person at rest.
+    """
+    sure = poses.scores > 0
+    if strength <= 0 or not sure.any():
+        return poses
+    pixels = poses.points * (poses.canvas[1], poses.canvas[0])
+    size = _spread(pixels[:, sk.BODY_SLICE], poses.body_visible)
+    usual = np.nanmedian(np.where(sure, poses.scores, np.nan)[:, sure.any(0)], axis=0)
+    trust = np.zeros_like(poses.scores)
+    trust[:, sure.any(0)] = np.minimum(poses.scores[:, sure.any(0)] / usual, 1.0) ** 2
+    forward = _one_euro(pixels / size, trust, strength)
+    backward = _one_euro(pixels[::-1] / size, trust[::-1], strength)[::-1]
+    steady = (forward + backward) / 2 * size / (poses.canvas[1], poses.canvas[0])
+    return poses.with_points(steady)
+
+
+def _one_euro(values: np.ndarray, trust: np.ndarray, strength: float) -> np.ndarray:
+    """`values` (T, N, 2), filtered from the first frame on; NaN starts a point anew."""
+    filtered = np.empty_like(values)
+    last, speed = np.full(values.shape[1:], np.nan), np.zeros(values.shape[1:])
+    for t, found in enumerate(values):
+        new = np.isnan(last)
+        way = np.where(new, 0.0, found - last)
+        speed = np.where(new, 0.0, speed + (way - speed) * (trust[t] / _SPEED_FRAMES)[:, None])
+        rate = 1 / strength + _EAGERNESS * np.hypot(*speed.T)
+        share = (trust[t] * rate / (1 + rate))[:, None]
+        last = filtered[t] = np.where(new, found, last + way * share)
+    return filtered
+
+
+def _spread(body: np.ndarray, visible: np.ndarray) -> float:
+    """Median over the frames of the joints' distance from their middle; 1 where there is none."""
+    frames = visible.sum(-1) >= 2
+    if not frames.any():
+        return 1.0
+    joints = np.where(visible[frames][..., None], body[frames], np.nan)
+    around = joints - np.nanmean(joints, axis=1, keepdims=True)
+    size = float(np.median(np.sqrt(np.nanmean((around**2).sum(-1), axis=1))))
+    return size if size > 0 else 1.0
 
 
 def _seen(poses: PoseSequence) -> np.ndarray:

@@ -192,6 +192,39 @@ def test_gaps_are_filled_after_the_fit_and_reference_mode_leaves_them(standing, 
     assert not official[0].present[4:6].any()
 
 
+@pytest.mark.parametrize("method", ["fit", "limbs", "none"])
+def test_smoothing_steadies_what_every_method_makes(standing, method):
+    noise = np.random.default_rng(0).normal(0, 0.005, (20, 128, 2))
+    driving = standing(20, SIZE).with_points(standing(20, SIZE).points + noise)
+
+    def tremble(smoothing: float) -> float:
+        options = AlignOptions(method, smoothing=smoothing)
+        aligned, _ = align_poses([standing(1, SIZE)], [driving], SIZE, options)
+        return aligned[0].body[:, [3, 4, 6, 7]].std(0).mean()
+
+    assert tremble(2.0) < 0.7 * tremble(0.0)
+
+
+def test_gaps_are_filled_before_they_are_smoothed(standing, hide):
+    driving = hide(standing(20, SIZE), 10)
+
+    aligned, _ = align_poses(
+        [standing(1, SIZE)], [driving], SIZE, AlignOptions("fit", smoothing=2.0)
+    )
+
+    np.testing.assert_allclose(aligned[0].body[10], standing().body[0], atol=1e-12)
+
+
+def test_reference_mode_knows_the_fit_alone(standing):
+    driving = standing(3, SIZE, scale=0.5)
+    options = AlignOptions("limbs", smoothing=5.0)
+
+    official, _ = align_poses([standing(1, SIZE)], [driving], SIZE, reference_mode=True)
+    same, _ = align_poses([standing(1, SIZE)], [driving], SIZE, options, reference_mode=True)
+
+    assert np.array_equal(official[0].points, same[0].points, equal_nan=True)
+
+
 def test_without_a_method_the_poses_are_taken_as_fractions(standing):
     driving = standing(2, (100, 100), shift=(0.1, 0.0))
 

@@ -5,7 +5,7 @@ import pytest
 
 from dispose_core.pose import skeleton as sk
 from dispose_core.pose.frame_names import name_frames
-from dispose_core.pose.repair import fill_gaps, smooth
+from dispose_core.pose.repair import fill_gaps, one_euro, smooth
 from dispose_core.pose.sequence import PoseSequence
 
 WRIST = 4
@@ -159,6 +159,86 @@ def test_a_clip_shorter_than_the_window_is_not_smoothed(frames):
     pose = walking(frames)
 
     assert np.array_equal(smooth(pose).points, pose.points)
+
+
+def trembling(standing, deviation: float, frames: int = 96) -> tuple[PoseSequence, PoseSequence]:
+    """A person who stands still, 640 px high, and the same with noise of so many pixels."""
+    still = standing(frames, (1000, 600))
+    noise = np.random.default_rng(0).normal(0, deviation, still.points.shape)
+    return still, still.with_points(still.points + noise / (600, 1000))
+
+
+def test_one_euro_halves_the_tremble_of_a_person_at_rest(standing):
+    still, noisy = trembling(standing, 3.0)
+
+    left = [((one_euro(noisy, s).body - still.body) * (600, 1000)).std() for s in (1, 2, 4)]
+
+    assert left[1] < 1.5
+    assert left[0] > left[1] > left[2]
+
+
+def test_one_euro_does_not_lag_behind_a_swing(standing):
+    """1 Hz at 24 fps, 60 px to both sides: at most 16 px a frame."""
+    still = standing(96, (1000, 600))
+    t = 2 * np.pi * np.arange(96) / 24
+    points = still.points.copy()
+    points[:, WRIST, 0] += 60 / 600 * np.sin(t)
+
+    way = (one_euro(still.with_points(points), 2.0).points - still.points)[24:72, WRIST, 0] * 600
+
+    wave = np.mean(way * np.exp(-1j * t[24:72])) * 2j  # amplitude and lag of the swing
+    assert abs(np.angle(wave)) / (2 * np.pi) * 24 < 0.05  # frames
+    assert np.abs(wave) == pytest.approx(60, rel=0.05)
+
+
+def test_one_euro_holds_an_unsure_point_by_its_neighbours(standing, hide):
+    still = standing(30, (1000, 600))
+    points = still.points.copy()
+    points[15, WRIST, 0] += 0.1
+    spike = still.with_points(points)
+
+    sure = one_euro(spike, 2.0).points - still.points
+    unsure = one_euro(hide(spike, 15, WRIST, 0.09), 2.0).points - still.points
+
+    assert sure[15, WRIST, 0] > 0.02
+    # A tenth of its usual score: a hundredth of the weight.
+    assert abs(unsure[:, WRIST, 0]).max() < 0.002
+    others = np.arange(sk.N_BODY) != WRIST
+    assert abs(sure[:, : sk.N_BODY][:, others]).max() < 1e-12
+
+
+def test_one_euro_trusts_a_detector_that_is_never_sure(standing, hide):
+    _, noisy = trembling(standing, 3.0, 20)
+
+    unsure = one_euro(hide(noisy, slice(None), slice(0, 18), 0.45), 2.0)
+
+    assert np.array_equal(unsure.body, one_euro(noisy, 2.0).body)
+
+
+def test_one_euro_does_not_reach_across_a_gap(standing, hide):
+    pose = standing(20, (1000, 600))
+    moved = pose.points + (np.arange(20) >= 10)[:, None, None] * (0.3, 0.0)
+    gap = hide(pose.with_points(moved), [9, 10])
+
+    smoothed = one_euro(gap, 5.0)
+
+    np.testing.assert_allclose(smoothed.body, gap.body, atol=1e-12)
+    assert np.array_equal(smoothed.scores, gap.scores)
+
+
+def test_one_euro_does_the_same_at_every_picture_size(standing):
+    _, noisy = trembling(standing, 3.0, 20)
+    large = PoseSequence(noisy.points, noisy.scores, (4000, 2400))
+
+    np.testing.assert_allclose(one_euro(large, 2.0).body, one_euro(noisy, 2.0).body, atol=1e-12)
+
+
+def test_one_euro_is_off_at_strength_zero_and_leaves_empty_clips(standing):
+    _, noisy = trembling(standing, 3.0, 4)
+
+    assert one_euro(noisy, 0.0) is noisy
+    assert not one_euro(PoseSequence.empty(4, (9, 9)), 2.0).present.any()
+    assert len(one_euro(standing(0), 2.0)) == 0
 
 
 def test_frames_are_named_in_stretches():
