@@ -6,10 +6,16 @@ from comfy_api.latest import io
 
 from ..dispose_core.pose.detect import DETECTORS, create_detector, extract_poses
 from ..dispose_core.pose.openpose import write_openpose
+from ..dispose_core.pose.people import PersonChoice
 from ..dispose_core.pose.render import render_poses
 from . import types
 from .convert import frames_to_comfy, frames_to_core
+from .host import files, placement
 from .host.progress import progress
+from .person import person_inputs
+
+FOLDER = "detection"  # of ComfyUI's models
+OPENPOSE_FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
 
 
 class PoseDetectorLoader(io.ComfyNode):
@@ -25,14 +31,31 @@ class PoseDetectorLoader(io.ComfyNode):
                 io.Combo.Input(
                     "backend",
                     options=list(DETECTORS),
-                    default="mediapipe",
-                    tooltip="mediapipe: body, face and hands of one person on the CPU; carries its "
-                    "own models. It is installed separately: see the README.",
+                    default="dwpose",
+                    tooltip="dwpose: everybody's body, hands and face, from two files in "
+                    "models/detection; on the GPU with TorchScript files or onnxruntime-gpu. "
+                    "openpose: the older networks, with controlnet_aux and three files. "
+                    "mediapipe: one person, on the CPU, carries its own files; installed "
+                    "separately, see the README.",
+                ),
+                io.Combo.Input(
+                    "person_detector",
+                    options=files.weight_files(FOLDER, "yolox"),
+                    optional=True,
+                    tooltip="For dwpose: yolox_l.onnx or yolox_l.torchscript.pt.",
+                ),
+                io.Combo.Input(
+                    "pose_network",
+                    options=files.weight_files(FOLDER, "dwpose"),
+                    optional=True,
+                    tooltip="For dwpose: dw-ll_ucoco_384.onnx or "
+                    "dw-ll_ucoco_384_bs5.torchscript.pt.",
                 ),
                 io.Boolean.Input(
                     "smoothing",
                     default=True,
-                    tooltip="Take the tremble off the points that were found in a clip.",
+                    tooltip="For mediapipe: take the tremble off what was found in a clip. The "
+                    "others leave that to Pose Align.",
                 ),
             ],
             outputs=[
@@ -43,8 +66,28 @@ class PoseDetectorLoader(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, backend: str, smoothing: bool) -> io.NodeOutput:
-        return io.NodeOutput(create_detector(backend, smoothing=smoothing))
+    def validate_inputs(cls, backend, person_detector=None, pose_network=None) -> bool | str:
+        needed = {"dwpose": (person_detector, pose_network), "openpose": OPENPOSE_FILES}
+        problems = (
+            files.problem_with_weights(FOLDER, name) for name in needed.get(backend, ()) if name
+        )
+        return next(filter(None, problems), True)
+
+    @classmethod
+    def execute(cls, backend, smoothing, person_detector=None, pose_network=None) -> io.NodeOutput:
+        if backend == "mediapipe":
+            return io.NodeOutput(create_detector(backend, smoothing=smoothing))
+        names = {
+            "dwpose": {
+                "person_file": person_detector or files.weight_files(FOLDER, "yolox")[0],
+                "pose_file": pose_network or files.weight_files(FOLDER, "dwpose")[0],
+            },
+            "openpose": dict(
+                zip(("body_file", "hand_file", "face_file"), OPENPOSE_FILES, strict=True)
+            ),
+        }.get(backend, {})
+        paths = {role: files.weight_path(FOLDER, name) for role, name in names.items()}
+        return io.NodeOutput(create_detector(backend, **paths, device=placement.device_name()))
 
 
 class PoseExtract(io.ComfyNode):
@@ -54,7 +97,8 @@ class PoseExtract(io.ComfyNode):
             node_id="DisPosePoseExtract",
             display_name="Pose Extract",
             category="DisPose/pose",
-            description="Finds the person in a picture, or in every frame of a clip.",
+            description="Finds people in a picture, or in every frame of a clip, and follows the "
+            "chosen one through it.",
             inputs=[
                 io.Image.Input(
                     "images", tooltip="The fitted reference, or the sampled driving frames."
@@ -70,20 +114,27 @@ class PoseExtract(io.ComfyNode):
                     step=0.05,
                     tooltip="Points found with less confidence count as missing.",
                 ),
+                *person_inputs(),
             ],
             outputs=[
                 types.PoseKeypoint.Output(
-                    display_name="poses", tooltip="One pose a picture, for Pose Align."
+                    display_name="poses",
+                    tooltip="One entry a picture, the chosen person first, for Pose Align.",
                 ),
-                io.Image.Output(display_name="skeletons", tooltip="What was found, drawn."),
+                io.Image.Output(
+                    display_name="skeletons", tooltip="Everybody who was found, drawn."
+                ),
                 io.String.Output(
-                    display_name="report", tooltip="Frames in which nobody was found, by number."
+                    display_name="report",
+                    tooltip="Who was chosen, and by number the frames in which nobody was found.",
                 ),
             ],
         )
 
     @classmethod
-    def execute(cls, images, detector, hands, face, threshold) -> io.NodeOutput:
+    def execute(
+        cls, images, detector, hands, face, threshold, person, index, x, y, frame
+    ) -> io.NodeOutput:
         people, report = extract_poses(
             detector,
             frames_to_core(images),
@@ -93,6 +144,7 @@ class PoseExtract(io.ComfyNode):
             face=face,
             on_frame=progress(len(images)),
             name="images",
+            choice=PersonChoice(person, index, (x, y), frame),
         )
         skeletons = render_poses(people, people[0].canvas)
         return io.NodeOutput(write_openpose(people), frames_to_comfy(skeletons), "\n".join(report))

@@ -7,14 +7,17 @@ their own: import those modules where they are used.
 from .align import AlignOptions, align_poses
 from .detect import PoseDetector, create_detector, detect_reference, extract_poses
 from .openpose import load_openpose, read_openpose, save_openpose, write_openpose
+from .people import PersonChoice, choose_person
 from .repair import fill_gaps, smooth
 from .sequence import PoseSequence, make_clip
 
 __all__ = [
     "AlignOptions",
+    "PersonChoice",
     "PoseDetector",
     "PoseSequence",
     "align_poses",
+    "choose_person",
     "create_detector",
     "detect_reference",
     "extract_poses",

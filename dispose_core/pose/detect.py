@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..errors import PoseError
 from ..progress import Progress, no_progress
 from . import skeleton as sk
 from .frame_names import name_frames
+from .people import PersonChoice, choose_person
 from .sequence import PoseSequence
 
 
@@ -40,8 +42,9 @@ class PoseDetector(Protocol):
             on_frame: called as (done, total) after each frame, with total = done when unknown.
 
         Returns:
-            One sequence a person, at least one, all with an entry for every frame; empty ones
-            where nobody was found.
+            As many sequences as the fullest frame has people, at least one, all with an entry
+            for every frame; empty ones where nobody was found. Backends that look at each frame
+            alone list its people in any order: slot 0 need not be the same person all the time.
 
         Raises:
             PoseError: there is no frame, or one that is no picture or of another size.
@@ -52,6 +55,8 @@ class PoseDetector(Protocol):
 # name -> module of `detectors/` and the factory in it. Modules are imported when asked for: each
 # needs packages of its own.
 DETECTORS: dict[str, tuple[str, str]] = {
+    "dwpose": (".detectors.dwpose", "DWPoseDetector"),
+    "openpose": (".detectors.openpose", "OpenPoseDetector"),
     "mediapipe": (".detectors.mediapipe", "MediaPipeDetector"),
 }
 
@@ -63,15 +68,30 @@ def create_detector(name: str, **options) -> PoseDetector:
         PoseError: there is no detector of that name.
         MissingPackage: its packages are not installed.
     """
+    return _backend(name)(**options)
+
+
+def detector_from_folder(name: str, folder: str | Path, device: str) -> PoseDetector:
+    """A detector with the files of a folder that have their published names.
+
+    Args:
+        name: dwpose or openpose; mediapipe carries its own files.
+        folder: where they are.
+        device: as torch names it, such as "cuda:0".
+
+    Raises:
+        CheckpointError: a file is missing, damaged or another; see also `create_detector`.
+    """
+    return _backend(name).from_folder(folder, device)
+
+
+def _backend(name: str) -> Callable[..., PoseDetector]:
     if name not in DETECTORS:
         raise PoseError(
             f"pose detector '{name}' is not known. Choose one of: {', '.join(DETECTORS)}."
         )
     module, factory = DETECTORS[name]
-    create: Callable[..., PoseDetector] = getattr(
-        importlib.import_module(module, __package__), factory
-    )
-    return create(**options)
+    return getattr(importlib.import_module(module, __package__), factory)
 
 
 def extract_poses(
@@ -83,8 +103,9 @@ def extract_poses(
     face: bool = True,
     on_frame: Progress = no_progress,
     name: str = "pose detection",
+    choice: PersonChoice | None = None,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """People of a clip or of a still picture, and the report on frames without any.
+    """People of a clip or of a still picture, the chosen one first.
 
     Args:
         detector: from `create_detector`.
@@ -93,9 +114,16 @@ def extract_poses(
         hands: keep the hands.
         face: keep the face.
         name: what to call the input in an error.
+        choice: who is meant; the largest by default. `PersonChoice("index")` is what the official
+            code does: everybody stays as the detector lists them.
+
+    Returns:
+        The chosen person and all others (see `people.choose_person`), and the report: frames
+        without anybody, and of several people who was chosen.
 
     Raises:
-        PoseError: no frame shows a person, or see `PoseDetector.detect`.
+        PoseError: no frame shows a person, the chosen one is not there, or see
+            `PoseDetector.detect`.
     """
     people = [
         _only_wanted(person, threshold, hands, face)
@@ -112,20 +140,24 @@ def extract_poses(
             "shoulders of one person, another detector, or load poses from a file."
         )
     found = len(empty) - int(empty.sum())
-    who = f"{len(people)} people" if len(people) > 1 else "one person"
+    who = f"up to {len(people)} people at once" if len(people) > 1 else "one person"
     report = [f"{detector.name}: {who} found in {found} of {len(empty)} frames"]
     if empty.any():
         report.append(f"{name_frames(empty)}: no person found; alignment fills short gaps")
-    return people, report
+    chosen, lines = choose_person(people, choice, name)
+    return chosen, report + lines if len(people) > 1 else report
 
 
-def detect_reference(detector: PoseDetector, picture: np.ndarray) -> list[PoseSequence]:
-    """People of the reference picture, (H, W, 3) uint8 RGB: sequences of one frame.
+def detect_reference(
+    detector: PoseDetector, picture: np.ndarray, choice: PersonChoice | None = None
+) -> list[PoseSequence]:
+    """People of the reference picture, (H, W, 3) uint8 RGB, the chosen one first: sequences of
+    one frame.
 
     Raises:
-        PoseError: it shows nobody.
+        PoseError: it shows nobody, or not the chosen person.
     """
-    people, _ = extract_poses(detector, [picture], 1, name="reference picture")
+    people, _ = extract_poses(detector, [picture], 1, name="reference picture", choice=choice)
     return people
 
 

@@ -1,0 +1,220 @@
+"""OpenPose as controlnet_aux carries it: body, hands and face of everybody, from local files.
+
+The package is imported when the detector is made; its own loading is passed over, since it would
+unpickle whatever a file holds, and nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from ...errors import CheckpointError, MissingPackage, PoseError
+from ...progress import Progress, no_progress
+from ...weights_file import Weights, open_weights
+from .. import skeleton as sk
+from ..detect import checked_frames
+from ..sequence import PoseSequence
+from .slots import Found, people_in_slots
+
+# Under these names https://huggingface.co/lllyasviel/Annotators has them.
+BODY_FILE, HAND_FILE, FACE_FILE = "body_pose_model.pth", "hand_pose_model.pth", "facenet.pth"
+
+_INSTALL = (
+    "Install it with: pip install controlnet-aux (0.0.10 is known to work; it wants torchvision "
+    "and timm). Or use dwpose, which needs no package, or load poses from a file."
+)
+
+# What tells the three files apart: the layer that draws the maps of the joints, and how many.
+_LAST_LAYERS = {
+    "OpenPose's body network": ("Mconv7_stage6_L2.weight", 19),
+    "OpenPose's hand network": ("Mconv7_stage6.weight", 22),
+    "OpenPose's face network": ("Mconv7_stage6.weight", 71),
+}
+# The network sees a picture at a height of 184 pixels: a strip would become hours of work, or
+# nothing.
+_LONGEST = 8
+# Below this a point of the face was not found.
+_LEAST_HEAT = 0.05
+
+
+class OpenPoseDetector:
+    """Finds everybody in each frame; see `PoseDetector`.
+
+    People come by falling total score, frame by frame: who is who from one frame to the next is
+    `tracking`'s to tell. Body points have the height of their peak as score; hands and face have
+    none of their own: found is 1.
+    """
+
+    name = "openpose"
+
+    def __init__(
+        self,
+        body_file: str | Path,
+        hand_file: str | Path,
+        face_file: str | Path,
+        device: str = "cpu",
+    ) -> None:
+        """
+        Args:
+            body_file: body_pose_model.pth
+            hand_file: hand_pose_model.pth
+            face_file: facenet.pth
+            device: as torch names it, such as "cuda:0".
+
+        Raises:
+            CheckpointError: a file is missing, damaged, or not that network.
+            MissingPackage: controlnet_aux is not installed, cannot be imported or is another.
+        """
+        parts = _import_parts()
+        files = (body_file, hand_file, face_file)
+        makers = (parts.Body, parts.Hand, parts.Face)
+        networks = [
+            _load(maker, Path(file), what)
+            for maker, file, what in zip(makers, files, _LAST_LAYERS, strict=True)
+        ]
+        self._detector = parts.OpenposeDetector(*networks)
+        self._device = device
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, device: str = "cpu") -> OpenPoseDetector:
+        """With the files of a folder that have their published names; raises as the class."""
+        folder = Path(folder)
+        for name in (BODY_FILE, HAND_FILE, FACE_FILE):
+            if not (folder / name).is_file():
+                raise CheckpointError(
+                    f"{folder}: {name} is not there. OpenPose's three files are at "
+                    "https://huggingface.co/lllyasviel/Annotators (for non-commercial use)."
+                )
+        return cls(folder / BODY_FILE, folder / HAND_FILE, folder / FACE_FILE, device)
+
+    def detect(
+        self,
+        frames: Iterable[np.ndarray],
+        total: int | None = None,
+        on_frame: Progress = no_progress,
+    ) -> list[PoseSequence]:
+        found: list[list[Found]] = []
+        self._detector.to(self._device)
+        try:
+            for picture in checked_frames(frames):
+                canvas = picture.shape[:2]
+                found.append(self._people(picture))
+                on_frame(len(found), total or len(found))
+        finally:
+            self._detector.to("cpu")
+        return people_in_slots(found, canvas)
+
+    @torch.inference_mode()
+    def _people(self, picture: np.ndarray) -> list[Found]:
+        """Everybody in the picture, the surest first."""
+        height, width = picture.shape[:2]
+        if max(width, height) > _LONGEST * min(width, height):
+            raise PoseError(
+                f"openpose: a picture of {width}×{height} is more than {_LONGEST} times as long "
+                "one way as the other. Crop it to the people, or use another detector."
+            )
+        blue_first = np.ascontiguousarray(picture[..., ::-1])
+        network = self._detector.body_estimation
+        bodies = network.format_body_result(*network(blue_first))
+        bodies.sort(key=lambda body: -body.total_score)
+        return [self._person(body, blue_first) for body in bodies]
+
+    def _person(self, body, blue_first: np.ndarray) -> Found:
+        height, width = blue_first.shape[:2]
+        points, scores = np.full((sk.N_POINTS, 2), np.nan), np.zeros(sk.N_POINTS)
+        for i, joint in enumerate(body.keypoints):
+            if joint is not None:
+                points[i] = joint.x, joint.y
+                scores[i] = min(max(float(joint.score), 0.0), 1.0)
+        left, right = self._detector.detect_hands(body, blue_first)
+        face = self._detector.detect_face(body, blue_first)
+        for part, marks in (
+            (sk.LEFT_HAND_SLICE, left),
+            (sk.RIGHT_HAND_SLICE, right),
+            (sk.FACE_SLICE, face),
+        ):
+            wanted = part.stop - part.start
+            # The face comes with two pupils and the background behind its 68 points.
+            if marks is not None and len(marks) >= wanted:
+                fractions = np.array([(mark.x, mark.y) for mark in marks[:wanted]])
+                points[part] = fractions * (width, height)
+                scores[part] = (fractions >= 0).all(1)  # what was not found is at -1 pixel
+        return points, scores
+
+
+def _import_parts() -> SimpleNamespace:
+    """The classes of controlnet_aux that are used."""
+    try:
+        with warnings.catch_warnings():  # a dozen, about packages we do not use
+            warnings.simplefilter("ignore")
+            from controlnet_aux.open_pose import OpenposeDetector
+            from controlnet_aux.open_pose.body import Body
+            from controlnet_aux.open_pose.face import Face
+            from controlnet_aux.open_pose.hand import Hand
+    except Exception as e:  # a torchvision that does not fit torch raises what it likes
+        raise MissingPackage(
+            f"pose detector 'openpose': controlnet_aux cannot be used here ({e}). {_INSTALL}"
+        ) from e
+    methods = {
+        OpenposeDetector: ("detect_hands", "detect_face", "to"),
+        Body: ("format_body_result",),
+        Face: ("compute_peaks_from_heatmaps",),
+    }
+    for owner, names in methods.items():
+        missing = [name for name in names if not hasattr(owner, name)]
+        if missing:
+            raise MissingPackage(
+                f"pose detector 'openpose': this controlnet_aux has no {owner.__name__}."
+                f"{missing[0]}. {_INSTALL}"
+            )
+
+    class AlignedFace(Face):
+        """Its own list leaves out the points it did not find, and then is anybody's guess."""
+
+        def compute_peaks_from_heatmaps(self, heatmaps: np.ndarray) -> np.ndarray:
+            flat = heatmaps.reshape(len(heatmaps), -1)
+            rows, columns = np.divmod(flat.argmax(1), heatmaps.shape[2])
+            found = flat.max(1) > _LEAST_HEAT
+            return np.stack([columns, rows], 1) * found[:, None]  # (0, 0) is "not found"
+
+    return SimpleNamespace(
+        OpenposeDetector=OpenposeDetector, Body=Body, Hand=Hand, Face=AlignedFace
+    )
+
+
+def _load(maker: Callable, path: Path, what: str):
+    """A network of controlnet_aux with the weights of a file.
+
+    Its constructor reads a file by unpickling it. It is given one of ours, made of nothing but
+    the tensors that were read safely.
+    """
+    weights = open_weights(path)
+    seen = [name for name, mark in _LAST_LAYERS.items() if _has(weights, *mark)]
+    if what not in seen:
+        first = f"a file with {next(iter(weights.shapes))} and {len(weights.tensors) - 1} others"
+        raise CheckpointError(
+            f"{path.name}: this is {seen[0] if seen else first}, needed {what}. The three files "
+            f"{BODY_FILE}, {HAND_FILE} and {FACE_FILE} are at "
+            "https://huggingface.co/lllyasviel/Annotators."
+        )
+    safe = io.BytesIO()
+    torch.save({k: tensor.contiguous() for k, tensor in weights.tensors.items()}, safe)
+    safe.seek(0)
+    try:
+        return maker(safe)
+    except (KeyError, RuntimeError) as e:
+        raise CheckpointError(
+            f"{path.name}: not all of {what} is in it ({str(e).splitlines()[-1][:200]}). "
+            "Download it again."
+        ) from e
+
+
+def _has(weights: Weights, key: str, maps: int) -> bool:
+    return weights.shapes.get(key, ())[:1] == (maps,)
