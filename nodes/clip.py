@@ -73,7 +73,7 @@ class FileClip:
     def __init__(self, source, stretch: Stretch):
         self.source, self.stretch = source, stretch
         info = video.probe(source)
-        self.fps = info.fps
+        self.fps, self.size = info.fps, (info.height, info.width)
         self.count = video.count_frames(info, stretch.start, stretch.duration)
 
     def frames(self, stride: int, most: int | None, on_frame: Progress) -> Iterator[np.ndarray]:
@@ -96,7 +96,7 @@ class ImageClip:
         first = round(stretch.start * self.fps)
         count = len(images) if stretch.duration is None else round(stretch.duration * self.fps)
         self.images = images[first : first + max(1, count)]
-        self.count = len(self.images)
+        self.count, self.size = len(self.images), tuple(images.shape[1:3])
         if not self.count:
             raise MediaError(
                 f"driving clip: {len(images)} pictures at {float(fps):g} fps last "

@@ -4,15 +4,52 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..dispose_core.motion.cmp import WORKING_MEMORY, CmpDensifier
 from ..dispose_core.motion.densify import motion_field
 from ..dispose_core.motion.preview import preview_frames
-from ..dispose_core.motion.skinning import SkinningDensifier
+from ..dispose_core.motion.skinning import SkinningDensifier, working_size
 from ..dispose_core.motion.visualize import motion_pictures
 from ..dispose_core.pose.openpose import read_openpose
+from ..dispose_core.pose.people import first_person
 from ..dispose_core.pose.sequence import make_clip
 from . import types
 from .convert import frames_to_comfy, mask_to_core, picture_to_core, preview_to_comfy
+from .host import files, placement
 from .host.progress import progress
+
+
+class CMPLoader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseCMPLoader",
+            display_name="CMP Loader",
+            category="DisPose/motion",
+            description="Loads CMP, the network that DisPose was trained with to spread the motion "
+            "of the joints.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=files.weight_files("dispose", "cmp"),
+                    tooltip="ckpt_iter_42000.pth.tar, or a safetensors copy of it, in "
+                    "models/dispose.",
+                )
+            ],
+            outputs=[types.Cmp.Output(display_name="cmp", tooltip="For Motion Field.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file) -> bool | str:
+        return files.problem_with_weights("dispose", file) or True
+
+    @classmethod
+    def execute(cls, file) -> io.NodeOutput:
+        from ..dispose_core.checkpoints import load_cmp
+
+        network = load_cmp(files.weight_path("dispose", file))
+        count = sum(weights.numel() for weights in network.parameters())
+        dtype = placement.precision(placement.DEFAULT, network.dtype, count).computed
+        return io.NodeOutput(placement.patcher(network.to(dtype)))
 
 
 class MotionField(io.ComfyNode):
@@ -33,10 +70,17 @@ class MotionField(io.ComfyNode):
                 types.PoseKeypoint.Input(
                     "driving_pose", tooltip="The driver's poses, from Pose Align."
                 ),
+                types.Cmp.Input(
+                    "cmp",
+                    optional=True,
+                    tooltip="From CMP Loader. Without it the motion is spread by skinning, which "
+                    "needs no model.",
+                ),
                 io.Mask.Input(
                     "subject",
                     optional=True,
-                    tooltip="Where the person is. Found from the skeleton when not connected.",
+                    tooltip="Where the person is. Found from the skeleton when not connected. "
+                    "With it CMP sees the person on plain grey, which makes it more accurate.",
                 ),
             ],
             outputs=[
@@ -56,17 +100,24 @@ class MotionField(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, reference, reference_pose, driving_pose, subject=None) -> io.NodeOutput:
+    def execute(
+        cls, reference, reference_pose, driving_pose, cmp=None, subject=None
+    ) -> io.NodeOutput:
         picture = picture_to_core(reference, "reference")
-        clip = make_clip(
-            read_openpose(reference_pose, "reference_pose")[0],
-            read_openpose(driving_pose, "driving_pose")[0],
-        )
-        densifier = SkinningDensifier(mask_to_core(subject, picture.shape[-2:]))
+        who, notes = first_person(read_openpose(reference_pose, "reference_pose"), "reference_pose")
+        driver, more = first_person(read_openpose(driving_pose, "driving_pose"), "driving_pose")
+        clip = make_clip(who, driver)
+        mask = mask_to_core(subject, picture.shape[-2:])
+        if cmp is None:
+            densifier = SkinningDensifier(mask)
+        else:
+            device = placement.load(cmp, WORKING_MEMORY)
+            densifier = CmpDensifier(cmp.model, mask, device=device)
         field = motion_field(picture, clip, densifier, on_entry=progress(len(clip)))
-        # At the grid's own size: as sharp as the field is, and a quarter of the memory.
-        pictures = motion_pictures(picture, field, size=tuple(field.grid.shape[-2:]))
-        return io.NodeOutput(field, frames_to_comfy(pictures), "\n".join(field.report))
+        # About as sharp as the field's grid, and a quarter of the memory.
+        pictures = motion_pictures(picture, field, size=working_size(field.size))
+        report = "\n".join([*notes, *more, *field.report])
+        return io.NodeOutput(field, frames_to_comfy(pictures), report)
 
 
 class MotionPreview(io.ComfyNode):

@@ -9,6 +9,7 @@ from ..dispose_core.prepare import describe_fit, fit_size, frame_stride, prepare
 from .clip import Stretch, clip_of
 from .convert import audio_to_comfy, frames_to_comfy, picture_to_comfy, picture_to_core
 from .host import files
+from .host.memory import require_room
 from .host.progress import progress
 
 
@@ -162,6 +163,7 @@ class Prepare(io.ComfyNode):
             fps = driving_fps / frame_stride(driving_fps, stride)
             return io.NodeOutput(fitted, nothing, size[1], size[0], 0, fps, None, report)
         plan = prepare(source_size, clip.count, clip.fps, resolution, stride, max_frames or None)
+        require_room(plan.frames, clip.size)
         fitted = picture_to_comfy(resize_crop(picture, plan.size))
         driving = frames_to_comfy(
             clip.frames(plan.stride, max_frames or None, progress(plan.frames))

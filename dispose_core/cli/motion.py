@@ -11,6 +11,7 @@ from .options import (
     add_detector,
     add_motion_options,
     add_output,
+    add_person,
     add_sampling,
 )
 
@@ -23,10 +24,12 @@ def add_pose(commands) -> None:
         "pose dance.mp4 -o poses.json",
         "pose portrait.jpg -o reference.json",
         "pose dance.mp4 -o poses.json --stride 2 --start 3 --duration 4",
+        "pose couple.mp4 -o poses.json --person 0.3,0.5",
     )
     parser.add_argument("input", type=Path, help="a picture, a video or a folder of pictures")
     add_output(parser, "poses.json")
     add_detector(parser)
+    add_person(parser)
     add_sampling(parser, stride=1)
 
 

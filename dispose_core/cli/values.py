@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 
+from ..errors import PoseError
+from ..pose.people import PersonChoice
+
 
 def size(text: str) -> tuple[int, int]:
     """ "WxH" -> (H, W)."""
@@ -22,7 +25,7 @@ def count(text: str) -> int:
     return int(text)
 
 
-def seconds(text: str) -> float:
+def not_negative(text: str) -> float:
     value = number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
@@ -41,3 +44,10 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def person(text: str) -> PersonChoice:
+    try:
+        return PersonChoice.parse(text)
+    except PoseError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None

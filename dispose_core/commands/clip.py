@@ -7,20 +7,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from ..errors import CheckpointError
 from ..motion.densify import motion_field
 from ..motion.field import MotionField
 from ..motion.preview import preview_frames
-from ..motion.skinning import SkinningDensifier
 from ..picture import read_picture
 from ..pose.align import AlignOptions, align_poses
-from ..pose.detect import create_detector, detect_reference, extract_poses
+from ..pose.detect import (
+    PoseDetector,
+    create_detector,
+    detect_reference,
+    detector_from_folder,
+    extract_poses,
+)
 from ..pose.openpose import load_openpose
+from ..pose.people import choose_person, first_person
 from ..pose.sequence import PoseSequence, make_clip
 from ..prepare import describe_fit, fit_poses, fit_size, frame_stride, resize_crop
 from ..video import count_frames, probe, read_frames, write_video
 from .console import Bar
+from .densify import load_densifier
 
 RESOLUTION = 576  # short side the released weights were trained with (SPEC 0)
 
@@ -34,6 +43,23 @@ class Reference:
     report: list[str]
 
 
+def make_detector(options: Namespace) -> PoseDetector:
+    """The detector that was chosen, on the GPU where there is one.
+
+    Raises:
+        CheckpointError: it needs files and no folder was named, or see `detector_from_folder`.
+    """
+    if options.detector == "mediapipe":
+        return create_detector(options.detector)
+    if options.detector_files is None:
+        raise CheckpointError(
+            f"--detector {options.detector} needs its networks: name the folder they are in with "
+            "--detector-files. Which files and where to get them: python -m dispose_core models."
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return detector_from_folder(options.detector, options.detector_files, device)
+
+
 def load_reference(options: Namespace) -> Reference:
     """The reference picture, fitted, with its pose from a file or found."""
     source = read_picture(options.reference)
@@ -44,7 +70,7 @@ def load_reference(options: Namespace) -> Reference:
         people = fit_poses(load_openpose(options.reference_pose), source_size, size)
     else:
         pixels = (picture.permute(1, 2, 0) * 255).round().byte().numpy()
-        people = detect_reference(create_detector(options.detector), pixels)
+        people = detect_reference(make_detector(options), pixels)
     return Reference(picture, people, [describe_fit(source_size, size)])
 
 
@@ -53,19 +79,22 @@ def make_field(
 ) -> tuple[MotionField, list[PoseSequence], list[str], Fraction | None]:
     """The field, the aligned poses, the report, and the frame rate where a video was read."""
     report, fps = list(reference.report), None
+    size = tuple(reference.picture.shape[-2:])
+    densifier = load_densifier(options, size)
     if options.poses:
-        driving = load_openpose(options.poses)
+        people = load_openpose(options.poses)
+        driving, lines = choose_person(people, options.person, str(options.poses))
+        report += lines
     else:
         driving, lines, fps = detect_clip(options.driving, options)
         report += lines
-    size = tuple(reference.picture.shape[-2:])
-    aligned, lines = align_poses(
-        reference.people, driving, size, AlignOptions(method=options.method)
-    )
-    clip = make_clip(reference.people[0], aligned[0])
+    how = AlignOptions(method=options.method, smoothing=options.smoothing)
+    aligned, lines = align_poses(reference.people, driving, size, how)
+    person, notes = first_person(reference.people, "reference picture")
+    clip = make_clip(person, aligned[0])
     with Bar("motion", len(clip)) as bar:
-        field = motion_field(reference.picture, clip, SkinningDensifier(), on_entry=bar)
-    return field, aligned, [*report, *lines, *field.report], fps
+        field = motion_field(reference.picture, clip, densifier, on_entry=bar)
+    return field, aligned, [*report, *lines, *notes, *field.report], fps
 
 
 def detect_clip(source: Path, options: Namespace) -> tuple[list[PoseSequence], list[str], Fraction]:
@@ -76,8 +105,14 @@ def detect_clip(source: Path, options: Namespace) -> tuple[list[PoseSequence], l
     total = min(available, options.max_frames or available)
     frames = read_frames(source, stride, options.start, options.duration, options.max_frames)
     with Bar("poses", total) as bar:
-        detector = create_detector(options.detector)
-        people, report = extract_poses(detector, frames, total, on_frame=bar, name=str(source))
+        people, report = extract_poses(
+            make_detector(options),
+            frames,
+            total,
+            on_frame=bar,
+            name=str(source),
+            choice=options.person,
+        )
     return people, [*info.notes, *report], info.fps / stride
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
-from ..pose.detect import create_detector, detect_reference
+from ..pose.detect import extract_poses
 from ..pose.openpose import save_openpose
 from ..video import probe, read_frames
-from .clip import detect_clip
+from .clip import detect_clip, make_detector
 from .console import summary
 
 
@@ -16,8 +16,10 @@ def run(options: Namespace) -> dict:
     started = time.monotonic()
     info = probe(options.input)
     if info.frames == 1:
-        (picture,) = read_frames(options.input)
-        people, report = detect_reference(create_detector(options.detector), picture), []
+        picture = next(read_frames(options.input))  # some files hold more than they say
+        people, report = extract_poses(
+            make_detector(options), [picture], 1, name=str(options.input), choice=options.person
+        )
     else:
         people, report, _ = detect_clip(options.input, options)
     save_openpose(options.output, people)

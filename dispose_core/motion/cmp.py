@@ -14,11 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..pose.sequence import PoseSequence
-from ..progress import Progress
+from ..progress import Progress, no_progress
 from .densify import DenseMotion
+from .skinning import SkinningDensifier
 from .sparse import picture_on_grid, sparse_flow
 
 GRID = (384, 384)  # (h, w), what the released weights were used at
+CHUNK = 8  # entries computed at once
+WORKING_MEMORY = CHUNK << 27  # bytes, beside the weights, with room to spare
 
 # Each component of the flow is a distribution over this many bins from -_REACH to _REACH pixels.
 _BINS, _REACH = 99, 50.0
@@ -51,10 +54,6 @@ class CmpNetwork(nn.Module):
         self.eval()
 
     @property
-    def device(self) -> torch.device:
-        return self.flow_decoder.head.weight.device
-
-    @property
     def dtype(self) -> torch.dtype:
         return self.flow_decoder.head.weight.dtype
 
@@ -65,7 +64,7 @@ class CmpNetwork(nn.Module):
         Args:
             picture: (3, h, w) 0…1, sides multiples of 64.
         """
-        picture = picture.to(self.device, self.dtype)[None]
+        picture = picture.to(self.flow_decoder.head.weight)[None]
         return self.flow_decoder.share_of(*self.image_encoder(picture * 2 - 1))
 
     @torch.no_grad()
@@ -80,7 +79,7 @@ class CmpNetwork(nn.Module):
         Returns:
             (n, 2, h, w) float32 pixels, (dx, dy), on the network's device.
         """
-        marks = torch.cat([sparse, mask], 1).to(self.device, self.dtype)
+        marks = torch.cat([sparse, mask], 1).to(self.flow_decoder.head.weight)
         logits = self.flow_decoder(encoded, self.flow_encoder(marks))
         return _resized(expected_flow(logits), sparse.shape[-2:])
 
@@ -97,7 +96,7 @@ def expected_flow(logits: Tensor) -> Tensor:
     step = 2 * _REACH / _BINS
     centres = torch.arange(_BINS, device=logits.device) * step - _REACH + step / 2
     share = logits.float().unflatten(1, (2, _BINS)).softmax(2)
-    return (share * centres[:, None, None]).sum(2)
+    return share.mul_(centres[:, None, None]).sum(2)
 
 
 class CmpDensifier:
@@ -105,8 +104,9 @@ class CmpDensifier:
 
     Args:
         network: CMP (`checkpoints.load_cmp`). It is moved to `device` and `dtype`, and stays there.
-        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The rest is taken out of
-            the picture first: CMP is more accurate without a background (paper, appendix H).
+        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The rest is made plain
+            grey first: CMP is more accurate without a background (paper, appendix H). Without a
+            mask the network sees the whole picture, as in the official code.
         chunk: entries computed at once.
         device: where to compute; where the network is when None.
         dtype: what to compute in; the network's when None.
@@ -117,7 +117,7 @@ class CmpDensifier:
         self,
         network: CmpNetwork,
         subject: Tensor | None = None,
-        chunk: int = 8,
+        chunk: int = CHUNK,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         reference: bool = False,
@@ -139,16 +139,21 @@ class CmpDensifier:
 
         Returns:
             grid (F+1, 2, 384, 384), to be enlarged by the nearest point as the official code does;
-            `subject` (384, 384), the mask used, if one was given.
+            `subject` (384, 384), the mask given or found, and `layer`, the drawing order of the
+            limbs: CMP knows neither, and the preview cuts the person out by them.
         """
         network = self.network.to(self.device, self.dtype)
-        small, mask = picture_on_grid(picture.float(), GRID), None
-        report = ["CMP: the whole picture"]
+        small = picture_on_grid(picture.float(), GRID)
+        report = ["CMP: saw the whole picture"]
         if self.subject is not None:
             given = self.subject.detach().float().reshape(1, *self.subject.shape[-2:])
-            mask = picture_on_grid(given, GRID)[0].cpu()
-            small = torch.lerp(small.new_tensor(_NOTHING), small, mask.to(small))
-            report = [f"CMP: the person alone, {100 * mask.mean().item():.0f} % of the picture"]
+            alone = picture_on_grid(given, GRID).to(small)
+            small = torch.lerp(small.new_tensor(_NOTHING), small, alone)
+            report = [
+                f"CMP: saw the person alone, {100 * alone.mean().item():.0f} % of the picture; "
+                "the rest was made plain grey"
+            ]
+        subject, layer = _person(picture, clip[0], self.subject)
         size = tuple(picture.shape[-2:])
         present = clip.body_visible.any(-1)
         encoded = network.encode_reference(small)
@@ -162,7 +167,18 @@ class CmpDensifier:
                 grid[seen] = network.flow(encoded, *marks).cpu()
             for entry in part:
                 on_entry(entry + 1, len(clip))
-        return DenseMotion(grid, subject=mask, resample="nearest", report=report)
+        return DenseMotion(grid, layer, subject, "nearest", report)
+
+
+def _person(
+    picture: Tensor, pose: PoseSequence, given: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """(384, 384) where the person is and which limb is drawn before which, as skinning has it."""
+    still = SkinningDensifier(given)(picture, pose, no_progress)
+    return tuple(
+        None if plane is None else F.interpolate(plane[None, None], GRID, mode="nearest")[0, 0]
+        for plane in (still.subject, still.layer)
+    )
 
 
 class ImageEncoder(nn.Module):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from itertools import chain, pairwise
@@ -14,7 +15,7 @@ import numpy as np
 from av.filter import Graph
 
 from ..errors import MediaError
-from .source import DEFAULT_FPS, Source, VideoInfo, name_of, size_notes
+from .source import DEFAULT_FPS, Picture, Source, VideoInfo, name_of, size_notes
 
 # Through libavfilter, colours come out the same with every PyAV; `to_ndarray` took BT.709 for
 # BT.601 before 17. The flags keep red and blue as sharp as the file has them.
@@ -75,7 +76,7 @@ class Container:
         # stay until Python happens to look, and it counts objects, not bytes.
         gc.collect()
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
         """See `OpenVideo`. Starts decoding at the last key frame before `start`."""
         near = float(1 / self.info.fps) / 4  # stored times are rounded, in MKV to 1 ms
         if start > 0:
@@ -123,6 +124,10 @@ class Container:
         duration = 0.0
         if stream.duration:
             duration = float(stream.duration * stream.time_base)
+        elif tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
+            # MKV and WebM: the file's own duration is that of the longest track, often the sound.
+            hours, minutes, seconds = tag.groups()
+            duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         elif self._file.duration:
             duration = self._file.duration / av.time_base
         frames = stream.frames or 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..errors import MediaError
 from ..picture import open_picture, to_rgb
-from .source import DEFAULT_FPS, Source, VideoInfo, name_of, size_notes
+from .source import DEFAULT_FPS, Picture, Source, VideoInfo, name_of, size_notes
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 # How the formats begin that FFmpeg cannot play, or plays without their transparency.
@@ -73,7 +73,7 @@ class PictureFolder:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
         """See `OpenVideo`."""
         for index in _indices_from(start, self.info):
             yield float(index / self.info.fps), partial(self._sized, self._files[index])
@@ -102,10 +102,13 @@ class Animation:
         self._picture = open_picture(source)
         first = self._frame(0)
         count = getattr(self._picture, "n_frames", 1)
-        fps = _animation_fps(self._picture, count)
+        self._times = _animation_times(self._picture, count)
         notes = size_notes(count)
-        if fps is None:
+        if self._times[-1]:
+            fps = Fraction(count * 1000, self._times[-1])
+        else:
             fps = DEFAULT_FPS
+            self._times = [float(1000 * index / fps) for index in range(count + 1)]
             if count > 1:
                 notes = (f"{self._name} does not say its frame rate; {fps} fps assumed.", *notes)
         self.info = VideoInfo(
@@ -124,23 +127,27 @@ class Animation:
     def __exit__(self, *error: object) -> None:
         self._picture.close()
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-        """See `OpenVideo`. Frames with times of their own are spread evenly."""
-        for index in _indices_from(start, self.info):
-            yield float(index / self.info.fps), partial(self._frame, index)
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+        """See `OpenVideo`."""
+        near = float(1 / self.info.fps) / 4  # as in `Container`
+        for index in range(self.info.frames):
+            time = self._times[index] / 1000
+            if time >= start - near:
+                yield time, partial(self._frame, index)
 
     def _frame(self, index: int) -> np.ndarray:
         return _eight_bit(to_rgb(self._picture, self._name, frame=index))
 
 
-def _animation_fps(picture: Image.Image, count: int) -> Fraction | None:
-    milliseconds = 0
+def _animation_times(picture: Image.Image, count: int) -> list[int]:
+    """When each frame begins, and when the last one ends, in milliseconds; 0 where unknown."""
+    times = [0]
     for index in range(count):
         picture.seek(index)
         picture.load()  # WebP tells a frame's duration only once it is decoded
-        milliseconds += round(picture.info.get("duration") or 0)
+        times.append(times[-1] + round(picture.info.get("duration") or 0))
     picture.seek(0)
-    return Fraction(count * 1000, milliseconds) if milliseconds else None
+    return times
 
 
 def _indices_from(start: float, info: VideoInfo) -> range:

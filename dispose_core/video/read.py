@@ -14,7 +14,12 @@ from ..errors import MediaError
 from ..progress import Progress, no_progress
 from .container import Container, find_video, open_container
 from .pictures import Animation, PictureFolder, looks_like_picture
-from .source import OpenVideo, Source, VideoInfo, name_of
+from .source import OpenVideo, Picture, Source, VideoInfo, name_of
+
+# Frames further than this off a constant rate, in periods of it, come unevenly.
+UNEVEN = 0.75
+# Seconds that a frame may stay; beyond that the file's clock is thought to be wrong.
+LONGEST_STILL = 60.0
 
 __all__ = ["VideoInfo", "count_frames", "probe", "read_audio", "read_frames"]
 
@@ -51,7 +56,9 @@ def read_frames(
     """Every `stride`-th frame from `start` on, upright.
 
     Frames in between are decoded, since later ones build on them, but neither converted nor
-    kept. A frame counts as shown at `start` when it is within a quarter frame of it.
+    kept. A frame counts as shown at `start` when it is within a quarter frame of it. Where frames
+    come unevenly (phones, screen recordings), the clock decides in place of the count, so that
+    at the average rate the motion keeps its speed and the sound fits; the official code counts.
 
     Args:
         source: see `probe`.
@@ -69,20 +76,17 @@ def read_frames(
     """
     _check_range(stride, start, duration, max_frames)
     with _open(source) as video:
-        near = float(1 / video.info.fps) / 4
-        end = math.inf if duration is None else start + duration - near
+        period = float(1 / video.info.fps)
+        end = math.inf if duration is None else start + duration - period / 4
         expected = _expected(video.info, stride, start, duration, max_frames)
         done = 0
-        for index, (time, picture) in enumerate(video.frames_from(start)):
-            if time >= end:
+        for picture in _by_the_clock(video.frames_from(start), period, stride, start, end):
+            done += 1
+            frame = picture()
+            on_frame(done, max(done, expected))
+            yield frame
+            if done == max_frames:
                 break
-            if index % stride == 0:
-                frame = picture()
-                done += 1
-                on_frame(done, max(done, expected))
-                yield frame
-                if done == max_frames:
-                    break
         if not done:
             raise MediaError(
                 f"{name_of(source)}: no frame between {start:g} s and "
@@ -125,6 +129,37 @@ def read_audio(
     if duration is not None:
         samples = samples[:, : round(duration * rate)]
     return (samples, rate) if samples.shape[1] else None
+
+
+def _by_the_clock(
+    frames: Iterator[tuple[float, Picture]], period: float, stride: int, start: float, end: float
+) -> Iterator[Picture]:
+    """What is shown every `stride` periods in [start, end).
+
+    Frames of a constant rate are merely counted: their stored times are rounded, and a rate may
+    be a little wrong. A frame that is more than UNEVEN off the count moves it to its own time.
+    """
+    tick, wanted, shown, origin = -1, 0, None, start
+    before, shift = None, 0.0
+    for time, picture in frames:
+        if before is None:
+            origin = time if time < start + period else start
+        elif not -period < time + shift - before < LONGEST_STILL:
+            shift = before + period - time  # joined recordings, each with a clock of its own
+        before = time = time + shift
+        tick += 1
+        if abs(time - origin - tick * period) > UNEVEN * period:
+            tick = round((time - origin) / period)
+        # Until now the frame before was to be seen.
+        for _ in range(wanted, min(tick, math.ceil((min(end, time) - origin) / period)), stride):
+            yield shown or picture
+            wanted += stride
+        if time >= end:
+            break
+        if tick == wanted:
+            yield picture
+            wanted += stride
+        shown = picture
 
 
 def _sound(

@@ -14,6 +14,9 @@ import numpy as np
 # A file, a folder of pictures, or an open binary file such as ComfyUI hands out.
 Source = str | os.PathLike[str] | BinaryIO
 
+# Makes a frame's (H, W, 3) uint8 RGB array when called.
+Picture = Callable[[], np.ndarray]
+
 # Assumed where a video does not say how fast it plays.
 DEFAULT_FPS = Fraction(24)
 
@@ -37,7 +40,7 @@ class OpenVideo(Protocol):
 
     info: VideoInfo
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
         """Every frame from `start` on: its time in seconds, and what makes its RGB array.
 
         The array costs a conversion, so it is made only for frames that are wanted.

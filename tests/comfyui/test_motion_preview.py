@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dispose_core.video import probe, read_frames
+from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.video import probe, read_audio, read_frames, write_video
 
 from .client import NodeError, PromptInterrupted, PromptRejected
 
@@ -28,9 +29,10 @@ def small(workflow: dict) -> dict:
     return workflow
 
 
-def test_every_node_is_there_and_explains_its_inputs_and_outputs(comfy):
+def test_every_node_is_there_and_explains_its_inputs_and_outputs(comfy, workflow):
     ours = {k: v for k, v in comfy.object_info().items() if k.startswith("DisPose")}
-    assert len(ours) == 10
+    used = {node["class_type"] for node in workflow.values()}
+    assert {name for name in used if name.startswith("DisPose")} <= set(ours)
     for name, node in ours.items():
         assert node["category"].startswith("DisPose/") and node["description"], name
         inputs = {**node["input"].get("required", {}), **node["input"].get("optional", {})}
@@ -129,6 +131,33 @@ def test_saved_poses_can_be_loaded_again(comfy, small):
     small["4"]["inputs"]["file"] = name
     small["5"]["inputs"]["method"] = "none"
     assert comfy.files(comfy.run(small), "9")
+
+
+def test_the_workflow_keeps_sound_and_speed_of_the_driver(comfy, small, assets, tmp_path):
+    """Two seconds of three, every second frame of 24 a second, with a beep in the middle."""
+    beep = np.zeros((1, 3 * 16000), np.float32)
+    beep[0, 24000:32000] = 0.5 * np.sin(np.arange(8000) * 0.4)
+    write_video(
+        tmp_path / "dance.mp4", read_frames(assets / "driving.mp4"), fps=24, audio=(beep, 16000)
+    )
+    small["10"] = {
+        "class_type": "LoadVideo",
+        "inputs": {"file": comfy.upload(tmp_path / "dance.mp4")},
+    }
+    small["2"]["inputs"] |= {"driving_video": ["10", 0], "stride": 2, "start": 0.5, "duration": 2.0}
+    (poses,) = load_openpose(assets / "poses" / "driving.json")
+    save_openpose(tmp_path / "poses.json", [poses[12:60:2]])
+    small["4"]["inputs"]["file"] = comfy.upload(tmp_path / "poses.json")
+
+    (file,) = comfy.files(comfy.run(small), "9")
+    path = comfy.download(file, tmp_path)
+
+    info = probe(path)
+    assert (info.frames, info.fps, info.duration) == (24, 12, 2.0)
+    samples, rate = read_audio(path)
+    assert samples.shape[1] / rate == pytest.approx(2.0, abs=0.05)
+    loud = np.flatnonzero(np.abs(samples[0]) > 0.25) / rate
+    assert (loud[0], loud[-1]) == pytest.approx((1.0, 1.5), abs=0.03)
 
 
 @pytest.mark.parametrize("through", ["file", "pictures"])

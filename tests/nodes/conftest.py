@@ -61,3 +61,45 @@ def folders(pack, tmp_path):
     yield made
     folder_paths.set_input_directory(before[0])
     folder_paths.set_output_directory(before[1])
+
+
+@pytest.fixture
+def moving_square(pack):
+    """A field of three entries at 32×24: 6×6 pixels and a joint at (8, 10) go 4 right each time."""
+    import numpy as np
+    import torch
+
+    from dispose_pack.dispose_core.motion.field import MotionField
+    from dispose_pack.dispose_core.motion.trajectory import trajectory_points
+    from dispose_pack.dispose_core.pose.sequence import PoseSequence
+
+    points, scores = np.full((3, 128, 2), np.nan), np.zeros((3, 128))
+    points[:, 4] = [((8 + 4 * n) / 32, 10 / 24) for n in range(3)]
+    scores[:, 4] = 1
+    subject = torch.zeros(24, 32)
+    subject[8:14, 4:10] = 1
+    flow = torch.zeros(3, 2, 24, 32)
+    flow[:, 0] = 4.0 * torch.arange(3)[:, None, None] * subject
+    trajectories = trajectory_points(PoseSequence(points, scores, (24, 32)))
+    valid = torch.ones(3, dtype=torch.bool)
+    return MotionField(flow, trajectories, (24, 32), valid, subject=subject)
+
+
+@pytest.fixture
+def reference(assets):
+    """The sample picture as an IMAGE of 144×256."""
+    from dispose_core.picture import read_picture
+    from dispose_core.prepare import resize_crop
+
+    return resize_crop(read_picture(assets / "reference.png"), (256, 144)).movedim(0, -1)[None]
+
+
+@pytest.fixture
+def poses(run):
+    """Pose of the reference, and three of the driver, aligned."""
+    reference_pose, _ = run("DisPoseLoadPoses", file="reference.json [sample]")
+    driving_pose, _ = run("DisPoseLoadPoses", file="driving.json [sample]")
+    aligned, _ = run(
+        "DisPosePoseAlign", reference_pose=reference_pose, driving_pose=driving_pose[::24]
+    )
+    return reference_pose, aligned

@@ -11,31 +11,19 @@ import pytest
 import torch
 from pytest import approx
 
-WORKFLOW = Path(__file__).parents[2] / "workflows" / "api" / "motion_preview.json"
+ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / "workflows" / "api" / "motion_preview.json"
+README = ROOT / "README.md"
 
 
-@pytest.fixture
-def reference(assets):
-    """The sample picture as an IMAGE of 144×256."""
-    from dispose_core.picture import read_picture
-    from dispose_core.prepare import resize_crop
-
-    return resize_crop(read_picture(assets / "reference.png"), (256, 144)).movedim(0, -1)[None]
-
-
-@pytest.fixture
-def poses(run):
-    """Pose of the reference, and three of the driver, aligned."""
-    reference_pose, _ = run("DisPoseLoadPoses", file="reference.json [sample]")
-    driving_pose, _ = run("DisPoseLoadPoses", file="driving.json [sample]")
-    aligned, _ = run(
-        "DisPosePoseAlign", reference_pose=reference_pose, driving_pose=driving_pose[::24]
-    )
-    return reference_pose, aligned
+def test_every_node_is_in_the_readme(pack):
+    told = README.read_text(encoding="utf-8")
+    table = told[told.index("## Nodes") : told.index("## The command line")]
+    for node in pack.values():
+        assert node.GET_SCHEMA().display_name in table
 
 
 def test_every_input_and_output_has_a_tooltip(pack):
-    assert len(pack) == 10
     for name, node in pack.items():
         schema = node.GET_SCHEMA()
         assert name.startswith("DisPose") and schema.category.startswith("DisPose/")
@@ -80,9 +68,19 @@ def test_prepare_ignores_alpha_and_refuses_what_it_cannot_use(run):
         )  # fmt: skip
 
 
+def test_prepare_refuses_a_clip_that_does_not_fit_into_memory(run, monkeypatch):
+    from comfy import model_management
+
+    monkeypatch.setattr(model_management, "get_free_memory", lambda device: 10 * 8 * 6 * 15 - 1)
+    given = {"reference": torch.rand(1, 64, 64, 3), "driving_fps": 24.0, "resolution": 64}
+    with pytest.raises(Exception, match=r"10 frames of 6×8 take .* Choose a shorter duration"):
+        run("DisPosePrepare", **given, driving_images=torch.rand(10, 8, 6, 3), stride=1)
+    assert run("DisPosePrepare", **given, driving_images=torch.rand(9, 8, 6, 3), stride=1)[4] == 9
+
+
 def test_poses_are_found_in_pictures(run, reference):
     pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
-    (detector,) = run("DisPosePoseDetectorLoader")
+    (detector,) = run("DisPosePoseDetectorLoader", backend="mediapipe")
     found, skeletons, report = run(
         "DisPosePoseExtract", images=reference, detector=detector, hands=False
     )
@@ -95,7 +93,7 @@ def test_poses_are_found_in_pictures(run, reference):
 
 def test_nobody_in_the_pictures_is_an_error(run):
     pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
-    (detector,) = run("DisPosePoseDetectorLoader")
+    (detector,) = run("DisPosePoseDetectorLoader", backend="mediapipe")
     with pytest.raises(Exception, match=r"images \(64×64\): no person found"):
         run("DisPosePoseExtract", images=torch.zeros(1, 64, 64, 3), detector=detector)
 

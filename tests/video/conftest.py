@@ -40,3 +40,23 @@ def encode(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def encode_at(tmp_path):
+    """encode_at("a.mkv", [0, 40, 140]) -> path of a clip with a frame at each of these ms."""
+
+    def make(name: str, times: list[int]):
+        path = tmp_path / name
+        with av.open(str(path), "w") as file:
+            stream = file.add_stream("libx264", rate=25, options={"crf": "10", "bf": "2"})
+            stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+            for number, time in enumerate(times):
+                frame = av.VideoFrame.from_ndarray(grey(number), "rgb24")
+                frame.pts, frame.time_base = time, Fraction(1, 1000)
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+        return path
+
+    return make

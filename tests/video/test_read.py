@@ -36,6 +36,24 @@ def test_a_format_without_a_frame_count_is_counted_by_its_duration(encode):
     assert probe(encode("clip.ts", 12)).frames == 12
 
 
+def test_sound_that_lasts_longer_does_not_make_frames(tmp_path):
+    silence = np.zeros((1, 3 * 8000), np.float32)
+    with av.open(str(tmp_path / "a.mkv"), "w") as file:
+        picture, sound = file.add_stream("libx264", rate=24), file.add_stream("aac", rate=8000)
+        picture.width, picture.height, picture.pix_fmt = 48, 32, "yuv420p"
+        sound.codec_context.layout = "mono"
+        for number in range(12):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(grey(number), "rgb24")))
+        file.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+        frame.sample_rate = 8000
+        file.mux(sound.encode(frame))
+        file.mux(sound.encode(None))
+
+    info = probe(tmp_path / "a.mkv")
+    assert (info.frames, info.duration) == (12, 0.5)
+
+
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts"])
 def test_stride_start_duration_and_limit_choose_exact_frames(encode, name):
     path = encode(name, 20)
