@@ -3,8 +3,8 @@
     python benchmarks/motion_accuracy.py
 
 Mean end-point error over the person in pixels of 288×512, averaged over the 11 frames of
-`assets/ground_truth.npz`, from the true joints. Prints two markdown tables: all methods on the
-sample, and skinning against plain bone skinning in variations of it.
+`assets/ground_truth.npz`, from the true joints. Prints three markdown tables: all methods on the
+sample, and skinning against plain bone skinning in variations of it and on drawn people.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import people_pictures  # noqa: E402
+from benchmarks.people import PEOPLE  # noqa: E402
 from dispose_core.errors import MissingPackage  # noqa: E402
 from dispose_core.motion.densify import motion_field  # noqa: E402
+from dispose_core.motion.field import MotionField  # noqa: E402
 from dispose_core.motion.skinning import SkinningDensifier  # noqa: E402
 from dispose_core.pose.detect import create_detector  # noqa: E402
 from dispose_core.pose.sequence import PoseSequence  # noqa: E402
@@ -58,6 +61,12 @@ class Case:
     mask: np.ndarray | None = None
 
 
+def read_frames() -> list[np.ndarray]:
+    """self_driving.mp4, (H, W, 3) uint8 each."""
+    with av.open(str(ROOT / "assets" / "self_driving.mp4")) as video:
+        return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+
+
 # -- cases ----------------------------------------------------------------------------------
 
 
@@ -81,6 +90,11 @@ def detected(case: Case, frames: list[np.ndarray]) -> Case:
     pose = pose[[0, *FRAMES]]
     pixels = np.array(case.size[::-1])
     return replace(case, body=pose.body * pixels, hands=pose.hands * pixels)
+
+
+def drawn(clip: people_pictures.Clip) -> Case:
+    """A drawn person, whose hands no detector finds."""
+    return Case(clip.pictures[0], clip.body, None, SIZE, clip.points, clip.truth)
 
 
 def mirrored(case: Case) -> Case:
@@ -240,7 +254,7 @@ def plain_bones(case: Case) -> np.ndarray:
     return np.einsum("bp,bnpc->npc", weights, np.array(moves))
 
 
-def skinning(case: Case) -> np.ndarray:
+def field_of(case: Case) -> MotionField:
     """Ours, through the library's front door."""
     pixels = np.array(case.size[::-1])
 
@@ -254,9 +268,14 @@ def skinning(case: Case) -> np.ndarray:
     )  # fmt: skip
     picture = torch.from_numpy(case.picture.copy()).permute(2, 0, 1) / 255
     mask = None if case.mask is None else torch.from_numpy(case.mask.astype(np.float32))
-    field = motion_field(picture, clip, SkinningDensifier(mask))
-    flow = field.frames(range(1, len(clip)), case.size)
-    at = torch.from_numpy(case.points / pixels * 2 - 1).float().expand(len(flow), 1, -1, 2)
+    return motion_field(picture, clip, SkinningDensifier(mask))
+
+
+def skinning(case: Case) -> np.ndarray:
+    """Where our field moves the points of a case."""
+    field = field_of(case)
+    flow = field.frames(range(1, len(field)), case.size)
+    at = torch.from_numpy(case.points / case.size[::-1] * 2 - 1).float().expand(len(flow), 1, -1, 2)
     picked = F.grid_sample(flow, at, align_corners=False, padding_mode="border")
     return picked[:, :, 0].permute(0, 2, 1).numpy()
 
@@ -267,9 +286,7 @@ def error(method: Callable[[Case], np.ndarray], case: Case) -> float:
 
 def main() -> None:
     started = time.time()
-    with av.open(str(ROOT / "assets" / "self_driving.mp4")) as video:
-        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
-    case = sample()
+    frames, case = read_frames(), sample()
     body_only = replace(case, hands=None)
     true_mask = {"mask": TRUTH["flow_valid"]}
 
@@ -307,6 +324,12 @@ def main() -> None:
     for name, cases in variations:
         plain = np.mean([error(plain_bones, c) for c in cases])
         ours = np.mean([error(skinning, c) for c in cases])
+        print(f"| {name} | {plain:.2f} | {ours:.2f} | {ours / plain:.2f} |", flush=True)
+
+    print("\n| drawn person | plain bones | skinning | ratio |\n| --- | --- | --- | --- |")
+    for name, person in PEOPLE.items():
+        other = drawn(people_pictures.render(person))
+        plain, ours = error(plain_bones, other), error(skinning, other)
         print(f"| {name} | {plain:.2f} | {ours:.2f} | {ours / plain:.2f} |", flush=True)
     print(f"\n{time.time() - started:.0f} s", file=sys.stderr)
 

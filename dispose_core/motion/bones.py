@@ -32,8 +32,8 @@ RADII = {"upper arm": 0.12, "forearm": 0.09, "thigh": 0.22, "shin": 0.15}
 # the surface is before them, in radii, at both ends of the bone.
 _THIGH_BULGE, _SHIN_BULGE, _FLAT = (1.0, 0.6), (0.0, 0.5), (0.0, 0.0)
 _FOOT = 0.2  # half width of a shoe, and how far its middle is before the ankle
-# How much a bent elbow's plane counts against the ordinary one (elbow pit to the front).
-_ELBOW_PRIOR = 0.6
+# How much the ordinary plane of an elbow, its pit to the front, counts against its bend.
+_ELBOW_PRIOR = 1.0
 
 # Ends in the reference and the entries, tilt in the reference and the entries.
 _Moving = tuple[np.ndarray, np.ndarray, tuple[float, np.ndarray]]

@@ -22,6 +22,9 @@ from .shapes import Shape, crosswise
 _RADIUS_BOUNDS = (0.6, 1.6)
 # A square of length within this of the true one is noise, not foreshortening.
 _LENGTH_NOISE = 0.01
+# Sizes within this of the reference's, as logarithms, are noise: a crouching body looks smaller.
+# Twice as much is believed.
+_SIZE_NOISE = 0.06
 # The length that this part of the entries stay below counts as the bone's true one.
 _LONGEST = 0.85
 _OTHER_SIDE = {
@@ -162,7 +165,8 @@ def body_size(figure: Figure) -> np.ndarray:
     at = (reached >= 0.6 * total[:, None]).argmax(1)
     size = np.take_along_axis(np.take_along_axis(ratio, order, 1), at[:, None], 1)[:, 0]
     size = np.where((total > 0) & np.isfinite(size), size, np.abs(figure.turn))
-    return np.maximum(_smooth(size, figure.present), 1e-3)
+    change = np.log(np.maximum(_smooth(size, figure.present), 1e-3))
+    return np.exp(change * np.clip(np.abs(change) / _SIZE_NOISE - 1, 0, 1))
 
 
 def _smooth(values: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ a turning head, a palm) cannot appear.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from ..errors import DisPoseError
 from ..progress import Progress, no_progress
 from .field import MotionField
 from .plate import background_plate
+from .sheet import MARGIN
 from .warp import draw_sheet, flow_of, sheet_of
 
 # Pixels this close to the mask's edge are taken to be mixed with the old background.
@@ -24,6 +25,10 @@ MIXED = 2
 # The mask's outline moves to an edge of the picture at most this far away; SNAP_NOISE is the
 # variance of colour (0…1) that is no edge yet.
 SNAP, SNAP_NOISE, SNAP_STEEPNESS = 3, 1e-3, 2.0
+# The person's outline is drawn wider by up to SPARE where a part moved SURE or farther, both shares
+# of the picture's longer side: the farther a part moves, the less is known of where it ends, and a
+# rim of wall inside the person shows more than a rim of sleeve beside it.
+SPARE, SURE = 0.002, 0.005
 # How much of the moved person shows over the still picture in the overlay.
 ONION = 0.55
 
@@ -36,11 +41,13 @@ class PreviewFrame:
         picture: (3, H, W) uint8, the person moved, over the filled background.
         overlay: (3, H, W) uint8, the moved person half transparent over the reference picture.
         uncovered: (H, W) 0…1, where the filled background shows in place of the person.
+        coverage: (H, W) 0…1, where the moved person is drawn.
     """
 
     picture: Tensor
     overlay: Tensor
     uncovered: Tensor
+    coverage: Tensor
 
 
 def preview_frames(
@@ -85,21 +92,46 @@ def _draw(
 ) -> Iterator[PreviewFrame]:
     plate = background_plate(picture, mask)
     mask = snap_to_edges(picture, mask)
-    sheet = sheet_of(field, person_colours(picture, mask), mask)
+    spare = min(round(SPARE * max(mask.shape)), MARGIN)  # the sheet reaches no farther
+    rim = _spare_rim(mask, spare)
+    sheet = sheet_of(field, person_colours(picture, mask, spare), mask)
     shown, frame = -1, None
     for done, entry in enumerate(entries, 1):
         wanted = held_entry(field, entry)
         if wanted != shown:
-            drawn = draw_sheet(sheet, flow_of(field, wanted, picture.shape[-2:]))
+            flow = flow_of(field, wanted, picture.shape[-2:])
+            outline = mask + rim * _doubt(flow, spare)
+            colour = torch.cat([sheet.colour[:-1], outline[None]])
+            drawn = draw_sheet(replace(sheet, colour=colour), flow)
             person, coverage = drawn[:3], drawn[3]
             frame = PreviewFrame(
                 _to_bytes(torch.lerp(plate, person, coverage)),
                 _to_bytes(torch.lerp(picture, person, ONION * coverage)),
                 mask * (1 - coverage),
+                coverage,
             )
             shown = wanted
         yield frame
         on_entry(done, len(entries))
+
+
+def _spare_rim(mask: Tensor, spare: int) -> Tensor:
+    """(H, W) 0…1, what the outline may gain; nothing in gaps as narrow as those of fingers."""
+    wide = _widen(mask, spare)
+    closed = -_widen(-_widen(mask, 3 * spare), 3 * spare)
+    return (wide - mask) * (1 - (closed - mask).clamp(0, 1))
+
+
+def _doubt(flow: Tensor, spare: int) -> Tensor:
+    """(2, H, W) flow -> (H, W) 0…1, how unsure the outline of what moves is."""
+    far = torch.hypot(*flow) / (SURE * max(flow.shape[-2:]))
+    # Flow fades towards the wall; the rim moves as the person beside it.
+    return _widen(far, spare).clamp(max=1)
+
+
+def _widen(plane: Tensor, pixels: int) -> Tensor:
+    """(H, W), the largest value at most `pixels` away."""
+    return F.max_pool2d(plane[None], 2 * pixels + 1, 1, pixels)[0]
 
 
 def held_entry(field: MotionField, entry: int) -> int:
@@ -117,7 +149,7 @@ def _mask_of(field: MotionField, size: tuple[int, int]) -> Tensor:
     return F.interpolate(field.subject[None, None], size, mode="bilinear")[0, 0]
 
 
-def person_colours(picture: Tensor, mask: Tensor) -> Tensor:
+def person_colours(picture: Tensor, mask: Tensor, spare: int = 0) -> Tensor:
     """The picture with the person's own colours continued over the soft edge of the mask.
 
     Without this a rim of the old background would travel with the person.
@@ -125,6 +157,7 @@ def person_colours(picture: Tensor, mask: Tensor) -> Tensor:
     Args:
         picture: (3, H, W).
         mask: (H, W) 0…1.
+        spare: pixels beyond the mask where the colours are wanted as well.
 
     Returns:
         (3, H, W), equal to the picture inside the person.
@@ -132,10 +165,10 @@ def person_colours(picture: Tensor, mask: Tensor) -> Tensor:
     inner = [-F.max_pool2d(-mask[None, None], 2 * r + 1, 1, r) for r in (MIXED, 1)]
     # Where a part has no pure inside (a finger), its less mixed pixels decide.
     pure = inner[0] + 0.02 * inner[1] + 4e-4 * mask
-    size, colour, weight = 2 * MIXED + 1, picture[None] * pure, pure
+    reach, colour, weight = MIXED + spare // 2, picture[None] * pure, pure
     for _ in range(3):  # three boxes are nearly a Gaussian
-        colour = F.avg_pool2d(colour, size, 1, MIXED)
-        weight = F.avg_pool2d(weight, size, 1, MIXED)
+        colour = F.avg_pool2d(colour, 2 * reach + 1, 1, reach)
+        weight = F.avg_pool2d(weight, 2 * reach + 1, 1, reach)
     spread = colour / weight.clamp_min(1e-9)
     keep = inner[0] + (1 - mask) * (weight < 1e-6)
     return torch.lerp(spread, picture[None], keep.clamp(0, 1))[0]

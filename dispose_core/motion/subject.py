@@ -116,8 +116,8 @@ def _draw_hands(figure: Figure, which: int, line, blob) -> None:
         elif figure.seen[wrist] and figure.seen[elbow]:
             out = joints[wrist] - joints[elbow]
             out = out / max(np.linalg.norm(out), 1e-6)
-            tip = joints[wrist] + (0.2, 0.5, 0.55)[which] * unit * out
-            line(joints[wrist], tip, (0.04, 0.18, 0.35)[which])
+            tip = joints[wrist] + (0.4, 0.5, 0.55)[which] * unit * out
+            line(joints[wrist], tip, (0.06, 0.18, 0.35)[which])
 
 
 def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:

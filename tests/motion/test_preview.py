@@ -156,6 +156,35 @@ def test_a_soft_mask_that_is_a_pixel_off_snaps_to_the_edge_of_the_person():
     assert snapped[32, [10, 38, 54, 90]].max() < 0.1 and snapped[32, 42:50].min() > 0.95
 
 
+def red_columns_moved(dx: float) -> list[int]:
+    """Where a red block at 100…139 of a wall 500 long is drawn when all moves by `dx`."""
+    picture, mask = tensor(GREY)[:, None, None].repeat(1, 40, 500), torch.zeros(40, 500)
+    picture[:, 5:35, 100:140], mask[5:35, 100:140] = tensor(RED)[:, None, None], 1.0
+    grid = torch.zeros(1, 2, 40, 500)
+    grid[:, 0] = dx
+    field = replace(moving(0), grid=grid, size=(40, 500))
+    (frame,) = preview_frames(picture, field, [0], mask)
+    red = frame.picture[0, 20].float() - frame.picture[1, 20].float() > 90
+    assert (frame.coverage[20] > 0.5).tolist() == red.tolist()
+    return red.nonzero()[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("dx", "columns"),
+    [(0, range(100, 140)), (1, range(101, 141)), (20, range(119, 161))],
+    ids=["still", "a pixel", "far"],
+)
+def test_what_moves_far_is_drawn_a_little_wider_and_what_stays_as_it_is(dx, columns):
+    assert red_columns_moved(dx) == list(columns)  # 0.2 % of 500 pixels is one
+
+
+def test_the_outline_keeps_the_gap_between_fingers():
+    fingers = torch.zeros(40, 500)
+    fingers[10:30, 100:106] = fingers[10:30, 108:114] = 1.0  # two columns of wall between them
+    rim = preview._spare_rim(fingers, 1)
+    assert rim[20].nonzero()[:, 0].tolist() == [99, 114]
+
+
 def test_without_a_mask_the_one_of_the_field_is_taken():
     picture, mask = figure()
     field = moving(0, 20)

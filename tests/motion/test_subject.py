@@ -43,6 +43,17 @@ def test_a_person_of_another_colour_than_the_wall_is_cut_out():
     assert mask[30, 30] == 0 and mask[50, 127] == 0  # same colour, but no part of the figure
 
 
+def test_hands_are_found_though_the_pose_has_none(assets):
+    truth = np.load(assets / "ground_truth.npz", allow_pickle=False)
+    picture = cv2.imread(str(assets / "reference.png"))[..., ::-1].copy()
+    body = truth["keypoints"][:1, :, :2] / (576, 1024)
+    pose = PoseSequence.from_parts((1024, 576), body, np.ones((1, 18)))
+    mask = find_subject(torch.from_numpy(picture).permute(2, 0, 1) / 255, pose)
+
+    for x, y in truth["hands"][0, :, [5, 9, 13]].reshape(-1, 2).round().astype(int):  # knuckles
+        assert mask[y, x] > 0.5
+
+
 @pytest.mark.parametrize("ankles_up", [0, 17])
 def test_the_sample_s_person_is_found_with_hands_hair_and_shoes(assets, ankles_up):
     """Also where a detector puts the ankles too high, as MediaPipe does by up to 18 pixels."""
