@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import detection, motion, pose, prepare
+from . import (
+    control,
+    detection,
+    export,
+    features,
+    model,
+    motion,
+    person,
+    pose,
+    prepare,
+    sampling,
+)
+from .host.files import register_folders
 
 
 class DisPoseExtension(ComfyExtension):
     """The list of our nodes, in the order of a graph."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        register_folders()
         return [
             prepare.SampleMedia,
             prepare.Prepare,
@@ -18,8 +31,20 @@ class DisPoseExtension(ComfyExtension):
             detection.PoseExtract,
             pose.LoadPoses,
             pose.SavePoses,
+            person.ChoosePerson,
             pose.PoseAlign,
             pose.PoseRender,
+            motion.CMPLoader,
             motion.MotionField,
             motion.MotionPreview,
+            model.MimicMotionLoader,
+            model.ApplyPoseGuidance,
+            model.ContextWindows,
+            sampling.Conditioning,
+            control.ControlNetLoader,
+            control.ApplyControlNet,
+            sampling.Noise,
+            sampling.Decode,
+            export.MotionExport,
+            features.KeypointFeatures,
         ]

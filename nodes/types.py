@@ -5,4 +5,10 @@ from comfy_api.latest import io
 # The list of OpenPose dicts, one a frame, that pose nodes of many packs exchange.
 PoseKeypoint = io.Custom("POSE_KEYPOINT")
 PoseDetector = io.Custom("DISPOSE_POSE_DETECTOR")
+Cmp = io.Custom("DISPOSE_CMP")
 MotionField = io.Custom("DISPOSE_MOTION_FIELD")
+KeypointFeatures = io.Custom("DISPOSE_KEYPOINT_FEATURES")
+# (n, H, W, 2) float32 (dx, dy) pixels, as the nodes of comfyui_controlnet_aux exchange it.
+OpticalFlow = io.Custom("OPTICAL_FLOW")
+# PoseNet in ComfyUI's hands: a ModelPatcher.
+PoseNet = io.Custom("DISPOSE_POSE_NET")

@@ -1,0 +1,91 @@
+"""DisPose's context windows as ComfyUI's context handler: every window begins with the reference.
+
+Contract of ComfyUI 0.3.64 and later: `comfy/context_windows.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import comfy.context_windows as stock
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...dispose_core.sampling.windows import context_windows, triangle
+from .control import DisPoseControl
+
+NAME = "dispose_anchored"
+
+
+class AnchoredWindows(stock.IndexListContextHandler):
+    """Windows and weights of SPEC 11.9; a clip no longer than one runs whole."""
+
+    def __init__(self, length: int, overlap: int):
+        super().__init__(
+            stock.ContextSchedule(NAME, _entries),
+            stock.ContextFuseMethod(NAME, _weights),
+            context_length=length,
+            context_overlap=overlap,
+            dim=0,
+        )
+        # Newer versions would put the frame before it in front of a window.
+        self.causal_window_fix = False
+
+    def set_step(self, timestep: Tensor, model_options: dict[str, Any]) -> None:
+        """The step nearest to a sigma.
+
+        The stock one of 0.3.64 compares the schedule with a timestep a frame, and knows no sigma
+        between two steps, which dpm_2 and SDE samplers ask for.
+        """
+        sigmas = model_options["transformer_options"]["sample_sigmas"]
+        self._step = int(torch.argmin((sigmas - timestep.flatten()[0].to(sigmas)).abs()))
+
+    def get_context_windows(self, model: Any, x_in: Tensor, model_options: dict[str, Any]) -> list:
+        windows = super().get_context_windows(model, x_in, model_options)
+        for window in windows:
+            window.total_frames = x_in.size(self.dim)  # as newer versions tell it
+        return windows
+
+
+def with_windows(model: ModelPatcher, length: int, overlap: int) -> ModelPatcher:
+    """A copy of a MODEL that is sampled in anchored windows.
+
+    Raises:
+        NetworkError: a length or an overlap outside its range.
+    """
+    context_windows(length, length, overlap)  # the ranges are checked there
+    windowed = model.clone()
+    windowed.model_options["context_handler"] = AnchoredWindows(length, overlap)
+    # Memory is needed for a window, not for the clip: by the model and by our controls.
+    stock.create_prepare_sampling_wrapper(windowed)
+    windowed.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, NAME, _tell_controls)
+    return windowed
+
+
+def _tell_controls(executor: Any, model: Any, noise_shape: Any, conds: dict, **kwargs: Any) -> Any:
+    handler = kwargs["model_options"].get("context_handler")
+    if isinstance(handler, AnchoredWindows):
+        for control in _controls(conds):
+            control.window_length = handler.context_length
+    return executor(model, noise_shape, conds, **kwargs)
+
+
+def _controls(conds: dict[str, list[dict]]) -> list[DisPoseControl]:
+    found = []
+    for condition in (one for several in conds.values() for one in several):
+        control = condition.get("control")
+        while control is not None:
+            if isinstance(control, DisPoseControl):
+                found.append(control)
+            control = control.previous_controlnet
+    return found
+
+
+def _entries(frames: int, handler: AnchoredWindows, model_options: dict) -> list[list[int]]:
+    return context_windows(frames, handler.context_length, handler.context_overlap).entries.tolist()
+
+
+def _weights(length: int, **_: Any) -> list[float]:
+    return triangle(length).tolist()
