@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import warnings
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -230,3 +232,18 @@ def test_flipped_bits_give_a_clear_error_or_a_header(tmp_path):
             assert "flipped.onnx: a damaged or cut-off ONNX file" in str(e)
             refused += 1
     assert refused > 0
+
+
+def test_a_published_file_with_other_bytes_never_reaches_opencv(
+    tmp_path, monkeypatch, without_onnxruntime, crops, expected
+):
+    path = tiny.pose_onnx(tmp_path / "dw.onnx")
+    content = bytearray(path.read_bytes())
+    known = SimpleNamespace(size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(runtime.models, "MODELS", (known,))
+    check(open_network(path, "cpu", (1, 1)), crops, expected)
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    monkeypatch.setattr(runtime.cv2.dnn, "readNetFromONNX", lambda _: pytest.fail("was opened"))
+    with pytest.raises(CheckpointError, match="damaged"):
+        open_network(path, "cpu", (1, 1))

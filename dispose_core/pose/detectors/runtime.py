@@ -6,6 +6,7 @@ through torch. Which a file is, its content decides.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ... import models
 from ...errors import CheckpointError, NetworkError
 from ...recognise import recognise
 from ...weights_file import open_weights
@@ -185,9 +187,11 @@ class OpenCVNetwork(Network):
     """ONNX through OpenCV, on the CPU; one picture at a time, as its importer folds shapes."""
 
     def __init__(self, path: Path, header: OnnxHeader) -> None:
+        # From memory: on Windows OpenCV opens no path with letters beyond the code page.
+        content = np.fromfile(path, np.uint8)
+        _refuse_damaged(path.name, content)
         try:
-            # From memory: on Windows OpenCV opens no path with letters beyond the code page.
-            self._net = cv2.dnn.readNetFromONNX(np.fromfile(path, np.uint8))
+            self._net = cv2.dnn.readNetFromONNX(content)
         except cv2.error as e:
             raise CheckpointError(
                 f"{path.name}: OpenCV {cv2.__version__} cannot load it ({_first_line(e)}). "
@@ -281,6 +285,19 @@ class TorchScriptNetwork(Network):
             raise NetworkError(f"{self.name}: torch cannot run it ({_last_line(e)}).") from e
         outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         return [output.float().cpu().numpy() for output in outputs]
+
+
+def _refuse_damaged(name: str, content: np.ndarray) -> None:
+    """OpenCV's importer ends the process on some damaged files: those we can tell, it must not see.
+
+    A file as large as a published one is that one, or was.
+    """
+    sums = {model.sha256 for model in models.MODELS if model.size == content.size}
+    if sums and hashlib.sha256(content).hexdigest() not in sums:
+        raise CheckpointError(
+            f"{name}: as large as the published file, but other bytes: it is damaged. "
+            "Delete it and download it again."
+        )
 
 
 def _providers(device: str, available: list[str]) -> list:
