@@ -17,7 +17,9 @@ from ..progress import Progress
 from .bones import Bone, build_bones
 from .densify import DenseMotion
 from .figure import Figure, build_figure
+from .limb import body_size
 from .subject import find_subject
+from .volume import limb_volumes
 
 # Longest side of the working grid. Limbs are then 10 to 40 pixels thick, and a clip is small.
 WORKING_SIDE = 512
@@ -105,6 +107,9 @@ class _Skin:
         weights = self._weights(bones, points, rows, columns, _SOFTENING * figure.unit)
         self.layers = np.array([bone.layer for bone in bones], np.float32)[weights.argmax(0)]
 
+        self.points = torch.from_numpy(points).float()
+        self.volumes = limb_volumes(figure, bones, body_size(figure), points, weights)
+        self.strength = torch.from_numpy(strength[rows, columns]).float()
         weights = weights * strength[rows, columns]
         features, transforms = [], []
         for bone, weight in zip(bones, weights, strict=True):
@@ -146,9 +151,19 @@ class _Skin:
         for first in range(0, len(grid), _CHUNK):
             entries = range(first, min(first + _CHUNK, len(grid)))
             flow = self.transforms[entries.start : entries.stop] @ self.features
+            for entry, moved in zip(entries, flow, strict=True):
+                if entry:  # nothing moves in the reference's own entry
+                    self._keep_volume(entry, moved)
             flat[entries.start : entries.stop, :, self.at] = flow
             for entry in entries:
                 self.on_entry(entry + 1, len(grid))
+
+    def _keep_volume(self, entry: int, flow: Tensor) -> None:
+        """Corrects the flow (2, N) of one entry where limbs bend."""
+        for limb in self.volumes:
+            place = self.points[limb.at] + flow[:, limb.at].T
+            off = limb.correct(entry, place) * self.strength[limb.at, None]
+            flow[:, limb.at] += off.T
 
     def order(self, layer: Tensor) -> None:
         """Fills `layer` (h, w): the drawing order of the bone that each pixel follows most."""

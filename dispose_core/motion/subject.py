@@ -82,7 +82,7 @@ def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np
         if figure.seen[ankle] and figure.seen[knee]:
             down = (joints[ankle] - joints[knee]) / max(fg.length(joints, ankle, knee), 1e-6)
             reach = (0.15, 0.3, 0.4)[which] * unit
-            line(joints[ankle], joints[ankle] + reach * down, (0.05, 0.17, 0.45)[which])
+            line(joints[ankle], joints[ankle] + reach * down, (0.05, 0.17, 0.6)[which])
     corners = joints[[fg.R_SHOULDER, fg.L_SHOULDER, fg.L_HIP, fg.R_HIP]]
     shrink = (0.8, 1.0, 1.05)[which]
     blob(corners.mean(0) + shrink * (corners - corners.mean(0)), (0.01, 0.12, 0.3)[which])

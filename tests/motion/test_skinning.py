@@ -9,6 +9,7 @@ from dispose_core.motion.figure import TEMPLATE, build_figure
 from dispose_core.motion.limb import body_size, limb_transform
 from dispose_core.motion.skinning import SkinningDensifier, working_size
 from dispose_core.motion.subject import silhouette
+from dispose_core.motion.warp import forward_warp
 from dispose_core.pose import skeleton as sk
 from dispose_core.pose.sequence import PoseSequence
 
@@ -306,3 +307,34 @@ def test_error_on_the_sample_is_far_below_plain_bone_skinning(assets, hands, lim
     off = np.linalg.norm(motion.grid[1:].numpy() - truth["flow"][which], axis=1)
     assert motion.grid.shape == (4, 2, 512, 288)
     assert off[:, truth["flow_valid"]].mean() < limit
+
+
+def test_the_outer_side_of_a_bent_elbow_does_not_collapse():
+    body = standing()
+    shoulder, elbow, wrist = body[0, RIGHT_ARM]
+    body[1, 4] = turned(wrist, elbow, 90)
+    along = (wrist - shoulder) / np.linalg.norm(wrist - shoulder)
+    across = np.array([-along[1], along[0]])
+    across *= -np.sign(across @ (body[1, 4] - elbow))  # away from the bend
+    rim = np.floor(elbow + 7.5 * across) + 0.5
+    moved = rim + flow_at(skin(clip_of(body)), [rim])[0]
+
+    # Mixing the two bones alone leaves a sixth of the distance.
+    assert np.linalg.norm(moved - elbow) > 0.55 * np.linalg.norm(rim - elbow)
+
+
+def test_an_arm_across_the_torso_is_drawn_over_it():
+    body = standing()
+    body[1, 3], body[1, 4] = (125, 140), (160, 140)  # the forearm lies level before the chest
+    picture = torch.zeros(3, *SIZE)
+    picture[2] = 1.0  # all blue, and the forearm red
+    mask = silhouette_of(body)
+    elbow, wrist = body[0, 3], body[0, 4]
+    arm = np.zeros(SIZE, np.uint8)
+    cv2.line(arm, elbow.astype(int).tolist(), wrist.astype(int).tolist(), 1, 8)
+    picture[:, torch.from_numpy(arm) > 0] = torch.tensor([1.0, 0, 0])[:, None]
+    motion = SkinningDensifier(mask)(picture, clip_of(body), lambda done, total: None)
+    drawn, _ = forward_warp(picture, motion.grid[1:], mask, motion.layer)
+
+    assert drawn[0, 0, 140, 142] > 0.9
+    assert drawn[0, 2, 170, 150] > 0.9  # the torso below it

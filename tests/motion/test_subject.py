@@ -124,3 +124,16 @@ def test_a_hole_in_the_person_is_closed_and_a_gap_between_the_legs_is_not():
 
     assert (mask[148:151, 124:127] > 0.5).all()
     assert mask[290, 150] < 0.5
+
+
+def test_a_shoe_seen_from_the_side_is_found_to_its_tip():
+    pose = standing()
+    picture, _ = painted(pose)
+    ankle = (pose.body[0, 13] * SIZE[::-1]).astype(int)
+    toe = np.add(ankle, (33, 8))  # a foot is a little longer than half the shoulders' width of 60
+    shoe = np.zeros(SIZE, np.uint8)
+    cv2.line(shoe, np.add(ankle, (0, 6)).tolist(), toe.tolist(), 1, 9)
+    picture[:, torch.from_numpy(shoe) > 0] = torch.tensor([40, 60, 160])[:, None] / 255
+    mask = find_subject(picture, pose)
+
+    assert mask[toe[1], toe[0]] > 0.5
