@@ -46,6 +46,7 @@ PACKAGES = (
     "pyyaml==6.0.3",
     "requests==2.32.5",
     "simpleeval==1.0.8",
+    "tomli==2.4.1",  # Python 3.10 has no tomllib
     "tqdm==4.67.1",
     "websocket-client==1.9.0",  # scripts/queue_animation.py
     "pytest==9.2.0",

@@ -27,3 +27,7 @@ class NetworkError(DisPoseError):
 
 class CheckpointError(DisPoseError):
     """A weights file is damaged, unsafe, or not the file that is needed."""
+
+
+class SettingsError(DisPoseError):
+    """A setting of a run is unknown, missing, of another type or outside its range."""

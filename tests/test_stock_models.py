@@ -6,15 +6,14 @@ by the rule of the goldens under the keys of the single files.
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from tests.conftest import GOLDENS
-from tests.rule_weights import rnd, rule_tensor
+from tests.rule_weights import rnd
+from tests.weight_files import SD15_TEXT as TEXT
+from tests.weight_files import drawn, tiny_sd15
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 
@@ -22,17 +21,6 @@ from dispose_core.errors import CheckpointError
 from dispose_core.stock_models import PROMPT_TOKENS, load_sd15, load_svd_parts
 
 VISION = "conditioner.embedders.0.open_clip.model."
-TEXT = "cond_stage_model.transformer.text_model."
-
-
-def drawn(manifest: str, prefix: str = "", rule: str | None = None) -> dict[str, torch.Tensor]:
-    """Rule weights of a manifest: its keys behind `prefix`, drawn under those behind `rule`."""
-    shapes = json.loads((GOLDENS / f"manifest_{manifest}.json").read_text())
-    rule = prefix if rule is None else rule
-    return {
-        prefix + key: rule_tensor(rule + key, tuple(shape)).contiguous()
-        for key, shape in shapes.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +34,7 @@ def svd_state():
 
 @pytest.fixture(scope="module")
 def sd15_state():
-    """A text encoder of one layer; its table of words has to be whole."""
-    text = {
-        "embeddings.token_embedding.weight": torch.zeros(49408, 768, dtype=torch.float16),
-        "embeddings.position_embedding.weight": rnd("positions", (77, 768)),
-        "embeddings.position_ids": torch.arange(77)[None],
-        "final_layer_norm.weight": torch.ones(768),
-        "final_layer_norm.bias": torch.zeros(768),
-    }
-    text["embeddings.token_embedding.weight"][2751, 5] = 40.0  # "human"
-    layer = "encoder.layers.0."
-    for name, shape in {
-        **{f"self_attn.{p}_proj": (768, 768) for p in ("q", "k", "v", "out")},
-        "mlp.fc1": (32, 768),
-        "mlp.fc2": (768, 32),
-    }.items():
-        text[f"{layer}{name}.weight"] = torch.zeros(shape)
-        text[f"{layer}{name}.bias"] = torch.zeros(shape[0])
-    for norm in ("layer_norm1", "layer_norm2"):
-        text[f"{layer}{norm}.weight"] = torch.ones(768)
-        text[f"{layer}{norm}.bias"] = torch.zeros(768)
-    return {**drawn("ldm_sd15_tiny"), **{TEXT + key: value for key, value in text.items()}}
+    return tiny_sd15()
 
 
 @torch.no_grad()

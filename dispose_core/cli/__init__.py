@@ -12,11 +12,14 @@ import json
 import os
 import sys
 
-from ..errors import DisPoseError, MissingPackage
+from ..errors import DisPoseError, MissingPackage, SettingsError
+from .animate import add_animate, add_features
+from .checkpoints import add_convert, add_inspect, add_models
 from .motion import add_demo, add_motion, add_pose, add_preview
 from .options import EXIT_CODES
 
-OK, UNUSABLE, MISSING_PACKAGE, CANCELLED = 0, 3, 4, 130  # 2 is argparse's
+# 2 is argparse's; a command that has done only some of its jobs gives its own in the summary.
+OK, WRONG, UNUSABLE, MISSING_PACKAGE, CANCELLED = 0, 2, 3, 4, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             print(json.dumps({"error": str(e), "kind": type(e).__name__}))
         print(f"{options.command}: {e}", file=sys.stderr)
-        return MISSING_PACKAGE if isinstance(e, MissingPackage) else UNUSABLE
+        return exit_code(e)
     try:
         if options.json:
             print(json.dumps(summary, ensure_ascii=False))
@@ -44,7 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(summary["report"]))
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
+    return summary.get("exit_code", OK)
+
+
+def exit_code(error: DisPoseError) -> int:
+    """Of a command that ends with this error."""
+    if isinstance(error, SettingsError):
+        return WRONG
+    return MISSING_PACKAGE if isinstance(error, MissingPackage) else UNUSABLE
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,6 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_pose, add_motion, add_preview, add_demo):
+    for add in (
+        *(add_pose, add_motion, add_preview, add_demo, add_animate, add_features),
+        *(add_inspect, add_convert, add_models),
+    ):
         add(commands)
     return parser

@@ -9,9 +9,10 @@ from . import values
 
 EXIT_CODES = """exit codes:
   0    done
-  2    the arguments are wrong
+  2    the arguments are wrong, or the settings in a file
   3    a picture, video or pose file cannot be used, or the result cannot be written
   4    an optional package is not installed
+  5    some jobs of a batch failed; the summary says which
   130  cancelled with Ctrl-C; no half-written file is left"""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
@@ -23,11 +24,19 @@ def summary(options: Namespace, started: float, report: list[str], **facts) -> d
     }
 
 
+_UNITS = {"sampling": "window", "features": "pass"}  # of stages that do not count frames
+
+
+def say(lines: Iterable[str]) -> None:
+    """What is told before the work is done: on stderr, as progress is."""
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
 class Bar:
     """A progress bar on stderr that is also a `Progress`."""
 
-    def __init__(self, name: str, total: int | None = None) -> None:
-        self.bar = tqdm(total=total, desc=name, unit="frame", dynamic_ncols=True)
+    def __init__(self, name: str, total: int | None = None, unit: str = "frame") -> None:
+        self.bar = tqdm(total=total, desc=name, unit=unit, dynamic_ncols=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -39,6 +48,30 @@ class Bar:
         if self.bar.total != total:
             self.bar.total = total
         self.bar.update(done - self.bar.n)
+
+
+class StageBars:
+    """A `StageProgress`: a bar for each stage in turn."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> StageBars:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the bar that is shown, if any."""
+        if self._bar is not None:
+            self._bar.bar.close()
+            self._bar = None
+
+    def __call__(self, stage: str) -> Progress:
+        self.close()
+        self._bar = Bar(stage, unit=_UNITS.get(stage, "frame"))
+        return self._bar
 
 
 def ticking(frames: Iterable[np.ndarray], on_frame: Progress) -> Iterator[np.ndarray]:
