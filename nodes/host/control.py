@@ -84,6 +84,16 @@ class DisPoseControl(ControlBase):
         control.hints = self.hints
         return control
 
+    def deepclone_multigpu(
+        self, load_device: torch.device, autoregister: bool = False
+    ) -> DisPoseControl:
+        """What newer versions of ComfyUI call for each further GPU."""
+        control = self.copy()
+        control.networks = self.networks.on(load_device)
+        if autoregister:
+            self.multigpu_clones[load_device] = control
+        return control
+
     def get_models(self) -> list:
         return [*super().get_models(), self.networks.controlnet]
 
@@ -107,6 +117,8 @@ class DisPoseControl(ControlBase):
             )
         require_svd(model, NAME, self.networks.channels)
         self._sampling = model.model_sampling
+        if not self.networks.own_ids:
+            self._embed_ids = _embedding_of_ids(model)
 
     def cleanup(self) -> None:
         super().cleanup()
@@ -138,7 +150,7 @@ class DisPoseControl(ControlBase):
                 x_noisy, t, cond, batched_number, transformer_options
             )
         first, last = self.timestep_range
-        if t[0] > first or t[0] < last or self.strength == 0:
+        if self.strength == 0 or not last <= float(t[0]) <= first:
             return before
 
         frames = len(x_noisy) // batched_number
@@ -172,7 +184,12 @@ class DisPoseControl(ControlBase):
         if key[0] and key in self._constants:
             return self._constants[key]
         net = self.networks.controlnet.model.network
-        constants = net.constants(cond["c_crossattn"][::frames], cond["y"][::frames], frames)
+        context, ids = cond["c_crossattn"][::frames], cond["y"][::frames]
+        if self._embed_ids is None:
+            constants = net.constants(context, ids, frames)
+        else:
+            constants = net.constants(context, ids.new_zeros(len(ids), 3), frames)
+            constants = constants._replace(added=self._embed_ids(ids).to(constants.added))
         if key[0]:
             self._constants[key] = constants
         return constants
@@ -182,4 +199,11 @@ class DisPoseControl(ControlBase):
         self.window_length: int | None = None  # told where our context windows are used
         self.sub_idxs: list[int] | None = None  # told by AnimateDiff-Evolved
         self._sampling: Any = None
+        self._embed_ids: Callable[[Tensor], Tensor] | None = None  # the model's
         self._constants: dict[tuple, Any] = {}
+
+
+def _embedding_of_ids(model: Any) -> Callable[[Tensor], Tensor]:
+    """What a model makes of the sinusoids of its added ids: the layers that MimicMotion trained."""
+    dtype = model.manual_cast_dtype or model.get_dtype()
+    return lambda ids: model.diffusion_model.label_emb(ids.to(dtype))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,8 +16,11 @@ from ...dispose_core.control.clip_constants import Blend
 from ...dispose_core.control.hybrid_controlnet import HybridControlNet
 from ...dispose_core.control.point_adapter import PointAdapter
 from ...dispose_core.control.svd_sizes import HEAD_CHANNELS
+from ...dispose_core.weights_file import open_weights
 from .layers import use_comfy_layers
 from .placement import patcher, precision
+
+SINUSOIDS = 256  # of each of the three added ids
 
 
 class HostedControlNet(HybridControlNet):
@@ -64,6 +69,8 @@ class ControlNetworks:
         points: runs once a clip, on the CPU.
         dtype: what they are computed in.
         channels: of the UNet's first level, which must be the model's.
+        own_ids: whether the file holds the layers for rate and motion bucket. Where it does not,
+            they are the model's.
     """
 
     controlnet: ModelPatcher
@@ -71,6 +78,12 @@ class ControlNetworks:
     points: PointAdapter
     dtype: torch.dtype
     channels: int
+    own_ids: bool
+
+    def on(self, device: torch.device) -> ControlNetworks:
+        """The same with a ControlNet of its own for another GPU."""
+        network = copy.deepcopy(self.controlnet.model)
+        return replace(self, controlnet=patcher(network, device))
 
 
 def load_control_networks(
@@ -86,7 +99,14 @@ def load_control_networks(
     Raises:
         CheckpointError: another file, or a damaged one.
     """
-    parts = load_dispose(path, fold_multiplicity=True, head_channels=head_channels)
+    shapes = open_weights(path).shapes
+    own_ids = any(key.startswith("add_embedding.") for key in shapes)
+    parts = load_dispose(
+        path,
+        add_embedding=None if own_ids else _empty_ids(shapes),
+        fold_multiplicity=True,
+        head_channels=head_channels,
+    )
     net = parts.controlnet
     parameters = sum(weight.numel() for weight in net.parameters())
     wanted = precision(dtype, net.conv_in.weight.dtype, parameters)
@@ -98,7 +118,19 @@ def load_control_networks(
         parts.point_adapter.float(),
         wanted.computed,
         net.conv_in.out_channels,
+        own_ids,
     )
+
+
+def _empty_ids(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    """Layers in the place of those that a file lacks; what they give is not used."""
+    width = shapes.get("time_embedding.linear_2.weight", (0,))[0]
+    return {
+        "linear_1.weight": torch.zeros(width, 3 * SINUSOIDS),
+        "linear_1.bias": torch.zeros(width),
+        "linear_2.weight": torch.zeros(width, width),
+        "linear_2.bias": torch.zeros(width),
+    }
 
 
 def _hosted(net: HybridControlNet, stored: torch.dtype) -> HostedControlNet:

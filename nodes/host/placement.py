@@ -46,11 +46,16 @@ def device_name() -> str:
     return str(management.get_torch_device())
 
 
-def patcher(network: nn.Module) -> ModelPatcher:
-    """A network in the hands of ComfyUI, which moves it to the GPU and off it as it sees fit."""
+def patcher(network: nn.Module, device: torch.device | None = None) -> ModelPatcher:
+    """A network in the hands of ComfyUI, which moves it to the GPU and off it as it sees fit.
+
+    Args:
+        network: where it is now.
+        device: to compute on; ComfyUI's first when None.
+    """
     return ModelPatcher(
         network,
-        load_device=management.get_torch_device(),
+        load_device=device or management.get_torch_device(),
         offload_device=management.unet_offload_device(),
     )
 

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dispose_core.control.hints import ControlHints
-from dispose_core.control.motion_encoder import MotionEncoder, encode_motion
-from dispose_core.control.point_adapter import PointAdapter, point_residuals
-from dispose_core.control.pose_net import PoseNet, encode_poses
 from dispose_core.correspondence.keypoint_features import KeypointFeatures
 from dispose_core.pose.openpose import save_openpose
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.sampling.noise import clip_noise
-from dispose_core.sampling.windows import context_windows
+from dispose_core.sampling.inputs import ClipInputs
+from dispose_core.sampling.options import SamplingOptions
+from dispose_core.sampling.pipeline import DisPosePipeline
 from tests.rule_weights import rnd
-from tests.tiny_nets import (
-    Motion,
-    below,
-    controlnet_state,
-    golden_clip,
-    make_controlnet,
-    make_unet,
-)
+from tests.sampling.conftest import make_pipeline
+from tests.tiny_nets import Motion, controlnet_state, golden_clip
 from tests.weight_files import tiny_mimicmotion
 
 from .client import Prompt
@@ -37,6 +29,7 @@ from .client import Prompt
 SIZE = (128, 64)  # (H, W) of the picture
 WINDOW, OVERLAP, SEED = 4, 2, 42
 MODEL, CONTROLNET = "tiny_mimicmotion.safetensors", "tiny_dispose.safetensors"
+CONTROLNET_WITHOUT_IDS = "tiny_without_ids.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +37,7 @@ class TinyClip:
     """What the networks are given; all of a clip's F+1 entries, or of the F after the first."""
 
     name: str
+    picture: Tensor  # (3, H, W) 0…1; what CLIP and the VAE make of it is below
     poses: PoseSequence  # F+1
     flow: Tensor  # (F, 2, H, W)
     trajectory: Tensor  # (F, 2, H, W)
@@ -61,6 +55,7 @@ def golden_tiny_clip(g: Any) -> TinyClip:
     shape = (1, 6, 2, *SIZE)
     return TinyClip(
         "golden",
+        golden_picture(g),
         golden_clip(g, SIZE),
         rnd("e2e_flow", shape, 3)[0],
         rnd("e2e_traj", shape, 0.3)[0],
@@ -78,6 +73,7 @@ def made_tiny_clip(entries: int, g: Any) -> TinyClip:
     body = rnd(f"{name}_body", (entries, 18, 2), 0.2).sigmoid().double().numpy()
     return TinyClip(
         name,
+        golden_picture(g),
         PoseSequence.from_parts(SIZE, body, np.ones((entries, 18))),
         rnd(f"{name}_flow", shape, 3),
         rnd(f"{name}_traj", shape, 0.3),
@@ -88,10 +84,18 @@ def made_tiny_clip(entries: int, g: Any) -> TinyClip:
     )
 
 
+def golden_picture(g: Any) -> Tensor:
+    picture = cv2.resize(g["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(picture).permute(2, 0, 1) / 255
+
+
 def write_models(base: Path) -> None:
+    control = controlnet_state()
+    bare = {key: value for key, value in control.items() if not key.startswith("add_embedding.")}
     for folder, name, state in (
         ("diffusion_models", MODEL, tiny_mimicmotion()),
-        ("controlnet", CONTROLNET, controlnet_state()),
+        ("controlnet", CONTROLNET, control),
+        ("controlnet", CONTROLNET_WITHOUT_IDS, bare),
     ):
         (base / "models" / folder).mkdir(parents=True, exist_ok=True)
         save_file(state, base / "models" / folder / name)
@@ -169,68 +173,37 @@ def apply_control(before: str, controlnet: str) -> dict[str, Any]:
     )
 
 
-@torch.no_grad()
 def core_steps(
     clip: TinyClip,
-    sigmas: list[float],
     windows: bool = True,
-    motion_strength: float = 1.0,
-    points_strength: float = 1.0,
+    change: Callable[[DisPosePipeline], None] = lambda pipeline: None,
+    **strengths: float,
 ) -> list[Tensor]:
-    """Latents after each step of euler, from the library's networks alone (SPEC 11)."""
-    frames = len(clip)
-    length = WINDOW if windows else frames
-    control, unet = make_controlnet(), make_unet()
-    hints = _hints(clip, motion_strength, points_strength)
-    mimic = tiny_mimicmotion()
-    pose_net = _filled(PoseNet, below(mimic, "pose_net."))
-    pose = encode_poses(pose_net, clip.skeletons)
+    """Latents after each step of `DisPosePipeline` with the graph's settings.
 
-    context = torch.cat([torch.zeros_like(clip.embedding), clip.embedding])
-    ids = torch.tensor([[6, 127, 0.02]] * 2)
-    picture = torch.cat([torch.zeros_like(clip.picture_latents), clip.picture_latents])
-    plan = context_windows(frames, length, min(OVERLAP, length - 1))
-    constants = [net.constants(context, ids, plan.length) for net in (control, unet)]
-    scale = torch.linspace(1, 3, frames)[:, None, None, None]
-    noise = clip_noise(SEED, frames, SIZE, length=length).latents
-    x = noise * (sigmas[0] ** 2 + 1) ** 0.5
-    steps = []
-    for sigma, following in pairwise(sigmas):
-        time = 0.25 * np.log(sigma)
-        total, count = torch.zeros(2, *x.shape), torch.zeros(frames, 1, 1, 1)
-        for entries in plan.entries.tolist():
-            noisy = (x[entries] / (sigma**2 + 1) ** 0.5).expand(2, -1, -1, -1, -1)
-            sample = torch.cat([noisy, picture[:, None].expand(-1, plan.length, -1, -1, -1)], 2)
-            residuals = control.for_window(sample, time, constants[0], hints, entries)
-            found = unet(sample, time, constants[1], pose=pose[entries], residuals=residuals)
-            weights = plan.weights[:, None, None, None]
-            total[:, entries] += found * weights
-            count[entries] += weights
-        unconditional, conditional = total / count
-        v = unconditional + scale * (conditional - unconditional)
-        clean = x / (sigma**2 + 1) - v * sigma / (sigma**2 + 1) ** 0.5
-        x = x + (x - clean) / sigma * (following - sigma)
-        steps.append(x)
-    return steps
-
-
-def _hints(clip: TinyClip, motion_strength: float, points_strength: float) -> ControlHints:
-    state = controlnet_state()
-    encoder = _filled(MotionEncoder, below(state, "controlnet_cond_embedding."))
-    adapter = _filled(PointAdapter, below(state, "point_adapter."))
-    motion = encode_motion(
-        encoder,
-        Motion(clip.flow, clip.trajectory),
-        SIZE,
-        flow_strength=motion_strength,
-        trajectory_strength=motion_strength,
+    Args:
+        change: is given the pipeline before it runs.
+        strengths: of `SamplingOptions`.
+    """
+    pipeline = make_pipeline()
+    change(pipeline)
+    steps: list[Tensor] = []
+    options = SamplingOptions(
+        steps=3,
+        seed=SEED,
+        window=WINDOW if windows else len(clip),
+        overlap=OVERLAP,
+        min_guidance=1.0,
+        max_guidance=3.0,
+        augmentation=0.02,
+        **strengths,
     )
-    features = KeypointFeatures(clip.features, torch.ones(18, dtype=torch.bool))
-    points = point_residuals(adapter, features, clip.poses, SIZE, strength=points_strength)
-    return ControlHints(motion, points)
-
-
-def _filled(kind: type, state: dict[str, Tensor]) -> Any:
-    net = kind.shaped_like({key: value.shape for key, value in state.items()})
-    net.load_state_dict(state, assign=True)
-    return net.requires_grad_(False)
+    inputs = ClipInputs(
+        clip.picture,
+        clip.skeletons,
+        Motion(clip.flow, clip.trajectory),
+        clip.poses,
+        KeypointFeatures(clip.features, torch.ones(18, dtype=torch.bool)),
+    )
+    pipeline.sample(inputs, options, on_step=lambda step: steps.append(step.latents))
+    return steps

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from dispose_core.sampling.clip_image import clip_picture
+from dispose_core.sampling.windows import context_windows
 
 
 def host(name: str):
@@ -152,6 +154,99 @@ def test_a_control_goes_behind_the_one_that_is_there(pack):
 
     assert first[0][1]["control"].previous is earlier
     assert second[0][1]["control"].previous is None
+
+
+class Window:
+    """ComfyUI 0.3.64's."""
+
+    def __init__(self, index_list, dim=0):
+        self.index_list, self.dim = index_list, dim
+
+
+class NewerWindow(Window):
+    def __init__(self, index_list, dim=0, total_frames=0, modality_windows=None, context_overlap=0):
+        super().__init__(index_list, dim)
+        self.total_frames, self.context_overlap = total_frames, context_overlap
+
+
+class Handler:
+    """As far as ours rests on it, of ComfyUI 0.3.64."""
+
+    def __init__(
+        self, context_schedule, fuse_method, context_length=1, context_overlap=0, dim=0, **_
+    ):
+        self.context_schedule, self.fuse_method = context_schedule, fuse_method
+        self.context_length, self.context_overlap = context_length, context_overlap
+        self.dim = dim
+
+    def get_context_windows(self, model, x_in, model_options):
+        made = self.context_schedule.func(x_in.size(self.dim), self, model_options)
+        return [Window(entries, dim=self.dim) for entries in made]
+
+    def weights(self, window, frames):
+        return self.fuse_method.func(
+            len(window.index_list),
+            **{"sigma": None, "handler": self, "full_length": frames, "idxs": window.index_list},
+        )
+
+
+class NewerHandler(Handler):
+    """It would put the frame before it in front of a window, and tells fuse methods more."""
+
+    def __init__(self, *args, causal_window_fix=True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.causal_window_fix = causal_window_fix
+
+    def get_context_windows(self, model, x_in, model_options):
+        frames = x_in.size(self.dim)
+        made = self.context_schedule.func(frames, self, model_options)
+        return [NewerWindow(entries, self.dim, frames, context_overlap=2) for entries in made]
+
+    def weights(self, window, frames):
+        return self.fuse_method.func(
+            len(window.index_list),
+            **{"sigma": None, "handler": self, "full_length": frames, "idxs": window.index_list},
+            context_overlap=window.context_overlap,
+        )
+
+
+@pytest.fixture(params=[Handler, NewerHandler])
+def anchored(pack, monkeypatch, request):
+    """Our windows of 4 with overlap 2, on the contract of ComfyUI 0.3.64 and on the newest."""
+    stock = SimpleNamespace(
+        IndexListContextHandler=request.param,
+        ContextSchedule=lambda name, func: SimpleNamespace(name=name, func=func),
+        ContextFuseMethod=lambda name, func: SimpleNamespace(name=name, func=func),
+    )
+    import comfy
+
+    monkeypatch.setitem(sys.modules, "comfy.context_windows", stock)
+    monkeypatch.setattr(comfy, "context_windows", stock, raising=False)
+    ours = host("windows")
+    spec = importlib.util.spec_from_file_location(f"{ours.__name__}_again", ours.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    return again.AnchoredWindows(4, 2)
+
+
+def test_windows_are_the_librarys_in_older_and_newer_versions(anchored):
+    windows = anchored.get_context_windows(None, torch.zeros(7, 4), {})
+
+    wanted = context_windows(7, 4, 2)
+    assert [one.index_list for one in windows] == wanted.entries.tolist()
+    assert [one.total_frames for one in windows] == [7] * len(wanted)
+    assert anchored.weights(windows[0], 7) == wanted.weights.tolist()
+    assert anchored.causal_window_fix is False
+
+
+def test_a_sigma_between_two_steps_counts_as_the_nearest(anchored):
+    options = {"transformer_options": {"sample_sigmas": torch.tensor([9.0, 4.0, 1.0, 0.0])}}
+
+    steps = []
+    for sigma in (9.0, 5.0, 3.0, 0.9):
+        anchored.set_step(torch.full((7,), sigma), options)
+        steps.append(anchored._step)
+    assert steps == [0, 1, 1, 2]
 
 
 def test_noise_is_the_librarys_repeated_by_window(run):

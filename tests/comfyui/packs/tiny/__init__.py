@@ -12,8 +12,9 @@ import json
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
+import comfy.controlnet
 import comfy.k_diffusion.sampling as k_diffusion
 import comfy.model_base
 import comfy.model_detection
@@ -83,13 +84,20 @@ class MimicMotion:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"file": ("STRING", {}), "delay": ("FLOAT", {"default": 0.0})}}
+        return {
+            "required": {
+                "file": ("STRING", {}),
+                "delay": ("FLOAT", {"default": 0.0}),
+            },
+            "optional": {"dtype": ("STRING", {"default": "default"})},
+        }
 
-    def load(self, file, delay):
+    def load(self, file, delay, dtype="default"):
         unet = dispose("nodes.host.unet")
         path = Path(folder_paths.get_full_path_or_raise("diffusion_models", file))
         weights = dispose("dispose_core.weights_file").open_weights(path)
-        model = tiny_svd(unet.comfyui_state(weights))
+        dtypes = dispose("nodes.host.placement").DTYPES
+        model = tiny_svd(unet.comfyui_state(weights), dtypes.get(dtype))
         counted(model.model.diffusion_model, "unet", delay)
         return model, unet.load_pose_net_patcher(path, optional=False)
 
@@ -143,6 +151,67 @@ class ControlNet:
             networks.controlnet.load(management.get_torch_device(), lowvram_model_memory=1)
             assert networks.controlnet.model.model_lowvram
         return (dispose("nodes.host.control").DisPoseControl(networks),)
+
+
+class OtherControlNet:
+    """A CONTROL_NET of another kind and no PoseNet; neither is ever run."""
+
+    CATEGORY, FUNCTION = "tests", "make"
+    RETURN_TYPES = ("CONTROL_NET", "DISPOSE_POSE_NET")
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def make(self):
+        return comfy.controlnet.T2IAdapter(None, 3, 8, "bicubic"), None
+
+
+class Windowed:
+    """A control's residuals of one window, told in each of the ways there are."""
+
+    CATEGORY, FUNCTION = "tests", "run"
+    RETURN_TYPES, OUTPUT_NODE = (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "condition": ("CONDITIONING",)}}
+
+    def run(self, model, condition):
+        ((embedding, told),) = condition
+        clone = told["control"].deepclone_multigpu(management.get_torch_device())
+        entries, clip = [0, 3, 4, 6], len(clone.hints)
+        evolved = {"ad_params": {"sub_idxs": entries, "full_length": clip}}
+        window = {"context_window": SimpleNamespace(index_list=entries, total_frames=clip)}
+        other = {"context_window": SimpleNamespace(index_list=[0, 1, 2, 3], total_frames=clip)}
+        ways = [
+            ("ComfyUI", told["control"], window, None),
+            ("options of AnimateDiff-Evolved", told["control"], evolved, None),
+            ("AnimateDiff-Evolved on the control", told["control"], {}, entries),
+            ("a clone for another GPU", clone, window, None),
+            ("another window", told["control"], other, None),
+        ]
+        picture = told["concat_latent_image"].expand(len(entries), -1, -1, -1)
+        torch.manual_seed(0)
+        noisy, sigma = torch.randn_like(picture), torch.full((len(entries),), 5.0)
+        condition = {
+            "c_concat": picture,
+            "c_crossattn": embedding.expand(len(entries), -1, -1),
+            "y": torch.ones(len(entries), model.model.model_config.unet_config["adm_in_channels"]),
+        }
+        found = {}
+        for name, control, options, assigned in ways:
+            management.load_models_gpu([model, *control.get_models()])
+            control.pre_run(model.model, model.model.model_sampling.percent_to_sigma)
+            control.sub_idxs = assigned
+            with torch.no_grad():
+                made = control.get_control(noisy, sigma, condition, 1, options)
+            found[name] = torch.cat([x.flatten() for x in [*made["output"], *made["middle"]]])
+            control.cleanup()
+            assert control.sub_idxs is None
+        first = found["ComfyUI"]
+        differences = [[name, float((x - first).abs().max())] for name, x in found.items()]
+        return {"ui": {"differences": [json.dumps(differences)]}}
 
 
 class ClipVision:
@@ -323,7 +392,7 @@ class Show:
 NODE_CLASS_MAPPINGS = {
     f"Tiny{node.__name__}": node
     for node in (
-        *(MimicMotion, SD15, ControlNet, ClipVision, Vae),
+        *(MimicMotion, SD15, ControlNet, OtherControlNet, Windowed, ClipVision, Vae),
         *(Condition, Guidance, Sampler, Record, Show),
     )
 }

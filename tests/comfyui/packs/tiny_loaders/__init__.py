@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import comfy.clip_vision
 import comfy.model_management as management
@@ -20,10 +20,11 @@ import comfy.supported_models
 import comfy.utils
 import comfy_extras.nodes_wan
 import folder_paths
-import nodes
 import numpy as np
 import torch
 from comfy.model_patcher import ModelPatcher
+
+import nodes
 
 MODEL, CONTROLNET = "tiny_mimicmotion.safetensors", "tiny_dispose.safetensors"
 SD15, CLIP_VISION = "tiny_sd15.safetensors", "tiny_clip"
@@ -143,7 +144,7 @@ class MimicMotionLoader(Node):
     INPUT_TYPES = inputs(file="STRING", dtype="STRING", pose_net="STRING")
 
     def run(self, file, dtype, pose_net):
-        return tiny("MimicMotion").load(MODEL, 0.0)
+        return tiny("MimicMotion").load(file=MODEL, delay=0.0, dtype="default")
 
 
 class ControlNetLoader(Node):
@@ -180,17 +181,23 @@ class ReadSD15(Node):
 
 
 class OtherModel(Node):
-    """A MODEL of another class, without weights; it is never run."""
+    """Of a MODEL of another class, what can be told before it runs."""
 
     RETURN_TYPES = ("MODEL",)
-    INPUT_TYPES = inputs(kind="STRING")
+    INPUT_TYPES = inputs(model_class="STRING")
 
-    def run(self, kind):
-        config = getattr(comfy.supported_models, kind)
-        sizes = {**SD15_SIZES, **config.unet_config, "num_heads": 4, "num_head_channels": -1}
-        with torch.device("meta"):
-            model = config(sizes).get_model({})
-        return (ModelPatcher(model, torch.device("cpu"), torch.device("cpu")),)
+    def run(self, model_class):
+        kind = getattr(comfy.supported_models, model_class)
+        config = kind({"in_channels": 4, **kind.unet_config})
+        unet = SimpleNamespace(output_blocks=[None] * 12)
+        added = config.unet_config.get("adm_in_channels")
+        return (
+            SimpleNamespace(
+                model=SimpleNamespace(
+                    diffusion_model=unet, model_config=config, adm_channels=added or 0
+                )
+            ),
+        )
 
 
 class RecordFeatures(Node):
