@@ -66,7 +66,7 @@ def test_the_template_opens_clean_and_runs_from_the_button(browser_page, comfy, 
 
 def test_the_template_is_offered_with_its_picture(comfy):
     templates = comfy._get("/workflow_templates").json()
-    assert templates["DisPose-ComfyUI"] == ["motion_preview"]
+    assert "motion_preview" in templates["DisPose-ComfyUI"]
     picture = comfy._get("/api/workflow_templates/DisPose-ComfyUI/motion_preview.jpg")
     assert picture.headers["Content-Type"] == "image/jpeg"
 

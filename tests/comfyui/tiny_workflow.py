@@ -1,0 +1,84 @@
+"""The shipped workflows with tiny networks: loaders exchanged for those of `packs/tiny_loaders`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from safetensors.torch import save_file
+
+from tests.rule_weights import rnd, rule_state
+from tests.tiny_nets import GOLDENS, manifest
+
+from .client import Prompt
+from .conftest import PACK
+from .tiny_graph import write_models
+
+WORKFLOWS = PACK / "workflows"
+NAMES = ("animate", "animate_simple", "compare_branches")
+LOADERS = {
+    "CheckpointLoaderSimple": "TinyCheckpointLoader",
+    "ImageOnlyCheckpointLoader": "TinyImageOnlyLoader",
+    "DisPoseMimicMotionLoader": "TinyMimicMotionLoader",
+    "DisPoseControlNetLoader": "TinyControlNetLoader",
+    "DisPosePoseDetectorLoader": "TinyDetectorLoader",
+}
+
+
+def api(name: str) -> Prompt:
+    """A shipped workflow for the HTTP API."""
+    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def saved(name: str) -> dict[str, Any]:
+    """A shipped workflow as the front end saves it."""
+    return json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def tiny(name: str, frames: int = 3) -> Prompt:
+    """A shipped workflow that a CPU runs in seconds: 64×64 pixels, 2 steps, short windows."""
+    prompt = api(name)
+    for node in prompt.values():
+        node["class_type"] = LOADERS.get(node["class_type"], node["class_type"])
+        inputs = node["inputs"]
+        inputs.update({k: v for k, v in shorter(frames).items() if k in inputs})
+        if node["class_type"] in ("DisPoseContextWindows", "DisPoseNoise"):
+            inputs["length"] = 4
+    return prompt
+
+
+def tiny_saved(name: str, frames: int = 3) -> dict[str, Any]:
+    """The same in the front end's format."""
+    graph = saved(name)
+    for node in graph["nodes"]:
+        node["type"] = LOADERS.get(node["type"], node["type"])
+        widgets = [i["name"] for i in node["inputs"] if "widget" in i]
+        if len(node.get("widgets_values", ())) > len(widgets) and "seed" in widgets:
+            widgets.insert(widgets.index("seed") + 1, "control after generate")
+        for name, value in shorter(frames).items():
+            if name in widgets:
+                node["widgets_values"][widgets.index(name)] = value
+    return graph
+
+
+def shorter(frames: int) -> dict[str, int]:
+    return {"resolution": 64, "max_frames": frames, "steps": 2, "ensemble": 1, "overlap": 2}
+
+
+def write_files(base: Path, assets: Path) -> None:
+    """What the tiny loaders read, and the media that the workflows open on."""
+    write_models(base)
+    folder = base / "input"
+    state = rule_state(manifest("tiny_dift_unet", "dift_unet."), "dift_unet.")
+    state["prompt"] = rnd("dift_enc", (2, 7, 48))[:1].clone()
+    save_file(state, folder / "tiny_sd15.safetensors")
+    clip = json.loads((GOLDENS / "tiny_configs.json").read_text())["clip"]
+    clip |= {"model_type": "clip_vision_model", "num_channels": 3}
+    (folder / "tiny_clip.json").write_text(json.dumps(clip))
+    shapes = manifest("tiny_vae_clip_posenet", "image_encoder.")
+    save_file(rule_state(shapes, "image_encoder."), folder / "tiny_clip.safetensors")
+    for file in ("reference.png", "driving.mp4"):
+        (folder / file).write_bytes((assets / file).read_bytes())
+    Image.new("RGB", (96, 128)).save(folder / "black.png")
