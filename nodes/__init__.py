@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from . import (
     control,
     detection,
+    editor,
     export,
     features,
     model,
@@ -33,6 +34,7 @@ class DisPoseExtension(ComfyExtension):
             pose.SavePoses,
             person.ChoosePerson,
             pose.PoseAlign,
+            editor.PoseEditor,
             pose.PoseRender,
             motion.CMPLoader,
             motion.MotionField,

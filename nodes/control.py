@@ -12,6 +12,7 @@ from .host.conditions import with_control
 from .host.control import DisPoseControl
 from .host.hints import clip_hints
 from .host.progress import progress
+from .words import search_words
 
 
 class ControlNetLoader(io.ComfyNode):
@@ -42,6 +43,7 @@ class ControlNetLoader(io.ComfyNode):
                     tooltip="For Apply DisPose ControlNet; the stock apply nodes do not fit.",
                 )
             ],
+            **search_words("animate anyone", "human animation"),
         )
 
     @classmethod
@@ -131,6 +133,7 @@ class ApplyControlNet(io.ComfyNode):
                 io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
                 io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
             ],
+            **search_words("human animation", "motion guidance"),
         )
 
     @classmethod

@@ -13,6 +13,7 @@ from .convert import frames_to_comfy, frames_to_core
 from .host import files, placement
 from .host.progress import progress
 from .person import person_inputs
+from .words import search_words
 
 FOLDER = "detection"  # of ComfyUI's models
 OPENPOSE_FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
@@ -63,6 +64,7 @@ class PoseDetectorLoader(io.ComfyNode):
                     display_name="detector", tooltip="Connect it to Pose Extract."
                 )
             ],
+            **search_words("dwpose", "openpose", "mediapipe", "pose estimation"),
         )
 
     @classmethod
@@ -129,6 +131,7 @@ class PoseExtract(io.ComfyNode):
                     tooltip="Who was chosen, and by number the frames in which nobody was found.",
                 ),
             ],
+            **search_words("dwpose", "openpose", "keypoints", "skeleton", "pose estimation"),
         )
 
     @classmethod

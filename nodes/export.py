@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..dispose_core.motion.export import joint_tracks, optical_flow
 from . import types
 from .host.progress import progress
+from .words import search_words
 
 BETWEEN = {"frame to frame": "frames", "reference to frame": "reference"}
 
@@ -61,6 +62,7 @@ class MotionExport(io.ComfyNode):
                     display_name="tracks", tooltip="JSON: the way of each body joint in pixels."
                 ),
             ],
+            **search_words("optical flow", "tracks", "wan"),
         )
 
     @classmethod

@@ -11,11 +11,14 @@ from ..dispose_core.correspondence.match_picture import (
     match_joints,
     match_picture,
 )
+from ..dispose_core.correspondence.point_view import point_view
 from ..dispose_core.pose.openpose import read_openpose
 from . import types
 from .convert import picture_to_comfy, picture_to_core
 from .host.features import picture_features
 from .host.progress import progress
+from .views import points_ui
+from .words import search_words
 
 
 class KeypointFeatures(io.ComfyNode):
@@ -84,6 +87,7 @@ class KeypointFeatures(io.ComfyNode):
                     display_name="report", tooltip="Joints read, and how well each was found."
                 ),
             ],
+            **search_words("dift", "correspondence", "diffusion features"),
         )
 
     @classmethod
@@ -107,4 +111,5 @@ class KeypointFeatures(io.ComfyNode):
             )
         matches = match_joints(features, feature_map)
         drawn = match_picture(picture, pose, searched, matches)
-        return io.NodeOutput(features, picture_to_comfy(drawn), describe_matches(matches))
+        ui = points_ui(point_view(picture, pose, searched, features, feature_map))
+        return io.NodeOutput(features, picture_to_comfy(drawn), describe_matches(matches), ui=ui)

@@ -9,6 +9,7 @@ from . import types
 from .host import files, placement, unet
 from .host.progress import progress
 from .host.windows import with_windows
+from .words import search_words
 
 FROM_MODEL_FILE = "from the model file"
 
@@ -51,6 +52,7 @@ class MimicMotionLoader(io.ComfyNode):
                     tooltip="For Apply Pose Guidance. Nothing where the file has none.",
                 ),
             ],
+            **search_words("svd", "stable video diffusion", "unet"),
         )
 
     @classmethod
@@ -111,6 +113,7 @@ class ApplyPoseGuidance(io.ComfyNode):
                 ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="For the sampler.")],
+            **search_words("posenet", "mimicmotion", "openpose"),
         )
 
     @classmethod
@@ -150,6 +153,7 @@ class ContextWindows(io.ComfyNode):
                 ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="For the sampler.")],
+            **search_words("long video", "sliding window"),
         )
 
     @classmethod

@@ -8,14 +8,24 @@ from ..dispose_core.motion.cmp import WORKING_MEMORY, CmpDensifier
 from ..dispose_core.motion.densify import motion_field
 from ..dispose_core.motion.preview import preview_frames
 from ..dispose_core.motion.skinning import SkinningDensifier, working_size
+from ..dispose_core.motion.view import motion_modes, person_modes
 from ..dispose_core.motion.visualize import motion_pictures
 from ..dispose_core.pose.openpose import read_openpose
 from ..dispose_core.pose.people import first_person
 from ..dispose_core.pose.sequence import make_clip
+from ..dispose_core.strips import every_nth
 from . import types
-from .convert import frames_to_comfy, mask_to_core, picture_to_core, preview_to_comfy
+from .convert import (
+    frames_to_comfy,
+    frames_to_core,
+    mask_to_core,
+    picture_to_core,
+    preview_to_comfy,
+)
 from .host import files, placement
 from .host.progress import progress
+from .views import motion_ui
+from .words import search_words
 
 
 class CMPLoader(io.ComfyNode):
@@ -36,6 +46,7 @@ class CMPLoader(io.ComfyNode):
                 )
             ],
             outputs=[types.Cmp.Output(display_name="cmp", tooltip="For Motion Field.")],
+            **search_words("conditional motion propagation", "dense motion"),
         )
 
     @classmethod
@@ -97,6 +108,7 @@ class MotionField(io.ComfyNode):
                     display_name="report", tooltip="What was decided: the mask, joints left out."
                 ),
             ],
+            **search_words("optical flow", "dense motion", "drag"),
         )
 
     @classmethod
@@ -115,9 +127,11 @@ class MotionField(io.ComfyNode):
             densifier = CmpDensifier(cmp.model, mask, device=device)
         field = motion_field(picture, clip, densifier, on_entry=progress(len(clip)))
         # About as sharp as the field's grid, and a quarter of the memory.
-        pictures = motion_pictures(picture, field, size=working_size(field.size))
+        pictures = frames_to_comfy(motion_pictures(picture, field, size=working_size(field.size)))
+        shown = every_nth(1, len(field))
+        ui = motion_ui(shown, motion_modes(frames_to_core(pictures[shown.start :: shown.step])))
         report = "\n".join([*notes, *more, *field.report])
-        return io.NodeOutput(field, frames_to_comfy(pictures), report)
+        return io.NodeOutput(field, pictures, report, ui=ui)
 
 
 class MotionPreview(io.ComfyNode):
@@ -151,6 +165,7 @@ class MotionPreview(io.ComfyNode):
                     tooltip="Where the background was filled in because the person left it.",
                 ),
             ],
+            **search_words("warp", "animate"),
         )
 
     @classmethod
@@ -160,4 +175,8 @@ class MotionPreview(io.ComfyNode):
         entries = range(1, len(motion_field))
         frames = preview_frames(picture, motion_field, entries, mask, progress(len(entries)))
         animation, overlay, uncovered = preview_to_comfy(frames)
-        return io.NodeOutput(animation, overlay, uncovered)
+        shown = every_nth(1, len(motion_field))
+        pictures = motion_pictures(picture, motion_field, shown, working_size(motion_field.size))
+        modes = person_modes(*(frames_to_core(f[:: shown.step]) for f in (animation, overlay)))
+        ui = motion_ui(shown, {**modes, **motion_modes(pictures)})
+        return io.NodeOutput(animation, overlay, uncovered, ui=ui)

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..dispose_core.pose.openpose import read_openpose, write_openpose
 from ..dispose_core.pose.people import PersonChoice, choose_person
 from . import types
+from .words import search_words
 
 
 def person_inputs() -> list[io.Input]:
@@ -77,6 +78,7 @@ class ChoosePerson(io.ComfyNode):
                     "others cross.",
                 ),
             ],
+            **search_words("select person", "multi person", "track"),
         )
 
     @classmethod

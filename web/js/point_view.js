@@ -1,0 +1,14 @@
+/** Keypoint Features shows where the joints of its last run are found again. */
+
+import { app } from "../../../scripts/app.js";
+import { nodeView } from "./views/node_view.js";
+import { pointsView } from "./views/points.js";
+
+app.registerExtension(
+  nodeView({
+    name: "DisPose.PointView",
+    nodes: ["DisPoseKeypointFeatures"],
+    key: "dispose_points",
+    open: pointsView,
+  }),
+);
