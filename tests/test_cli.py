@@ -130,7 +130,9 @@ def test_ctrl_c_leaves_no_file(files, capsys, monkeypatch):
     assert not (files / "field.npz").exists()
 
 
-@pytest.mark.parametrize("command", [[], ["pose"], ["motion"], ["preview"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["pose"], ["motion"], ["preview"], ["demo"], ["animate"], ["features"]]
+)
 def test_help_shows_examples_and_exit_codes(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
