@@ -24,7 +24,6 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from dispose_core.checkpoints import DisPose
 from dispose_core.control.hybrid_controlnet import HybridControlNet, build_controlnet
 from dispose_core.control.motion_encoder import MotionEncoder
 from dispose_core.control.point_adapter import PointAdapter
@@ -37,6 +36,7 @@ from dispose_core.sampling.inputs import ClipInputs
 from dispose_core.sampling.offload import release
 from dispose_core.sampling.options import SamplingOptions
 from dispose_core.sampling.pipeline import DisPosePipeline
+from dispose_core.weights.checkpoints import DisPose
 from tests.tiny_nets import CONFIG, TINY_HEAD, below, manifest
 
 from .networks import walking_clip

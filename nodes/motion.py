@@ -55,7 +55,7 @@ class CMPLoader(io.ComfyNode):
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        from ..dispose_core.checkpoints import load_cmp
+        from ..dispose_core.weights.checkpoints import load_cmp
 
         network = load_cmp(files.weight_path("dispose", file))
         count = sum(weights.numel() for weights in network.parameters())

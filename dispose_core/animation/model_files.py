@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from ..errors import CheckpointError, DisPoseError
-from ..models import places, present, published, source
-from ..recognise import Kind, recognise, require_kind
-from ..weights_file import Weights, open_weights
+from ..weights.models import places, present, published, source
+from ..weights.recognise import Kind, recognise, require_kind
+from ..weights.weights_file import Weights, open_weights
 from .settings import Settings
 
 _SUFFIXES = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar")

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..checkpoints import load_cmp, load_dispose, load_pose_net, load_unet
 from ..control.svd_sizes import HEAD_CHANNELS
 from ..correspondence.diffusion_features import diffusion_features
 from ..motion.cmp import CmpDensifier, CmpNetwork
@@ -19,7 +18,8 @@ from ..pose.detect import PoseDetector, create_detector, detector_from_folder
 from ..progress import Progress
 from ..sampling.offload import Offload, on_device
 from ..sampling.pipeline import DisPosePipeline
-from ..stock_models import CLIP_VISION_HEADS, SD15Parts, load_sd15, load_svd_parts
+from ..weights.checkpoints import load_cmp, load_dispose, load_pose_net, load_unet
+from ..weights.stock_models import CLIP_VISION_HEADS, SD15Parts, load_sd15, load_svd_parts
 
 
 class Networks:

@@ -34,7 +34,7 @@ def add_convert(commands) -> None:
 
 
 def add_models(commands) -> None:
-    from ..models import MODELS
+    from ..weights.models import MODELS
 
     parser = add_command(
         commands,

@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from tqdm import tqdm
 
-from ..convert import DTYPES, convert_file
+from ..weights.convert import DTYPES, convert_file
 from .console import summary
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..models import where_to_get
 from ..motion.densify import Densifier
 from ..motion.skinning import SkinningDensifier
 from ..picture import read_picture
 from ..prepare import resize_crop
+from ..weights.models import where_to_get
 
 CMP_FILE = "ckpt_iter_42000.pth.tar"
 
@@ -35,8 +35,8 @@ def load_densifier(options: Namespace, size: tuple[int, int]) -> Densifier:
             f"--densifier cmp: no weights given. Add --cmp {CMP_FILE}. "
             f"{where_to_get('dispose', CMP_FILE)}"
         )
-    from ..checkpoints import load_cmp
     from ..motion.cmp import CmpDensifier
+    from ..weights.checkpoints import load_cmp
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return CmpDensifier(load_cmp(options.cmp), mask, device=device, dtype=torch.float32)

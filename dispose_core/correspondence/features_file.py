@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from ..errors import CheckpointError
 from ..files import atomic_write
-from ..weights_file import open_weights
+from ..weights.weights_file import open_weights
 from .keypoint_features import KeypointFeatures
 
 _FEATURES, _VALID = "features", "valid"

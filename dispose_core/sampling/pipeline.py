@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import DisPose
 from ..control.hints import ControlHints
 from ..control.motion_encoder import encode_motion
 from ..control.point_adapter import point_residuals
@@ -16,6 +15,7 @@ from ..control.pose_net import PoseNet, encode_poses
 from ..control.unet import MimicMotionUNet
 from ..errors import NetworkError
 from ..progress import Progress, no_progress
+from ..weights.checkpoints import DisPose
 from .conditioning import PictureConditioning, encode_picture, official_pixels
 from .decode import decode_frames, vae_pass
 from .denoise import Guidance, OnStep, denoise, no_preview

@@ -11,12 +11,12 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from ...dispose_core.checkpoints import load_dispose
 from ...dispose_core.control.clip_constants import Blend
 from ...dispose_core.control.hybrid_controlnet import HybridControlNet
 from ...dispose_core.control.point_adapter import PointAdapter
 from ...dispose_core.control.svd_sizes import HEAD_CHANNELS
-from ...dispose_core.weights_file import open_weights
+from ...dispose_core.weights.checkpoints import load_dispose
+from ...dispose_core.weights.weights_file import open_weights
 from .layers import use_comfy_layers
 from .placement import patcher, precision
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import folder_paths
 
 from ...dispose_core.errors import CheckpointError, MediaError, PoseError
-from ...dispose_core.models import FOLDERS, published, where_to_get
+from ...dispose_core.weights.models import FOLDERS, published, where_to_get
 
 ASSETS = Path(__file__).parents[2] / "assets"
 SAMPLE = " [sample]"

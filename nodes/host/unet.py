@@ -12,10 +12,10 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...dispose_core.errors import CheckpointError, NetworkError
-from ...dispose_core.keymaps import rename_keys, to_comfyui
 from ...dispose_core.progress import Progress
-from ...dispose_core.recognise import Kind, recognise
-from ...dispose_core.weights_file import Weights, open_weights
+from ...dispose_core.weights.keymaps import rename_keys, to_comfyui
+from ...dispose_core.weights.recognise import Kind, recognise
+from ...dispose_core.weights.weights_file import Weights, open_weights
 from .entries import check_clip, conditional_spans, current_window
 from .placement import DEFAULT, DTYPES, load, patcher, precision
 
@@ -56,7 +56,9 @@ def comfyui_state(weights: Weights) -> dict[str, Tensor]:
     """
     if recognise(weights.shapes) is Kind.SVD:
         return weights.below(_INSIDE_SVD).tensors
-    from ...dispose_core.checkpoints import unet_weights  # diffusers takes seconds to import
+    from ...dispose_core.weights.checkpoints import (
+        unet_weights,  # diffusers takes seconds to import
+    )
 
     return rename_keys(unet_weights(weights).tensors, to_comfyui)
 
@@ -74,7 +76,9 @@ def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
     kind = recognise(open_weights(path).shapes)
     if optional and kind in (Kind.SVD, Kind.SVD_UNET, Kind.SVD_COMFYUI):
         return None
-    from ...dispose_core.checkpoints import load_pose_net  # diffusers takes seconds to import
+    from ...dispose_core.weights.checkpoints import (
+        load_pose_net,  # diffusers takes seconds to import
+    )
 
     net = load_pose_net(path)
     count = sum(weight.numel() for weight in net.parameters())

@@ -72,7 +72,6 @@ def moving_square(pack):
     """A field of three entries at 32×24: 6×6 pixels and a joint at (8, 10) go 4 right each time."""
     import numpy as np
     import torch
-
     from dispose_pack.dispose_core.motion.field import MotionField
     from dispose_pack.dispose_core.motion.trajectory import trajectory_points
     from dispose_pack.dispose_core.pose.sequence import PoseSequence

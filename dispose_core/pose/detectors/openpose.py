@@ -17,7 +17,7 @@ import torch
 
 from ...errors import CheckpointError, MissingPackage, PoseError
 from ...progress import Progress, no_progress
-from ...weights_file import Weights, open_weights
+from ...weights.weights_file import Weights, open_weights
 from .. import skeleton as sk
 from ..detect import checked_frames
 from ..sequence import PoseSequence

@@ -17,10 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ... import models
 from ...errors import CheckpointError, NetworkError
-from ...recognise import recognise
-from ...weights_file import open_weights
+from ...weights import models
+from ...weights.recognise import recognise
+from ...weights.weights_file import open_weights
 from .onnx_header import OnnxHeader, Shape, read_header
 
 # Rows a GPU is given at once. On a CPU a batch is no faster, and its memory counts.

@@ -95,7 +95,7 @@ class MimicMotion:
     def load(self, file, delay, dtype="default"):
         unet = dispose("nodes.host.unet")
         path = Path(folder_paths.get_full_path_or_raise("diffusion_models", file))
-        weights = dispose("dispose_core.weights_file").open_weights(path)
+        weights = dispose("dispose_core.weights.weights_file").open_weights(path)
         dtypes = dispose("nodes.host.placement").DTYPES
         model = tiny_svd(unet.comfyui_state(weights), dtypes.get(dtype))
         counted(model.model.diffusion_model, "unet", delay)

@@ -1,0 +1,1 @@
+"""Model files: opened safely, recognised, checked, converted, fetched, and made into networks."""

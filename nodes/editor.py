@@ -1,0 +1,73 @@
+"""Correcting poses by hand: the node behind the pose editor in the browser (`web/js`)."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..dispose_core.errors import PoseError
+from ..dispose_core.pose.edits import apply_edits
+from ..dispose_core.pose.edits_text import parse_edits
+from ..dispose_core.pose.openpose import read_openpose, write_openpose
+from . import types
+from .host import editor_files
+from .host.progress import progress
+from .words import search_words
+
+
+class PoseEditor(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPosePoseEditor",
+            display_name="Pose Editor",
+            category="DisPose/pose",
+            description="Corrects poses by hand: run once, then open the editor to drag, hide, "
+            "copy and interpolate joints over the pictures. The changes stay in this node and are "
+            "made again on every run.",
+            inputs=[
+                types.PoseKeypoint.Input(
+                    "poses", tooltip="The poses to correct, as found or loaded."
+                ),
+                io.Image.Input(
+                    "pictures",
+                    optional=True,
+                    tooltip="What the editor shows behind the skeleton: the pictures the poses "
+                    "were found in, one each, or a single one for all.",
+                ),
+                io.String.Input(
+                    "edits",
+                    default="",
+                    multiline=True,
+                    tooltip="The changes, one a line, as the editor writes them. Clear it to have "
+                    "the poses as they came.",
+                ),
+            ],
+            outputs=[
+                types.PoseKeypoint.Output(
+                    display_name="edited_poses", tooltip="The poses with the changes made."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="How many changes were made, and which no longer apply to these poses.",
+                ),
+            ],
+            is_output_node=True,
+            **search_words("openpose editor", "edit keypoints", "fix pose"),
+        )
+
+    @classmethod
+    def validate_inputs(cls, edits: str | None = None) -> bool | str:
+        # Before anything is detected for nothing. A linked text is None here and is read below.
+        try:
+            parse_edits(edits or "")
+        except PoseError as e:
+            return str(e)
+        return True
+
+    @classmethod
+    def execute(cls, poses, edits: str, pictures=None) -> io.NodeOutput:
+        people = read_openpose(poses)
+        edited, report = apply_edits(people, edits)
+        run = editor_files.keep_run(people, pictures, progress(len(people[0])))
+        ui = {"dispose_pose_editor": [run], "dispose_report": report}
+        return io.NodeOutput(write_openpose(edited), "\n".join(report), ui=ui)

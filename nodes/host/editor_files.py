@@ -1,0 +1,141 @@
+"""What the pose editor in the browser opens: poses and small pictures in ComfyUI's temp folder.
+
+A run's files lie in a folder that is named after what is in them, so that running again with
+other edits writes nothing. ComfyUI empties its temp folder when it starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import folder_paths
+import numpy as np
+from torch import Tensor
+
+from ...dispose_core.errors import MediaError
+from ...dispose_core.pose.sequence import PoseSequence
+from ...dispose_core.progress import Progress
+
+FOLDER = "dispose_pose_editor"
+KEPT_RUNS = 24
+LONGEST_SIDE = 960
+# All pictures of a run together, about 60 MB as JPEG: long clips are kept smaller.
+MOST_PIXELS = 400_000_000
+# Poses of one run together; of a crowd the last ones listed are left out of the editor.
+MOST_POSES = 20_000
+
+
+def keep_run(
+    people: Sequence[PoseSequence], images: Tensor | None, on_frame: Progress
+) -> dict[str, str]:
+    """Writes what the editor needs to show a run.
+
+    Args:
+        people: as they came into the node, before edits.
+        images: IMAGE (1 or T, H, W, C), the picture of each pose or one for all.
+        on_frame: progress.
+
+    Returns:
+        Where it is, for the node's ui output: the subfolder of ComfyUI's temp folder.
+
+    Raises:
+        MediaError: another number of pictures than of poses, or the disk does not take them.
+    """
+    frames, pictures = len(people[0]), 0 if images is None else len(images)
+    if pictures not in (0, 1, frames):
+        raise MediaError(
+            f"pictures: {pictures} of them for {frames} poses. Connect the pictures the poses were "
+            f"found in, one each{', without the reference' * (pictures == frames + 1)}, or a "
+            "single one for all."
+        )
+    people = people[: max(1, MOST_POSES // frames)]
+    name = _name_of(people, images)
+    root = Path(folder_paths.get_temp_directory()) / FOLDER
+    if (root / name).is_dir():
+        os.utime(root / name)
+    else:
+        _write(root, name, people, images, on_frame)
+        _forget_old(root)
+    return {"subfolder": f"{FOLDER}/{name}", "type": "temp"}
+
+
+def _name_of(people: Sequence[PoseSequence], images: Tensor | None) -> str:
+    digest = hashlib.sha256(repr(people[0].canvas).encode())
+    for person in people:
+        digest.update(person.points.tobytes() + person.scores.tobytes())
+    if images is not None:
+        # A sixteenth of the rows and columns tells two clips apart.
+        sampled = images[:, ::16, ::16].contiguous().cpu().float().numpy()
+        digest.update(repr(tuple(images.shape)).encode() + sampled.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _write(
+    root: Path,
+    name: str,
+    people: Sequence[PoseSequence],
+    images: Tensor | None,
+    on_frame: Progress,
+) -> None:
+    """Fills a folder beside the final one and renames it, so that no half run is ever opened."""
+    temporary = None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
+        temporary.chmod(0o755)
+        told = _poses(people) | {"pictures": 0 if images is None else len(images)}
+        text = json.dumps(told, separators=(",", ":"), allow_nan=False)
+        (temporary / "poses.json").write_text(text, encoding="utf-8")
+        for i, image in enumerate([] if images is None else images):
+            (temporary / f"{i:05}.jpg").write_bytes(_small_jpeg(image, len(images)))
+            on_frame(i + 1, len(images))
+        if not (root / name).is_dir():  # another run may have written the same meanwhile
+            temporary.rename(root / name)
+    except OSError as e:
+        raise MediaError(
+            f"{root}: cannot be written ({e.strerror or e}). Free some space on the disk of "
+            "ComfyUI's temp folder."
+        ) from e
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _poses(people: Sequence[PoseSequence]) -> dict:
+    """Six decimals are a thousandth of a pixel; a missing point is 0, 0, 0 as in OpenPose JSON."""
+    height, width = people[0].canvas
+    values = [
+        np.nan_to_num(np.concatenate([person.points, person.scores[..., None]], -1)).round(6)
+        for person in people
+    ]
+    return {
+        "width": width,
+        "height": height,
+        "frames": len(people[0]),
+        "people": [value.ravel().tolist() for value in values],
+    }
+
+
+def _small_jpeg(image: Tensor, count: int) -> bytes:
+    pixels = image[..., :3].mul(255).round().clamp(0, 255).byte().cpu().numpy()
+    height, width = pixels.shape[:2]
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    scale = min(scale, (MOST_PIXELS / (count * height * width)) ** 0.5)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    options = [cv2.IMWRITE_JPEG_QUALITY, 85]
+    return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+
+
+def _forget_old(root: Path) -> None:
+    runs = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    runs.sort(key=lambda path: path.stat().st_mtime)
+    for path in runs[:-KEPT_RUNS]:
+        shutil.rmtree(path, ignore_errors=True)

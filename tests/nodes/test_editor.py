@@ -1,0 +1,153 @@
+"""The Pose Editor node: edits made on every run, and what it keeps for the editor to open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+MOVE = (
+    '{"version": 1, "edits": [{"do": "move", "frames": 1, "points": "RWrist", "to": [0.25, 0.5]}]}'
+)
+
+
+@pytest.fixture
+def temp(pack, tmp_path):
+    """ComfyUI's temp folder, in a place of the test's own."""
+    import folder_paths
+
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path))
+    yield tmp_path
+    folder_paths.set_temp_directory(before)
+
+
+@pytest.fixture
+def wire(standing):
+    """Three frames of a person on 100×200 pixels."""
+    from dispose_core.pose.openpose import write_openpose
+
+    return write_openpose([standing(3)])
+
+
+@pytest.fixture
+def standing():
+    from dispose_core.pose.sequence import PoseSequence
+    from tests.pose.conftest import STANDING
+
+    def make(frames):
+        body = np.broadcast_to(STANDING, (frames, 18, 2))
+        return PoseSequence.from_parts((200, 100), body, np.full((frames, 18), 0.9))
+
+    return make
+
+
+@pytest.fixture
+def edit(pack, temp):
+    """edit(poses, text, pictures) -> poses, report, folder of the run."""
+
+    def execute(poses, text="", pictures=None):
+        done = pack["DisPosePoseEditor"].execute(poses=poses, edits=text, pictures=pictures)
+        (run,) = done.ui["dispose_pose_editor"]
+        assert run["type"] == "temp"
+        return *done.result, temp / run["subfolder"]
+
+    return execute
+
+
+def wrist(frame: dict) -> list[float]:
+    return frame["people"][0]["pose_keypoints_2d"][12:15]
+
+
+def test_the_poses_come_out_with_the_edits_made(edit, wire):
+    poses, report, _ = edit(wire, MOVE)
+    assert wrist(poses[1]) == [25.0, 100.0, 1.0]
+    assert poses[0] == wire[0] and poses[2] == wire[2]
+    assert report == "1 edit: 1 applied"
+
+
+def test_edits_survive_fewer_frames_and_say_what_is_lost(edit, wire):
+    poses, report, _ = edit(wire[:1], MOVE)
+    assert poses == wire[:1]
+    assert report.splitlines() == [
+        "1 edit: 0 applied, 1 no longer applies",
+        "edit 1 (move RWrist, frame 1) not applied: the clip ends at frame 0",
+    ]
+
+
+def test_the_editor_finds_the_poses_as_they_came(edit, wire):
+    *_, folder = edit(wire, MOVE)
+    told = json.loads((folder / "poses.json").read_text("utf-8"))
+    assert (told["width"], told["height"], told["frames"], told["pictures"]) == (100, 200, 3, 0)
+    (values,) = told["people"]
+    assert np.reshape(values, (3, 128, 3))[1, 4].tolist() == [0.34, 0.54, 0.9]
+    assert np.reshape(values, (3, 128, 3))[1, 20].tolist() == [0, 0, 0]  # no hand was found
+
+
+def test_pictures_are_kept_small_and_told_apart(edit, wire):
+    pictures = torch.zeros(3, 2000, 1000, 3)
+    pictures[1, ..., 0] = 1.0
+    *_, folder = edit(wire, pictures=pictures)
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == ["00000.jpg", "00001.jpg", "00002.jpg", "poses.json"]
+    red = cv2.imread(str(folder / "00001.jpg"))
+    assert red.shape == (960, 480, 3) and red[480, 240].tolist() == pytest.approx(
+        [0, 0, 254], abs=3
+    )
+    assert cv2.imread(str(folder / "00000.jpg")).max() < 3
+
+
+def test_other_edits_write_nothing_anew_and_other_poses_do(edit, wire):
+    pictures = torch.rand(1, 32, 16, 3)
+    *_, first = edit(wire, pictures=pictures)
+    written = (first / "00000.jpg").stat().st_mtime_ns
+    *_, again = edit(wire, MOVE, pictures)
+    assert again == first and (first / "00000.jpg").stat().st_mtime_ns == written
+    *_, other = edit(wire, pictures=1 - pictures)
+    *_, fewer = edit(wire[:2], pictures=pictures)
+    assert len({first, other, fewer}) == 3
+    assert {path.name[0] for path in first.parent.iterdir()}.isdisjoint(".")  # no half runs
+
+
+def test_old_runs_are_forgotten(edit, wire, pack, monkeypatch):
+    from dispose_pack.nodes.host import editor_files
+
+    monkeypatch.setattr(editor_files, "KEPT_RUNS", 2)
+    runs = [edit(wire[:n], pictures=torch.rand(1, 8, 8, 3))[2] for n in (1, 2, 3)]
+    assert [run.is_dir() for run in runs] == [False, True, True]
+
+
+def test_long_clips_are_kept_in_fewer_pixels(edit, wire, monkeypatch):
+    from dispose_pack.nodes.host import editor_files
+
+    monkeypatch.setattr(editor_files, "MOST_PIXELS", 3 * 20 * 10)
+    *_, folder = edit(wire, pictures=torch.rand(3, 200, 100, 3))
+    assert cv2.imread(str(folder / "00002.jpg")).shape == (20, 10, 3)
+
+
+@pytest.mark.parametrize(("count", "more"), [(4, ", without the reference"), (2, "")])
+def test_another_number_of_pictures_is_an_error(edit, wire, count, more):
+    with pytest.raises(Exception, match=f"{count} of them for 3 poses.*one each{more}, or a"):
+        edit(wire, pictures=torch.rand(count, 8, 8, 3))
+
+
+def test_a_disk_that_takes_nothing_is_said(edit, wire, temp):
+    (temp / "dispose_pose_editor").write_text("a file where the folder belongs")
+    with pytest.raises(Exception, match="cannot be written"):
+        edit(wire)
+
+
+def test_a_damaged_text_is_refused_before_the_run(pack):
+    check = pack["DisPosePoseEditor"].validate_inputs
+    assert check(edits="") is True and check(edits=None) is True and check(edits=MOVE) is True
+    assert check(edits=MOVE[:-5]).startswith("edits: not valid JSON")
+
+
+def test_the_web_folder_of_the_pack_is_served():
+    root = Path(__file__).parents[2]
+    assert 'WEB_DIRECTORY = "./web"' in (root / "__init__.py").read_text("utf-8")
+    assert (root / "web" / "js" / "pose_editor.js").is_file()

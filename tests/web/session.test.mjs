@@ -1,0 +1,165 @@
+/** The editor's logic without a page: commands, undo and redo, what the timeline marks, keys. */
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { at } from "../../web/js/editor/apply.js";
+import { COMMANDS, comboOf, commandFor, keyName } from "../../web/js/editor/commands.js";
+import { Session } from "../../web/js/editor/session.js";
+
+const RWRIST = 4;
+const NECK = 1;
+
+/** A body whose points stand still, its right wrist moving 0.01 a frame. */
+function clip(frames = 10, people = 1) {
+  const figure = new Float64Array(frames * 384);
+  for (let i = 0; i < figure.length; i += 3) figure.set([NaN, NaN, 0], i);
+  for (let frame = 0; frame < frames; frame++) {
+    for (let point = 0; point < 18; point++) figure.set([0.4 + point / 100, 0.5, 0.9], at(frame, point));
+    figure.set([0.2 + frame / 100, 0.3, 0.9], at(frame, RWRIST));
+  }
+  return { width: 100, height: 200, frames, people: Array.from({ length: people }, () => figure.slice()) };
+}
+
+const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
+
+test("dragging on three frames and interpolating between them, undone and made again", () => {
+  const session = new Session(clip());
+  for (const [frame, x] of [[0, 0.1], [4, 0.5], [8, 0.1]]) {
+    session.goTo(frame);
+    session.move(RWRIST, x, 0.9);
+  }
+  session.select([RWRIST]);
+  session.goTo(0);
+  session.setMark();
+  session.goTo(4);
+  session.interpolate();
+  near(session.pointAt(RWRIST, 1).x, 0.2);
+  near(session.pointAt(RWRIST, 5).x, 0.25); // beyond the range
+  assert.deepEqual(session.edits.at(-1), { do: "interpolate", frames: [0, 4], points: "RWrist" });
+
+  session.undo();
+  near(session.pointAt(RWRIST, 1).x, 0.21);
+  session.redo();
+  near(session.pointAt(RWRIST, 1).x, 0.2);
+  for (let i = 0; i < 9; i++) session.undo();
+  assert.deepEqual(session.edits, []);
+  near(session.pointAt(RWRIST, 4).x, 0.24);
+});
+
+test("a new change takes the place of what was undone", () => {
+  const session = new Session(clip());
+  session.move(RWRIST, 0.1, 0.1);
+  session.undo();
+  session.hide();
+  session.redo();
+  assert.deepEqual(session.edits.map((edit) => edit.do), ["hide"]);
+});
+
+test("presses of an arrow key become one line, each undone by itself", () => {
+  const session = new Session(clip());
+  session.select([0, 1]);
+  session.shift(0.01, 0);
+  session.shift(0.01, 0);
+  assert.deepEqual(session.edits, [{ do: "transform", frames: 0, points: ["Nose", "Neck"], shift: [0.02, 0] }]);
+  near(session.pointAt(NECK).x, 0.43);
+  session.undo();
+  near(session.pointAt(NECK).x, 0.42);
+  session.select([RWRIST]);
+  session.shift(0.01, 0);
+  session.shift(0.01, 0);
+  assert.deepEqual(session.edits.at(-1), { do: "move", frames: 0, points: "RWrist", to: [0.22, 0.3] });
+  assert.equal(session.edits.length, 2);
+});
+
+test("changes go to the whole figure without a selection, and to the marked range", () => {
+  const session = new Session(clip());
+  session.setMark();
+  session.goTo(2);
+  session.hide();
+  assert.deepEqual(session.edits, [{ do: "hide", frames: [0, 2], points: "all" }]);
+  session.restore();
+  assert.equal(session.pointAt(NECK, 1).score, 0.9);
+  session.setMark(0); // pressed again at its begin: no range any more
+  session.copyPrevious();
+  assert.deepEqual(session.edits.at(-1), { do: "copy", frames: 2, points: "all", from: 1 });
+});
+
+test("scaling and mirroring go about the middle of the figure", () => {
+  const session = new Session(clip());
+  const middle = (0.2 + 0.57) / 2;
+  session.scale(2);
+  near(session.pointAt(RWRIST).x, middle + (0.2 - middle) * 2);
+  session.undo();
+  session.mirror();
+  near(session.pointAt(7).x, 2 * middle - 0.2); // the left wrist is where the right one is mirrored to
+});
+
+test("the other person's edits say whose they are", () => {
+  const session = new Session(clip(3, 2));
+  session.choosePerson(1);
+  session.move(RWRIST, 0.9, 0.9);
+  assert.equal(session.edits[0].person, 1);
+  session.choosePerson(0);
+  near(session.pointAt(RWRIST).x, 0.2);
+  assert.deepEqual([...session.edited()], [0, 0, 0]);
+});
+
+test("the timeline marks missing and doubtful frames of what is selected", () => {
+  const given = clip(5);
+  given.people[0].set([NaN, NaN, 0], at(2, RWRIST));
+  given.people[0][at(3, NECK) + 2] = 0.4;
+  const session = new Session(given);
+  assert.deepEqual([...session.doubts()], [0, 0, 2, 1, 0]);
+  session.select([NECK]);
+  assert.deepEqual([...session.doubts()], [0, 0, 0, 1, 0]);
+  session.nextDoubt(1);
+  assert.equal(session.frame, 3);
+  session.select([]);
+  session.nextDoubt(-1);
+  assert.equal(session.frame, 2);
+  session.select([RWRIST]);
+  session.copyPrevious();
+  assert.deepEqual([...session.doubts()], [0, 0, 0, 0, 0]);
+  assert.deepEqual([...session.edited()], [0, 0, 1, 0, 0]);
+});
+
+test("a move never leaves what the text may hold", () => {
+  const session = new Session(clip());
+  session.move(RWRIST, 80, -1 / 3);
+  assert.deepEqual(session.edits[0].to, [10, -0.33333]);
+});
+
+test("groups are selected whole, points one after the other", () => {
+  const session = new Session(clip());
+  session.select([20]);
+  session.selectGroup();
+  assert.equal(session.selection.size, 21);
+  session.select([127]);
+  session.selectNext(1);
+  assert.deepEqual([...session.selection], [0]);
+  session.selectNext(-1);
+  assert.deepEqual([...session.selection], [127]);
+});
+
+test("every key means one thing and every button has one", () => {
+  const keys = COMMANDS.flatMap((command) => command.keys);
+  assert.equal(new Set(keys).size, keys.length);
+  for (const command of COMMANDS) assert.ok(command.keys.length && (!command.group || command.label));
+  const press = (key, held = {}) => comboOf({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...held });
+  assert.equal(press("Z", { metaKey: true, shiftKey: true }), "Ctrl+Shift+Z");
+  assert.equal(press("?", { shiftKey: true }), "?");
+  assert.equal(press("ArrowLeft", { altKey: true, shiftKey: true }), "Alt+Shift+ArrowLeft");
+  assert.equal(commandFor({ key: "+", shiftKey: true }).label, "Larger");
+  assert.equal(keyName(commandFor({ key: "z", ctrlKey: true })), "Ctrl+Z");
+});
+
+test("300 frames are worked out again in a few milliseconds", () => {
+  const session = new Session(clip(300));
+  for (let i = 0; i < 300; i++) {
+    session.goTo(i);
+    session.move(RWRIST, 0.5, 0.5);
+  }
+  const start = performance.now();
+  session.reapply();
+  assert.ok(performance.now() - start < 100, `${performance.now() - start} ms`);
+});

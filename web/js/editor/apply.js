@@ -1,0 +1,126 @@
+/**
+ * Edits applied to poses, by the rules of `dispose_core/pose/edits.py`.
+ *
+ * @typedef {object} Poses
+ * @property {number} width of the canvas in pixels
+ * @property {number} height
+ * @property {number} frames
+ * @property {Float64Array[]} people one a person: x, y as fractions and score of 128 points a
+ *   frame; a missing point is NaN, NaN, 0
+ */
+import { framesOf, pointsOf } from "./edits_text.js";
+import { MIRROR, N_POINTS, SWAP } from "./skeleton.js";
+
+/** Numbers a frame of one person takes. */
+export const STRIDE = N_POINTS * 3;
+export const at = (frame, point) => frame * STRIDE + point * 3;
+
+/**
+ * @param {Poses} given
+ * @param {import("./edits_text.js").Edit[]} edits
+ * @returns {{poses: Poses, problems: {edit: number, text: string, lost: boolean}[]}} `edit` counts
+ *   from 1; `lost` ones were not applied at all
+ */
+export function applyEdits(given, edits) {
+  const poses = { ...given, people: given.people.map((person) => person.slice()) };
+  const problems = [];
+  edits.forEach((edit, i) => {
+    const [text, applies] = problemOf(edit, given);
+    const failed = applies ? applyOne(poses, given, edit) : "";
+    if (text || failed) problems.push({ edit: i + 1, text: failed || text, lost: !applies || Boolean(failed) });
+  });
+  return { poses, problems };
+}
+
+/**
+ * Applies one edit that fits the clip, in place.
+ * @returns {string} why nothing could be done, "" when it was
+ */
+export function applyOne(poses, given, edit) {
+  const person = edit.person ?? 0;
+  const figure = poses.people[person];
+  const [first, end] = framesOf(edit);
+  const last = Math.min(end, poses.frames - 1);
+  const points = "points" in edit ? pointsOf(edit.points) : [];
+  if (edit.do === "interpolate") return interpolate(figure, first, last, points);
+  if (edit.do === "copy") return copy(figure, edit.from, first, last, points);
+  if (edit.do === "mirror" || edit.do === "swap") {
+    for (let frame = first; frame <= last; frame++) turn(figure, frame, edit);
+    return "";
+  }
+  const [cx, cy] = edit.about ?? [0.5, 0.5];
+  const [dx, dy] = edit.shift ?? [0, 0];
+  const scale = edit.scale ?? 1;
+  for (let frame = first; frame <= last; frame++) {
+    for (const point of points) {
+      const i = at(frame, point);
+      if (edit.do === "move") figure.set([edit.to[0], edit.to[1], 1], i);
+      else if (edit.do === "hide") figure.set([NaN, NaN, 0], i);
+      else if (edit.do === "restore") figure.set(given.people[person].subarray(i, i + 3), i);
+      else {
+        figure[i] = cx + (figure[i] - cx) * scale + dx;
+        figure[i + 1] = cy + (figure[i + 1] - cy) * scale + dy;
+      }
+    }
+  }
+  return "";
+}
+
+/** @returns {[string, boolean]} what has nothing to hold on to, and whether the rest applies */
+function problemOf(edit, { people, frames }) {
+  const [first, last] = framesOf(edit);
+  if ((edit.person ?? 0) >= people.length) {
+    const there = people.length === 1 ? "is 1 person" : `are ${people.length} people`;
+    return [`there ${there}, counted from 0`, false];
+  }
+  const end = `the clip ends at frame ${frames - 1}`;
+  if (first >= frames || (edit.do === "interpolate" && last >= frames)) return [end, false];
+  if (edit.do === "copy" && edit.from >= frames) {
+    return [`frame ${edit.from} to copy from is gone, ${end}`, false];
+  }
+  return [last >= frames ? end : "", true];
+}
+
+function copy(figure, from, first, last, points) {
+  const there = points.filter((point) => figure[at(from, point) + 2] > 0);
+  if (!there.length) return `missing in frame ${from}`;
+  const source = figure.slice(at(from, 0), at(from + 1, 0));
+  for (let frame = first; frame <= last; frame++) {
+    for (const point of there) {
+      figure.set(source.subarray(3 * point, 3 * point + 3), at(frame, point));
+    }
+  }
+  return "";
+}
+
+function interpolate(figure, first, last, points) {
+  const seen = (frame) => points.filter((point) => figure[at(frame, point) + 2] > 0);
+  const before = seen(first);
+  const after = new Set(seen(last));
+  const there = before.filter((point) => after.has(point));
+  if (!there.length) return `missing in frame ${before.length ? last : first}`;
+  for (const point of there) {
+    const a = at(first, point);
+    const b = at(last, point);
+    for (let frame = first + 1; frame < last; frame++) {
+      const share = (frame - first) / (last - first);
+      const i = at(frame, point);
+      figure[i] = figure[a] + (figure[b] - figure[a]) * share;
+      figure[i + 1] = figure[a + 1] + (figure[b + 1] - figure[a + 1]) * share;
+      figure[i + 2] = Math.min(figure[a + 2], figure[b + 2]);
+    }
+  }
+  return "";
+}
+
+function turn(figure, frame, edit) {
+  const start = at(frame, 0);
+  const before = figure.slice(start, start + STRIDE);
+  const sides = edit.do === "mirror" ? MIRROR : SWAP;
+  sides.forEach((other, point) => {
+    const x = before[3 * other];
+    figure[start + 3 * point] = edit.do === "mirror" ? 2 * edit.about - x : x;
+    figure[start + 3 * point + 1] = before[3 * other + 1];
+    figure[start + 3 * point + 2] = before[3 * other + 2];
+  });
+}

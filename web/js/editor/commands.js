@@ -1,0 +1,92 @@
+/**
+ * Everything the editor can do, each with its button and key: buttons, keyboard and help are made
+ * from this list, so that none of them knows more than the others.
+ *
+ * @typedef {object} Command
+ * @property {string} label
+ * @property {string[]} keys as `comboOf` names them; the first one is shown
+ * @property {string} help
+ * @property {string} [group] heading of its button; without one it has a key only
+ * @property {(editor: import("./editor.js").Editor) => void} run
+ */
+
+const NUDGE = 0.002;
+const NUDGE_FAR = 0.02;
+const PAN = 60;
+
+const arrows = (modifier, label, help, act) =>
+  [["ArrowLeft", -1, 0], ["ArrowRight", 1, 0], ["ArrowUp", 0, -1], ["ArrowDown", 0, 1]].map(
+    ([key, dx, dy], i) => ({
+      label,
+      keys: [`${modifier}${key}`],
+      help: i ? "" : help,
+      run: (editor) => act(editor, dx, dy),
+    }),
+  );
+
+/** @type {Command[]} */
+export const COMMANDS = [
+  { label: "Play", keys: [" "], group: "Frames", help: "Play back, or stop", run: (e) => e.togglePlay() },
+  { label: "◀ Frame", keys: ["ArrowLeft"], group: "Frames", help: "One frame back", run: (e) => e.session.goTo(e.session.frame - 1) },
+  { label: "Frame ▶", keys: ["ArrowRight"], group: "Frames", help: "One frame on", run: (e) => e.session.goTo(e.session.frame + 1) },
+  { label: "", keys: ["Shift+ArrowLeft"], help: "Ten frames back", run: (e) => e.session.goTo(e.session.frame - 10) },
+  { label: "", keys: ["Shift+ArrowRight"], help: "Ten frames on", run: (e) => e.session.goTo(e.session.frame + 10) },
+  { label: "", keys: ["Home"], help: "First frame", run: (e) => e.session.goTo(0) },
+  { label: "", keys: ["End"], help: "Last frame", run: (e) => e.session.goTo(Infinity) },
+  { label: "◀ Doubt", keys: ["Shift+D"], group: "Frames", help: "Back to a frame where a point is missing or doubtful", run: (e) => e.session.nextDoubt(-1) },
+  { label: "Doubt ▶", keys: ["d"], group: "Frames", help: "On to a frame where a point is missing or doubtful", run: (e) => e.session.nextDoubt(1) },
+  { label: "Mark range", keys: ["b"], group: "Frames", help: "Begin a range of frames here; changes go to all of it. Again: end it", run: (e) => e.session.setMark() },
+
+  { label: "Whole figure", keys: ["a"], group: "Points", help: "Select nothing: changes go to the whole figure", run: (e) => e.session.select([]) },
+  { label: "Select all", keys: ["Ctrl+a"], group: "Points", help: "Select every point, to drag the whole figure", run: (e) => e.selectShown() },
+  { label: "Its group", keys: ["g"], group: "Points", help: "Select the point's whole hand, face or body", run: (e) => e.session.selectGroup() },
+  { label: "Next point", keys: ["n"], group: "Points", help: "Select the next point", run: (e) => e.session.selectNext(1) },
+  { label: "", keys: ["Shift+N"], help: "Select the point before", run: (e) => e.session.selectNext(-1) },
+  { label: "Next person", keys: ["p"], group: "Points", help: "Edit the next of several people", run: (e) => e.nextPerson() },
+
+  { label: "Hide", keys: ["h", "Delete"], group: "Change", help: "Take the points away", run: (e) => e.session.hide() },
+  { label: "Restore", keys: ["r"], group: "Change", help: "Bring the points back as they were found", run: (e) => e.session.restore() },
+  { label: "Copy previous", keys: ["c"], group: "Change", help: "Take the points from the frame before", run: (e) => e.session.copyPrevious() },
+  { label: "Interpolate", keys: ["i"], group: "Change", help: "Straight line between the ends of the marked range", run: (e) => e.session.interpolate() },
+  { label: "Larger", keys: ["+", "="], group: "Change", help: "Scale up about the middle", run: (e) => e.session.scale(1.02) },
+  { label: "Smaller", keys: ["-"], group: "Change", help: "Scale down about the middle", run: (e) => e.session.scale(1 / 1.02) },
+  { label: "Mirror", keys: ["m"], group: "Change", help: "Reflect the figure left to right", run: (e) => e.session.mirror() },
+  { label: "Swap sides", keys: ["x"], group: "Change", help: "Exchange left and right limbs where they were confused", run: (e) => e.session.swap() },
+  ...arrows("Alt+", "", "Alt + arrows: move the points a little", (e, dx, dy) => e.session.shift(dx * NUDGE, dy * NUDGE)),
+  ...arrows("Alt+Shift+", "", "Alt + Shift + arrows: move the points further", (e, dx, dy) => e.session.shift(dx * NUDGE_FAR, dy * NUDGE_FAR)),
+  { label: "Undo", keys: ["Ctrl+z"], group: "Change", help: "Take the last change back", run: (e) => e.session.undo() },
+  { label: "Redo", keys: ["Ctrl+Shift+Z", "Ctrl+y"], group: "Change", help: "Make it again", run: (e) => e.session.redo() },
+
+  { label: "Fit", keys: ["0"], group: "View", help: "The whole picture", run: (e) => e.fit() },
+  { label: "Zoom in", keys: ["1"], group: "View", help: "Zoom in (mouse wheel)", run: (e) => e.zoom(1.25) },
+  { label: "Zoom out", keys: ["2"], group: "View", help: "Zoom out (mouse wheel)", run: (e) => e.zoom(0.8) },
+  ...arrows("Ctrl+", "", "Ctrl + arrows: pan (drag with the right or middle button)", (e, dx, dy) => e.pan(-dx * PAN, -dy * PAN)),
+  { label: "Hands", keys: ["3"], group: "View", help: "Show or hide the hands", run: (e) => e.toggle("hands") },
+  { label: "Face", keys: ["4"], group: "View", help: "Show or hide the face", run: (e) => e.toggle("face") },
+  { label: "Picture", keys: ["5"], group: "View", help: "Show or hide the picture", run: (e) => e.toggle("picture") },
+  { label: "Help", keys: ["?"], group: "View", help: "Show or hide this list", run: (e) => e.toggleHelp() },
+  { label: "", keys: ["Escape"], help: "Select nothing; then close and keep the changes", run: (e) => e.escape() },
+];
+
+const BY_KEY = new Map(COMMANDS.flatMap((command) => command.keys.map((key) => [key, command])));
+
+/** "Ctrl+Shift+Z", "ArrowLeft", "?" for a key press; Cmd counts as Ctrl. */
+export function comboOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  const letter = key.length === 1;
+  const isLetter = /^[a-z]$/i.test(key);
+  const named = isLetter ? (shiftKey ? key.toUpperCase() : key.toLowerCase()) : key;
+  const shift = shiftKey && (!letter || isLetter); // "?" says itself that Shift is held
+  return `${ctrlKey || metaKey ? "Ctrl+" : ""}${altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${named}`;
+}
+
+/** @returns {Command | undefined} */
+export function commandFor(event) {
+  return BY_KEY.get(comboOf(event));
+}
+
+/** The first key of a command as people write it. */
+export function keyName(command) {
+  const names = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+  const parts = command.keys[0] === "+" ? ["+"] : command.keys[0].split("+");
+  return parts.map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join("+");
+}

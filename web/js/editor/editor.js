@@ -1,0 +1,272 @@
+/** The window of the pose editor: its parts, and what keys, buttons and pointer do with them. */
+import { previewRate } from "../preferences.js";
+import { at } from "./apply.js";
+import { COMMANDS, commandFor, keyName } from "./commands.js";
+import { button, element } from "./dom.js";
+import { listenOnStage, listenOnTimeline } from "./pointer.js";
+import { Session } from "./session.js";
+import { BODY, DOUBTFUL, GROUPS, NAMES } from "./skeleton.js";
+import { Stage } from "./stage.js";
+import { STYLE } from "./style.js";
+import { Timeline } from "./timeline.js";
+
+export class Editor {
+  /**
+   * @param {object} options
+   * @param {string} options.title
+   * @param {import("./apply.js").Poses} options.poses as they came into the node
+   * @param {import("./edits_text.js").Edit[]} options.edits
+   * @param {(onLoad: () => void) => import("./run_files.js").Pictures} options.pictures
+   * @param {(session: Session) => void} options.onEdit called after every change of the edits
+   * @param {() => void} options.onClose
+   */
+  constructor({ title, poses, edits, pictures, onEdit, onClose }) {
+    this.onEdit = onEdit;
+    this.onClose = onClose;
+    this.before = edits;
+    this.ended = new AbortController(); // ends every listener at once
+    this.pictures = pictures(() => this.paintSoon());
+    this.written = edits;
+    this.box = null;
+    this.#build(title);
+    this.session = new Session(poses, edits, () => this.#changed());
+    this.#listen();
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+    this.scrubber.focus();
+    this.colours = this.#colours();
+    this.#resize();
+    this.#changed();
+  }
+
+  close() {
+    if (this.ended.signal.aborted) return;
+    this.ended.abort();
+    this.sizes.disconnect();
+    cancelAnimationFrame(this.painting);
+    this.#stop();
+    this.pictures.clear();
+    this.dialog.close();
+    this.dialog.remove();
+    this.onClose();
+  }
+
+  /** Takes back everything since the editor was opened, and closes it. */
+  discard() {
+    if (this.session.edits !== this.before) {
+      this.session.history.edits = this.before;
+      this.session.reapply();
+    }
+    this.close();
+  }
+
+  /** Shows points elsewhere without making an edit of it. */
+  preview(points, dx, dy) {
+    const { figure, frame } = this.session;
+    for (const point of points) {
+      figure[at(frame, point)] += dx;
+      figure[at(frame, point) + 1] += dy;
+    }
+    this.paintSoon();
+  }
+
+  zoom(factor, x = this.stage.canvas.clientWidth / 2, y = this.stage.canvas.clientHeight / 2) {
+    this.stage.zoomAt(factor, x, y, this.session.given);
+    this.paintSoon();
+  }
+
+  pan(dx, dy) {
+    this.stage.pan.x += dx;
+    this.stage.pan.y += dy;
+    this.paintSoon();
+  }
+
+  fit() {
+    this.stage.fit();
+    this.paintSoon();
+  }
+
+  /** @param {"hands" | "face" | "picture"} part */
+  toggle(part) {
+    this.stage.shown[part] = !this.stage.shown[part];
+    this.paintSoon();
+  }
+
+  toggleHelp() {
+    this.help.hidden = !this.help.hidden;
+  }
+
+  selectShown() {
+    this.session.select(this.stage.points());
+  }
+
+  nextPerson() {
+    this.session.choosePerson((this.session.person + 1) % this.session.given.people.length);
+  }
+
+  escape() {
+    if (!this.help.hidden) this.help.hidden = true;
+    else if (this.session.selection.size) this.session.select([]);
+    else this.close();
+  }
+
+  togglePlay() {
+    if (this.playing) return this.#stop();
+    const { session } = this;
+    this.playing = setInterval(
+      () => session.goTo((session.frame + 1) % session.given.frames),
+      1000 / previewRate(),
+    );
+  }
+
+  /** Paints once before the browser shows its next picture, however often it is called. */
+  paintSoon() {
+    this.painting ??= requestAnimationFrame(() => {
+      this.painting = null;
+      this.stage.draw(this.session, this.pictures.of(this.session.frame), this.box);
+      this.timeline.draw(this.session, this.colours);
+    });
+  }
+
+  #stop() {
+    clearInterval(this.playing);
+    this.playing = null;
+  }
+
+  #build(title) {
+    const { signal } = this.ended;
+    const make = (label, help, run) => button(label, help, () => run(this), signal);
+    this.notice = element("span", { class: "dp-notice" });
+    const done = make("Done", "Keep the changes and close (Escape)", () => this.close());
+    done.className = "dp-main";
+    const header = element(
+      "header", {}, element("h2", {}, title), this.notice,
+      make("Discard", "Take back everything since the editor was opened, and close", () => this.discard()),
+      done,
+    );
+    this.stage = new Stage(element("canvas"));
+    this.help = element("div", { class: "dp-help", hidden: "" });
+    for (const command of COMMANDS.filter(({ help }) => help)) {
+      this.help.append(element("p", {}, element("kbd", {}, keyName(command)), command.help));
+    }
+    this.status = element("div", { class: "dp-status" });
+    this.missing = element("div", { class: "dp-missing" });
+    const aside = element("aside", {}, this.status, this.missing);
+    for (const group of ["Frames", "Points", "Change", "View"]) {
+      const buttons = COMMANDS.filter((command) => command.group === group).map((command) =>
+        make(command.label, `${command.help} (${keyName(command)})`, command.run),
+      );
+      aside.append(element("h3", {}, group), element("div", { class: "dp-buttons" }, ...buttons));
+    }
+    this.label = element("span", { class: "dp-frame" });
+    this.scrubber = element("input", { type: "range", min: "0", step: "1", "aria-label": "Frame" });
+    this.timeline = new Timeline(element("canvas"));
+    this.legend = element("span", { class: "dp-legend" });
+    const footer = element(
+      "footer", {}, this.label, this.scrubber, element("span"), this.timeline.canvas,
+      element("span"), this.legend,
+    );
+    this.dialog = element(
+      "dialog", { class: "dispose-editor", "aria-label": title }, element("style", {}, STYLE),
+      header, element("div", { class: "dp-stage" }, this.stage.canvas, this.help), aside, footer,
+    );
+  }
+
+  #listen() {
+    const { signal } = this.ended;
+    this.scrubber.max = String(this.session.given.frames - 1);
+    this.scrubber.addEventListener("input", () => this.session.goTo(Number(this.scrubber.value)), { signal });
+    this.dialog.addEventListener("keydown", (event) => this.#press(event), { signal });
+    // Nothing done here is meant for the graph behind.
+    for (const type of ["keyup", "keypress", "copy", "cut", "paste", "wheel", "pointerdown"]) {
+      this.dialog.addEventListener(type, (event) => event.stopPropagation(), { signal });
+    }
+    this.dialog.addEventListener("cancel", (event) => event.preventDefault(), { signal });
+    this.dialog.addEventListener("focusin", ({ target }) => target === this.dialog && this.scrubber.focus(), { signal });
+    listenOnStage(this, signal);
+    listenOnTimeline(this, signal);
+    this.sizes = new ResizeObserver(() => this.#resize());
+    this.sizes.observe(this.stage.canvas);
+  }
+
+  #press(event) {
+    event.stopPropagation();
+    const onButton = event.target.type === "button" && (event.key === " " || event.key === "Enter");
+    const command = onButton ? undefined : commandFor(event);
+    if (!command) return;
+    event.preventDefault();
+    command.run(this);
+  }
+
+  #resize() {
+    this.stage.resize();
+    this.timeline.resize();
+    this.paintSoon();
+  }
+
+  /** After a change of edits, frame, person or selection. */
+  #changed() {
+    const { session } = this;
+    if (!session || !this.colours) return; // still being built
+    if (session.edits !== this.written) {
+      this.written = session.edits;
+      this.onEdit(session);
+    }
+    this.timeline.update(session);
+    this.scrubber.value = String(session.frame);
+    this.label.textContent = `${session.frame} / ${session.given.frames - 1}`;
+    const [first, last] = session.range;
+    this.legend.textContent =
+      "red: missing · orange: doubtful · blue: edited" +
+      (session.mark === null ? "" : ` · changes go to frames ${first}–${last}`);
+    this.#tellEdits();
+    this.#tellSelection();
+    this.paintSoon();
+  }
+
+  #tellEdits() {
+    const { edits, problems } = this.session;
+    const [first] = problems;
+    const lost = first ? ` · ${problems.length} no longer fit: edit ${first.edit}: ${first.text}` : "";
+    this.notice.textContent = `${edits.length} edit${edits.length === 1 ? "" : "s"}${lost}`;
+    this.notice.title = problems.map(({ edit, text }) => `edit ${edit}: ${text}`).join("\n");
+  }
+
+  #tellSelection() {
+    const { session } = this;
+    const chosen = [...session.selection];
+    const { people } = session.given;
+    const who = people.length > 1 ? `person ${session.person} of ${people.length}\n` : "";
+    if (chosen.length === 1) {
+      const { score } = session.pointAt(chosen[0]);
+      const state = !(score > 0)
+        ? "missing here: click the picture to put it"
+        : `score ${score.toFixed(2)}${score < DOUBTFUL ? ", doubtful" : ""}`;
+      this.status.textContent = `${who}${NAMES[chosen[0]]}\n${state}`;
+    } else {
+      this.status.textContent = who + (chosen.length ? `${chosen.length} points` : "whole figure");
+    }
+    const missing = GROUPS.body.filter((point) => !(session.pointAt(point).score > 0));
+    const key = missing.join();
+    if (key === this.missing.dataset.points) return;
+    this.missing.dataset.points = key;
+    this.missing.replaceChildren(
+      ...missing.map((point) =>
+        button(BODY[point], "Missing in this frame: select it", () => session.select([point]), this.ended.signal),
+      ),
+    );
+  }
+
+  #colours() {
+    const style = getComputedStyle(this.dialog);
+    const of = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+    return {
+      quiet: of("--comfy-input-bg", "#222"),
+      current: of("--fg-color", "#fff"),
+      range: of("--fg-color", "#fff"),
+      missing: of("--dp-missing", "red"),
+      doubtful: of("--dp-doubtful", "orange"),
+      edited: of("--dp-edited", "blue"),
+    };
+  }
+}

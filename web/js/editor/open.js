@@ -1,0 +1,73 @@
+/** From the node to the editor: reads its edits and the files of its last run, or says what lacks. */
+import { button, element } from "./dom.js";
+import { Editor } from "./editor.js";
+import { EditsError, parseEdits, writeEdits } from "./edits_text.js";
+import { loadPoses, Pictures } from "./run_files.js";
+import { STYLE } from "./style.js";
+
+const RUN_FIRST =
+  "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses " +
+  "and pictures of the last run. ComfyUI forgets them when it is started again.";
+
+/**
+ * @typedef {object} Host what the editor needs of the node and of ComfyUI
+ * @property {string} title
+ * @property {string} run subfolder of ComfyUI's temp folder, "" before the first run
+ * @property {string} text of the edits
+ * @property {boolean} linked whether the edits come from another node
+ * @property {(text: string) => void} write
+ * @property {(route: string) => string} apiURL
+ * @property {() => void} onClose
+ *
+ * @param {Host} host
+ * @returns {Promise<{close: () => void}>} the open window
+ */
+export async function openEditor(host) {
+  if (host.linked) {
+    return tell(host, "The edits of this node come from another node. Disconnect them to edit here.");
+  }
+  let told;
+  try {
+    told = parseEdits(host.text);
+  } catch (error) {
+    if (!(error instanceof EditsError)) throw error;
+    // The text stays as it is, for its owner to repair, unless it is given up here.
+    return tell(host, error.message, "Clear the edits", () => host.write(""));
+  }
+  const found = host.run ? await loadPoses(host.apiURL, host.run) : null;
+  if (!found) return tell(host, RUN_FIRST);
+  return new Editor({
+    title: host.title,
+    poses: found.poses,
+    edits: told.edits,
+    pictures: (onLoad) => new Pictures(host.apiURL, host.run, found.pictures, onLoad),
+    onEdit: (session) => host.write(writeEdits(session.edits, session.madeFor)),
+    onClose: host.onClose,
+  });
+}
+
+/** A message in a window of its own, with a way on where there is one. */
+function tell({ title, onClose }, text, action, run) {
+  const ended = new AbortController();
+  const close = () => {
+    if (ended.signal.aborted) return;
+    ended.abort();
+    dialog.remove();
+    onClose();
+  };
+  const buttons = element("div", {}, button("Close", "Escape", close, ended.signal));
+  if (action) {
+    buttons.append(button(action, "The text is lost", () => { run(); close(); }, ended.signal));
+  }
+  const dialog = element(
+    "dialog", { class: "dispose-editor dp-message", "aria-label": title },
+    element("style", {}, STYLE), element("h2", {}, title), element("p", {}, text), buttons,
+  );
+  for (const type of ["keydown", "keyup", "copy", "paste"]) {
+    dialog.addEventListener(type, (event) => event.stopPropagation(), { signal: ended.signal });
+  }
+  dialog.addEventListener("close", close, { signal: ended.signal });
+  document.body.append(dialog);
+  dialog.showModal();
+  return { close };
+}

@@ -1,0 +1,147 @@
+/** The large canvas: picture, skeleton, zoom and pan, and which point is under the pointer. */
+import { at } from "./apply.js";
+import { colourOf, GROUPS, HAND_EDGES, LIMBS, VISIBLE } from "./skeleton.js";
+
+const REACH = 14; // pixels from a joint at which it is taken hold of
+const MARGIN = 24;
+
+export class Stage {
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.zoom = 1;
+    this.pan = { x: 0, y: 0 };
+    this.shown = { hands: true, face: true, picture: true };
+  }
+
+  /** Fits the drawing buffer to the place that the page gives the canvas. */
+  resize() {
+    const ratio = window.devicePixelRatio || 1;
+    const { clientWidth, clientHeight } = this.canvas;
+    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
+    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
+    this.ratio = ratio;
+  }
+
+  /** Where the picture lies, in CSS pixels of the canvas. */
+  frameOf({ width, height }) {
+    const { clientWidth, clientHeight } = this.canvas;
+    const room = Math.min((clientWidth - 2 * MARGIN) / width, (clientHeight - 2 * MARGIN) / height);
+    const scale = Math.max(room, 1e-3) * this.zoom;
+    return {
+      x: (clientWidth - width * scale) / 2 + this.pan.x,
+      y: (clientHeight - height * scale) / 2 + this.pan.y,
+      width: width * scale,
+      height: height * scale,
+    };
+  }
+
+  /** Zooms so that what is under (x, y) stays there. */
+  zoomAt(factor, x, y, poses) {
+    const before = this.frameOf(poses);
+    this.zoom = Math.max(0.2, Math.min(20, this.zoom * factor));
+    const after = this.frameOf(poses);
+    this.pan.x += x - after.x - ((x - before.x) / before.width) * after.width;
+    this.pan.y += y - after.y - ((y - before.y) / before.height) * after.height;
+  }
+
+  fit() {
+    this.zoom = 1;
+    this.pan = { x: 0, y: 0 };
+  }
+
+  /** CSS pixels of the canvas to fractions of the picture. */
+  toFractions(x, y, poses) {
+    const frame = this.frameOf(poses);
+    return [(x - frame.x) / frame.width, (y - frame.y) / frame.height];
+  }
+
+  /** @returns {number | null} the shown point nearest to (x, y), body before hands before face */
+  pointUnder(x, y, session) {
+    const frame = this.frameOf(session.given);
+    let best = null;
+    let nearest = REACH;
+    for (const point of this.points()) {
+      const { x: px, y: py, score } = session.pointAt(point);
+      if (!(score > 0)) continue;
+      const distance = Math.hypot(frame.x + px * frame.width - x, frame.y + py * frame.height - y);
+      if (distance < nearest - 0.5) [best, nearest] = [point, distance];
+    }
+    return best;
+  }
+
+  points() {
+    return [
+      ...GROUPS.body,
+      ...(this.shown.hands ? [...GROUPS.left_hand, ...GROUPS.right_hand] : []),
+      ...(this.shown.face ? GROUPS.face : []),
+    ];
+  }
+
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {CanvasImageSource | null} picture
+   * @param {{x: number, y: number, width: number, height: number} | null} box being drawn around points
+   */
+  draw(session, picture, box = null) {
+    const { context } = this;
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
+    const frame = this.frameOf(session.given);
+    context.fillStyle = "#000";
+    context.fillRect(frame.x, frame.y, frame.width, frame.height);
+    if (picture && this.shown.picture) {
+      context.drawImage(picture, frame.x, frame.y, frame.width, frame.height);
+    }
+    session.poses.people.forEach((figure, person) => {
+      context.globalAlpha = person === session.person ? 1 : 0.3;
+      this.#drawFigure(figure, session, frame, person === session.person);
+    });
+    context.globalAlpha = 1;
+    if (box) {
+      context.setLineDash([4, 3]);
+      context.strokeStyle = "#fff";
+      context.strokeRect(box.x, box.y, box.width, box.height);
+      context.setLineDash([]);
+    }
+  }
+
+  #drawFigure(figure, session, frame, current) {
+    const { context } = this;
+    const start = at(session.frame, 0);
+    const place = (point) => {
+      const i = start + 3 * point;
+      return [frame.x + figure[i] * frame.width, frame.y + figure[i + 1] * frame.height, figure[i + 2]];
+    };
+    const line = ([a, b], colour, width) => {
+      const [ax, ay, as] = place(a);
+      const [bx, by, bs] = place(b);
+      if (!(as > 0 && bs > 0)) return;
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.setLineDash(Math.min(as, bs) < VISIBLE ? [3, 4] : []);
+      context.beginPath();
+      context.moveTo(ax, ay);
+      context.lineTo(bx, by);
+      context.stroke();
+    };
+    LIMBS.forEach((limb, i) => line(limb, colourOf(i), 4));
+    if (this.shown.hands) {
+      HAND_EDGES.forEach((edges) => edges.forEach((edge) => line(edge, colourOf(edge[1]), 1.5)));
+    }
+    context.setLineDash([]);
+    for (const point of this.points()) {
+      const [x, y, score] = place(point);
+      if (!(score > 0)) continue;
+      const chosen = current && session.selection.has(point);
+      context.beginPath();
+      context.arc(x, y, (point < 18 ? 5 : 2.5) + (chosen ? 2 : 0), 0, 2 * Math.PI);
+      context.fillStyle = score < VISIBLE ? "#0008" : colourOf(point);
+      context.fill();
+      context.lineWidth = chosen ? 3 : 1;
+      context.strokeStyle = chosen ? "#fff" : score < VISIBLE ? colourOf(point) : "#000";
+      context.stroke();
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** Entry: puts the button that opens the pose editor on its node. */
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+import { element } from "./editor/dom.js";
+import { openEditor } from "./editor/open.js";
+
+const NODE = "DisPosePoseEditor";
+const RUN = "dispose_pose_editor_run"; // property of the node: where the last run's files are
+
+app.registerExtension({
+  name: "DisPose.PoseEditor",
+  nodeCreated(node) {
+    if (node.comfyClass === NODE) equip(node);
+  },
+});
+
+function equip(node) {
+  const ended = new AbortController();
+  let open = null; // the window, or the promise of one
+  const opener = element("button", { type: "button" }, "Open pose editor");
+  const status = element("div");
+  const place = element("div", {}, opener, status);
+  place.style.cssText = "display:flex;flex-direction:column;gap:4px;min-height:52px;font:12px Inter,Arial,sans-serif";
+  opener.style.cssText =
+    "flex:none;padding:5px 8px;border-radius:6px;cursor:pointer;font:inherit;" +
+    "color:var(--input-text);background:var(--comfy-input-bg);border:1px solid var(--border-color)";
+  status.style.cssText = "color:var(--descrip-text);overflow:hidden;text-overflow:ellipsis;white-space:nowrap";
+  opener.addEventListener(
+    "click",
+    () => {
+      open ??= openEditor(host(node, () => (open = null))).then((window) => {
+        if (ended.signal.aborted) window.close();
+        return window;
+      });
+    },
+    { signal: ended.signal },
+  );
+  const widget = node.addDOMWidget("open_editor", "dispose_open_editor", place, {
+    serialize: false,
+    getMinHeight: () => 56,
+    getMaxHeight: () => 64,
+    hideOnZoom: false,
+  });
+  widget.serialize = false; // `options` keeps it out of the prompt, this out of the workflow
+
+  const { onExecuted, onRemoved } = node;
+  node.onExecuted = function (output) {
+    onExecuted?.apply(this, arguments);
+    const [run] = output?.dispose_pose_editor ?? [];
+    if (run) node.properties[RUN] = run.subfolder;
+    status.textContent = output?.dispose_report?.[0] ?? "";
+    status.title = (output?.dispose_report ?? []).join("\n");
+  };
+  node.onRemoved = function () {
+    ended.abort();
+    open?.then((window) => window.close());
+    onRemoved?.apply(this, arguments);
+  };
+}
+
+/**
+ * @param {() => void} onClose
+ * @returns {import("./editor/open.js").Host}
+ */
+function host(node, onClose) {
+  const edits = node.widgets.find(({ name }) => name === "edits");
+  return {
+    title: node.title || "Pose Editor",
+    run: String(node.properties[RUN] ?? ""),
+    text: String(edits.value ?? ""),
+    linked: Boolean(node.inputs?.find(({ name }) => name === "edits")?.link != null),
+    write(text) {
+      edits.value = text;
+      edits.callback?.(text);
+      node.graph?.setDirtyCanvas(true, true);
+    },
+    apiURL: (route) => api.apiURL(route),
+    onClose,
+  };
+}
