@@ -182,8 +182,8 @@ def test_a_template_opens_clean_and_is_the_api_workflow(browser_page, name):
     assert browser_page.ours() == []
     assert browser_page.page.locator(".p-toast-message-error, .p-toast-message-warn").count() == 0
     prompt, wanted = browser_page.prompt(), api(name)
-    for node in prompt.values():
-        node["inputs"].pop("video-preview", None)  # what the page itself adds to Load Video
+    for entry in prompt.values():
+        entry["inputs"].pop("video-preview", None)  # what the page itself adds to Load Video
     assert {k: (n["class_type"], n["inputs"]) for k, n in prompt.items()} == {
         k: (n["class_type"], n["inputs"]) for k, n in wanted.items()
     }

@@ -133,7 +133,8 @@ def test_a_shoe_seen_from_the_side_is_found_to_its_tip():
     toe = np.add(ankle, (33, 8))  # a foot is a little longer than half the shoulders' width of 60
     shoe = np.zeros(SIZE, np.uint8)
     cv2.line(shoe, np.add(ankle, (0, 6)).tolist(), toe.tolist(), 1, 9)
-    cloth = np.random.default_rng(1).normal(0, 8, (3, shoe.sum())) + [[40], [60], [160]]
+    colour = np.array([[40], [60], [160]])
+    cloth = colour + np.random.default_rng(1).normal(0, 8, (3, shoe.sum()))
     picture[:, torch.from_numpy(shoe) > 0] = torch.from_numpy(cloth / 255).float()
     mask = find_subject(picture, pose)
 
