@@ -226,6 +226,9 @@ def test_everything_has_a_key_and_nothing_reaches_the_graph_behind(front, comfy,
 
 
 def test_the_button_works_in_the_vue_rendering(front, comfy, workflow):
+    version = front.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
+    if tuple(map(int, version.split(".")[:2])) < (1, 30):
+        pytest.skip(f"front end {version}: its first Vue rendering shows no pack's own widgets")
     front.page.evaluate("() => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', true)")
     front.load(workflow)
     comfy.wait(front.run())
