@@ -11,14 +11,14 @@ import pytest
 
 from dispose_core.pose import load_openpose, save_openpose
 
-# Every listener that the editor's own files add, until the signal it came with ends it.
+# Every listener that our own files add, until the signal it came with ends it.
 COUNT_LISTENERS = """(() => {
     const held = window.__held = new Set();
     const { addEventListener } = EventTarget.prototype;
     EventTarget.prototype.addEventListener = function (type, listener, options) {
         const caller = new Error().stack.split('\\n')[2] ?? '';
-        if (/DisPose-ComfyUI\\/js\\/(editor\\/|pose_editor)/.test(caller)) {
-            const entry = { type };
+        if (/DisPose-ComfyUI\\/js\\/(editor\\/|views\\/|\\w+\\.js)/.test(caller)) {
+            const entry = { type, caller };
             held.add(entry);
             const { signal } = options ?? {};
             if (signal) addEventListener.call(signal, 'abort', () => held.delete(entry));

@@ -24,7 +24,7 @@ COUNT_FRAMES = """(() => {
         return ask.call(window, callback);
     };
 })()"""
-LASTING = "() => [...window.__listeners.values()].filter(s => s.includes('/js/views/')).length"
+LASTING = "() => [...window.__held].filter(e => e.caller.includes('/js/views/')).length"
 # How much of the picture on a view's canvas differs from the corner's colour.
 INK = """canvas => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
