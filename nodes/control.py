@@ -12,6 +12,7 @@ from .host.conditions import with_control
 from .host.control import DisPoseControl
 from .host.hints import clip_hints
 from .host.progress import progress
+from .span import span_inputs
 from .words import search_words
 
 
@@ -112,22 +113,7 @@ class ApplyControlNet(io.ComfyNode):
                     step=0.01,
                     tooltip="Of the keypoint features.",
                 ),
-                io.Float.Input(
-                    "start",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Share of the sampling at which the guidance begins.",
-                ),
-                io.Float.Input(
-                    "end",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Share of the sampling at which it ends.",
-                ),
+                *span_inputs(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),

@@ -9,6 +9,7 @@ from . import types
 from .host import files, placement, unet
 from .host.progress import progress
 from .host.windows import with_windows
+from .span import span_inputs
 from .words import search_words
 
 FROM_MODEL_FILE = "from the model file"
@@ -95,22 +96,7 @@ class ApplyPoseGuidance(io.ComfyNode):
                     step=0.01,
                     tooltip="1 is MimicMotion's own; 0 is the same as leaving the node out.",
                 ),
-                io.Float.Input(
-                    "start",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Share of the sampling at which the guidance begins.",
-                ),
-                io.Float.Input(
-                    "end",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Share of the sampling at which it ends.",
-                ),
+                *span_inputs(),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="For the sampler.")],
             **search_words("posenet", "mimicmotion", "openpose"),

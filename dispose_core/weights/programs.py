@@ -65,7 +65,7 @@ def read_program(path: Path, head: bytes) -> Program | None:
 
 
 def _read_onnx(path: Path) -> Program:
-    from ..pose.detectors.onnx_header import read_header
+    from .onnx_header import read_header
 
     header = read_header(path)
     return Program(

@@ -19,9 +19,9 @@ import numpy as np
 
 from ...errors import CheckpointError, NetworkError
 from ...weights import models
+from ...weights.onnx_header import OnnxHeader, Shape, read_header
 from ...weights.recognise import recognise
 from ...weights.weights_file import open_weights
-from .onnx_header import OnnxHeader, Shape, read_header
 
 # Rows a GPU is given at once. On a CPU a batch is no faster, and its memory counts.
 GPU_BATCH = 8

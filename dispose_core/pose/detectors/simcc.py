@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from ...errors import CheckpointError, NetworkError
+from ...weights.onnx_header import Shape
 from .. import skeleton as sk
-from .onnx_header import Shape
 from .runtime import Network, listed
 
 SIZE = (384, 288)  # (H, W) of the published file

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ...errors import CheckpointError, NetworkError
-from .onnx_header import Shape
+from ...weights.onnx_header import Shape
 from .runtime import Network, listed
 
 SIZE = (640, 640)  # of the published file

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import CheckpointError
+from ..errors import CheckpointError
 
 # Field numbers of onnx.proto.
 _MODEL_GRAPH = 7

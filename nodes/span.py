@@ -1,0 +1,17 @@
+"""During which part of the sampling guidance is given: the inputs that ask it."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+
+def span_inputs() -> list[io.Input]:
+    """`start` and `end`, shares of the sampling from 0 to 1."""
+    ends = (
+        ("start", 0.0, "Share of the sampling at which the guidance begins."),
+        ("end", 1.0, "Share of the sampling at which it ends."),
+    )
+    return [
+        io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)
+        for name, default, tooltip in ends
+    ]
