@@ -8,7 +8,7 @@ from ..dispose_core.motion.cmp import WORKING_MEMORY, CmpDensifier
 from ..dispose_core.motion.densify import motion_field
 from ..dispose_core.motion.preview import preview_frames
 from ..dispose_core.motion.skinning import SkinningDensifier, working_size
-from ..dispose_core.motion.view import motion_modes, person_modes
+from ..dispose_core.motion.view import motion_modes, person_at_a_glance, person_modes
 from ..dispose_core.motion.visualize import motion_pictures
 from ..dispose_core.pose.openpose import read_openpose
 from ..dispose_core.pose.people import first_person
@@ -129,7 +129,8 @@ class MotionField(io.ComfyNode):
         # About as sharp as the field's grid, and a quarter of the memory.
         pictures = frames_to_comfy(motion_pictures(picture, field, size=working_size(field.size)))
         shown = every_nth(1, len(field))
-        ui = motion_ui(shown, motion_modes(frames_to_core(pictures[shown.start :: shown.step])))
+        flow = motion_modes(frames_to_core(pictures[shown.start :: shown.step]))
+        ui = motion_ui(shown, {**flow, **person_at_a_glance(picture, field, shown, mask)})
         report = "\n".join([*notes, *more, *field.report])
         return io.NodeOutput(field, pictures, report, ui=ui)
 

@@ -31,13 +31,15 @@ DETAIL, CONTRAST_FLOOR = 0.2, 0.03
 ROUNDS = (12, 8, 6, 4, 3)
 
 
-def background_plate(picture: Tensor, mask: Tensor) -> Tensor:
+def background_plate(picture: Tensor, mask: Tensor, search_side: int = SEARCH_SIDE) -> Tensor:
     """Takes the person out.
 
     Args:
         picture: (3, H, W) 0…1.
         mask: (H, W) 0…1, the person. Empty: the picture comes back as it is. Where hardly
             anything else is in the picture, the hole takes the mean colour around it.
+        search_side: pixels of the longer side up to which patches are searched; a smaller one is
+            quicker and coarser.
 
     Returns:
         (3, H, W) 0…1, equal to the picture away from the mask.
@@ -45,7 +47,7 @@ def background_plate(picture: Tensor, mask: Tensor) -> Tensor:
     hole = grow(mask > 0.02, max(3, round(GROW * max(picture.shape[-2:]))))
     if not hole.any():
         return picture.clone()
-    filled = _fill(picture.float(), hole)
+    filled = _fill(picture.float(), hole, search_side)
     return torch.where(hole, filled, picture.float()).to(picture.dtype)
 
 
@@ -63,7 +65,7 @@ def grow(area: Tensor, radius: int) -> Tensor:
     return grown[0, 0] > 0
 
 
-def _fill(picture: Tensor, hole: Tensor) -> Tensor:
+def _fill(picture: Tensor, hole: Tensor, search_side: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     pyramid = [(picture, hole)]
     while max(pyramid[-1][1].shape) >= 2 * COARSEST_SIDE and min(pyramid[-1][1].shape) > 4 * PATCH:
@@ -88,7 +90,7 @@ def _fill(picture: Tensor, hole: Tensor) -> Tensor:
             image = torch.where(hole, image, known)
         targets = grow(hole, PATCH // 2).nonzero()
         match = _start(match, targets, sources, generator)
-        if max(size) <= SEARCH_SIDE or level == 0:
+        if max(size) <= search_side or level == 0:
             for _ in range(ROUNDS[min(level, len(ROUNDS) - 1)]):
                 match, cost = _search(image, targets, match, sources, generator)
                 image = _vote(image, hole, targets, match, cost)

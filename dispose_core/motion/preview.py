@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import DisPoseError
 from ..progress import Progress, no_progress
 from .field import MotionField
-from .plate import background_plate
+from .plate import SEARCH_SIDE, background_plate
 from .sheet import MARGIN
 from .warp import draw_sheet, flow_of, sheet_of
 
@@ -56,6 +56,7 @@ def preview_frames(
     entries: Sequence[int],
     mask: Tensor | None = None,
     on_entry: Progress = no_progress,
+    search_side: int = SEARCH_SIDE,
 ) -> Iterator[PreviewFrame]:
     """Draws entries one after the other, holding one at a time.
 
@@ -63,11 +64,12 @@ def preview_frames(
     those asked for or not; before the first one the person stands as in the reference.
 
     Args:
-        picture: (3, H, W) reference, 0…1.
-        field: of this picture.
+        picture: (3, H, W) reference, 0…1, at the size wanted.
+        field: of this picture at any size.
         entries: absolute entries, 0 the reference, in the order wanted.
         mask: (H, W) 0…1, the person; the field's own when None.
         on_entry: called after each entry; may raise to cancel.
+        search_side: how finely the background is filled, see `background_plate`.
 
     Raises:
         DisPoseError: nothing is in the mask, or there is none, or sizes differ.
@@ -84,13 +86,18 @@ def preview_frames(
             "preview: the subject mask is empty, so there is no person to move. "
             "Give a mask that is white on the person, or none to take the motion field's own."
         )
-    return _draw(picture.float(), field, entries, mask.float(), on_entry)
+    return _draw(picture.float(), field, entries, mask.float(), on_entry, search_side)
 
 
 def _draw(
-    picture: Tensor, field: MotionField, entries: Sequence[int], mask: Tensor, on_entry: Progress
+    picture: Tensor,
+    field: MotionField,
+    entries: Sequence[int],
+    mask: Tensor,
+    on_entry: Progress,
+    search_side: int,
 ) -> Iterator[PreviewFrame]:
-    plate = background_plate(picture, mask)
+    plate = background_plate(picture, mask, search_side)
     mask = snap_to_edges(picture, mask)
     spare = min(round(SPARE * max(mask.shape)), MARGIN)  # the sheet reaches no farther
     rim = _spare_rim(mask, spare)

@@ -54,8 +54,8 @@ def test_motion_field_shows_the_driven_entries_of_its_pictures(pack, temp, refer
 
     _, pictures, _ = output.result
     (told,) = output.ui["dispose_motion"]
-    assert list(told["modes"]) == ["flow", "arrows"]
-    assert told["modes"]["flow"]["frames"] == len(pictures) - 1 == 3
+    assert list(told["modes"]) == ["flow", "arrows", "person", "onion"]
+    assert {mode["frames"] for mode in told["modes"].values()} == {len(pictures) - 1} == {3}
     (file,) = told["modes"]["arrows"]["files"]
     sheet = np.array(Image.open(temp / "dispose" / file)).astype(float)
     width, height = told["modes"]["arrows"]["size"]

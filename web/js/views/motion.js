@@ -146,7 +146,7 @@ export function motionView() {
         ),
       );
       setPlaying(wasPlaying);
-      choose(mode in data.modes ? mode : offered[0][0]);
+      choose(mode in data.modes ? mode : Object.keys(data.modes)[0]);
     },
     close() {
       setPlaying(false);
