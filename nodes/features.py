@@ -87,6 +87,7 @@ class KeypointFeatures(io.ComfyNode):
                     display_name="report", tooltip="Joints read, and how well each was found."
                 ),
             ],
+            is_output_node=True,  # its view is fed on every run, also when nothing has changed
             **search_words("dift", "correspondence", "diffusion features"),
         )
 

@@ -108,6 +108,7 @@ class MotionField(io.ComfyNode):
                     display_name="report", tooltip="What was decided: the mask, joints left out."
                 ),
             ],
+            is_output_node=True,  # its view is fed on every run, also when nothing has changed
             **search_words("optical flow", "dense motion", "drag"),
         )
 
@@ -166,6 +167,7 @@ class MotionPreview(io.ComfyNode):
                     tooltip="Where the background was filled in because the person left it.",
                 ),
             ],
+            is_output_node=True,  # its view is fed on every run, also when nothing has changed
             **search_words("warp", "animate"),
         )
 
