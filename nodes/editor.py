@@ -68,6 +68,7 @@ class PoseEditor(io.ComfyNode):
     def execute(cls, poses, edits: str, pictures=None) -> io.NodeOutput:
         people = read_openpose(poses)
         edited, report = apply_edits(people, edits)
-        run = editor_files.keep_run(people, pictures, progress(len(people[0])))
+        run, notes = editor_files.keep_run(people, pictures, progress(len(people[0])))
+        report = [*report, *notes]
         ui = {"dispose_pose_editor": [run], "dispose_report": report}
         return io.NodeOutput(write_openpose(edited), "\n".join(report), ui=ui)

@@ -34,8 +34,10 @@ MOST_POSES = 20_000
 
 def keep_run(
     people: Sequence[PoseSequence], images: Tensor | None, on_frame: Progress
-) -> dict[str, str]:
+) -> tuple[dict[str, str], list[str]]:
     """Writes what the editor needs to show a run.
+
+    Pictures are a backdrop: where they do not go with the poses the editor does without them.
 
     Args:
         people: as they came into the node, before edits.
@@ -43,18 +45,21 @@ def keep_run(
         on_frame: progress.
 
     Returns:
-        Where it is, for the node's ui output: the subfolder of ComfyUI's temp folder.
+        Where it is, for the node's ui output: the subfolder of ComfyUI's temp folder; and what to
+        tell the user.
 
     Raises:
-        MediaError: another number of pictures than of poses, or the disk does not take them.
+        MediaError: the disk does not take the files.
     """
-    frames, pictures = len(people[0]), 0 if images is None else len(images)
-    if pictures not in (0, 1, frames):
-        raise MediaError(
-            f"pictures: {pictures} of them for {frames} poses. Connect the pictures the poses were "
-            f"found in, one each{', without the reference' * (pictures == frames + 1)}, or a "
-            "single one for all."
+    frames, report = len(people[0]), []
+    if images is not None and len(images) not in (1, frames):
+        without = ", without the reference" if len(images) == frames + 1 else ""
+        report.append(
+            f"pictures: {len(images)} of them for {frames} poses, so the editor shows none. "
+            f"Connect the pictures the poses were found in, one each{without}, or a single one "
+            "for all."
         )
+        images = None
     people = people[: max(1, MOST_POSES // frames)]
     name = _name_of(people, images)
     root = Path(folder_paths.get_temp_directory()) / FOLDER
@@ -63,7 +68,7 @@ def keep_run(
     else:
         _write(root, name, people, images, on_frame)
         _forget_old(root)
-    return {"subfolder": f"{FOLDER}/{name}", "type": "temp"}
+    return {"subfolder": f"{FOLDER}/{name}", "type": "temp"}, report
 
 
 def _name_of(people: Sequence[PoseSequence], images: Tensor | None) -> str:

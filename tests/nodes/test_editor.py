@@ -130,9 +130,16 @@ def test_long_clips_are_kept_in_fewer_pixels(edit, wire, monkeypatch):
 
 
 @pytest.mark.parametrize(("count", "more"), [(4, ", without the reference"), (2, "")])
-def test_another_number_of_pictures_is_an_error(edit, wire, count, more):
-    with pytest.raises(Exception, match=f"{count} of them for 3 poses.*one each{more}, or a"):
-        edit(wire, pictures=torch.rand(count, 8, 8, 3))
+def test_pictures_that_do_not_go_with_the_poses_are_left_out_and_said(edit, wire, count, more):
+    poses, report, folder = edit(wire, MOVE, torch.rand(count, 8, 8, 3))
+    assert wrist(poses[1]) == [25.0, 100.0, 1.0]
+    applied, pictures = report.splitlines()
+    assert applied == "1 edit: 1 applied"
+    assert pictures == (
+        f"pictures: {count} of them for 3 poses, so the editor shows none. Connect the pictures "
+        f"the poses were found in, one each{more}, or a single one for all."
+    )
+    assert [path.name for path in folder.iterdir()] == ["poses.json"]
 
 
 def test_a_disk_that_takes_nothing_is_said(edit, wire, temp):

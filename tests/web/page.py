@@ -76,7 +76,7 @@ def listeners(front: Any, folder: str = "/js/") -> int:
 
 def open_editor(front: Any) -> Any:
     """Presses the button on the node; returns the editor's window."""
-    front.page.get_by_text("Open pose editor").click()
+    front.page.get_by_role("button", name="Open pose editor").click()
     dialog = front.page.locator("dialog.dispose-editor")
     dialog.wait_for()
     return dialog
