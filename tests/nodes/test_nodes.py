@@ -171,7 +171,7 @@ def test_the_graph_of_the_shipped_workflow_runs(run, pack, reference, folders, m
     """Our nodes of the API workflow, wired as there, on a small picture and three poses."""
     graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     results = {"1": (reference, None)}
-    for node_id in ("2", "3", "4", "5", "6", "7"):
+    for node_id in ("2", "3", "4", "11", "5", "6", "7"):
         node = graph[node_id]
         inputs = {
             key: results[value[0]][value[1]] if isinstance(value, list) else value
