@@ -39,7 +39,6 @@ function equip(node) {
     serialize: false,
     getMinHeight: () => 56,
     getMaxHeight: () => 64,
-    hideOnZoom: false,
   });
   widget.serialize = false; // `options` keeps it out of the prompt, this out of the workflow
 
