@@ -3,6 +3,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { element } from "./editor/dom.js";
 import { openEditor } from "./editor/open.js";
+import { say } from "./words.js";
 
 const NODE = "DisPosePoseEditor";
 const RUN = "dispose_pose_editor_run"; // property of the node: where the last run's files are
@@ -17,7 +18,7 @@ app.registerExtension({
 function equip(node) {
   const ended = new AbortController();
   let open = null; // the window, or the promise of one
-  const opener = element("button", { type: "button" }, "Open pose editor");
+  const opener = element("button", { type: "button" }, say("Open pose editor"));
   const status = element("div");
   const place = element("div", {}, opener, status);
   place.style.cssText = "display:flex;flex-direction:column;gap:4px;min-height:52px;font:12px Inter,Arial,sans-serif";
@@ -64,7 +65,7 @@ function equip(node) {
 function host(node, onClose) {
   const edits = node.widgets.find(({ name }) => name === "edits");
   return {
-    title: node.title || "Pose Editor",
+    title: node.title || say("Pose Editor"),
     run: String(node.properties[RUN] ?? ""),
     text: String(edits.value ?? ""),
     linked: Boolean(node.inputs?.find(({ name }) => name === "edits")?.link != null),

@@ -1,5 +1,6 @@
 /** The window of the pose editor: its parts, and what keys, buttons and pointer do with them. */
 import { previewRate } from "../preferences.js";
+import { say } from "../words.js";
 import { at } from "./apply.js";
 import { COMMANDS, commandFor, keyName } from "./commands.js";
 import { button, element } from "./dom.js";
@@ -137,29 +138,35 @@ export class Editor {
     const { signal } = this.ended;
     const make = (label, help, run) => button(label, help, () => run(this), signal);
     this.notice = element("span", { class: "dp-notice" });
-    const done = make("Done", "Keep the changes and close (Escape)", () => this.close());
+    const done = make(say("Done"), say("Keep the changes and close (Escape)"), () => this.close());
     done.className = "dp-main";
     const header = element(
       "header", {}, element("h2", {}, title), this.notice,
-      make("Discard", "Take back everything since the editor was opened, and close", () => this.discard()),
+      make(
+        say("Discard"), say("Take back everything since the editor was opened, and close"),
+        () => this.discard(),
+      ),
       done,
     );
     this.stage = new Stage(element("canvas"));
     this.help = element("div", { class: "dp-help", hidden: "" });
     for (const command of COMMANDS.filter(({ help }) => help)) {
-      this.help.append(element("p", {}, element("kbd", {}, keyName(command)), command.help));
+      this.help.append(element("p", {}, element("kbd", {}, keyName(command)), say(command.help)));
     }
     this.status = element("div", { class: "dp-status" });
     this.missing = element("div", { class: "dp-missing" });
     const aside = element("aside", {}, this.status, this.missing);
     for (const group of ["Frames", "Points", "Change", "View"]) {
       const buttons = COMMANDS.filter((command) => command.group === group).map((command) =>
-        make(command.label, `${command.help} (${keyName(command)})`, command.run),
+        make(
+          say(command.label), say("{help} ({key})", { help: say(command.help), key: keyName(command) }),
+          command.run,
+        ),
       );
-      aside.append(element("h3", {}, group), element("div", { class: "dp-buttons" }, ...buttons));
+      aside.append(element("h3", {}, say(group)), element("div", { class: "dp-buttons" }, ...buttons));
     }
     this.label = element("span", { class: "dp-frame" });
-    this.scrubber = element("input", { type: "range", min: "0", step: "1", "aria-label": "Frame" });
+    this.scrubber = element("input", { type: "range", min: "0", step: "1", "aria-label": say("Frame") });
     this.timeline = new Timeline(element("canvas"));
     this.legend = element("span", { class: "dp-legend" });
     const footer = element(
@@ -216,9 +223,11 @@ export class Editor {
     this.scrubber.value = String(session.frame);
     this.label.textContent = `${session.frame} / ${session.given.frames - 1}`;
     const [first, last] = session.range;
+    const legend = say("red: missing · orange: doubtful · blue: edited");
     this.legend.textContent =
-      "red: missing · orange: doubtful · blue: edited" +
-      (session.mark === null ? "" : ` · changes go to frames ${first}–${last}`);
+      session.mark === null
+        ? legend
+        : say("{legend} · changes go to frames {first}–{last}", { legend, first, last });
     this.#tellEdits();
     this.#tellSelection();
     this.paintSoon();
@@ -226,25 +235,27 @@ export class Editor {
 
   #tellEdits() {
     const { edits, problems } = this.session;
-    const [first] = problems;
-    const lost = first ? ` · ${problems.length} no longer fit: edit ${first.edit}: ${first.text}` : "";
-    this.notice.textContent = `${edits.length} edit${edits.length === 1 ? "" : "s"}${lost}`;
-    this.notice.title = problems.map(({ edit, text }) => `edit ${edit}: ${text}`).join("\n");
+    const count = edits.length === 1 ? say("1 edit") : say("{count} edits", { count: edits.length });
+    const numbered = problems.map(({ edit, text }) => ({ number: edit, text }));
+    this.notice.textContent = numbered.length
+      ? say("{edits} · {lost} no longer fit: edit {number}: {text}", {
+          edits: count, lost: numbered.length, ...numbered[0],
+        })
+      : count;
+    this.notice.title = numbered.map((problem) => say("edit {number}: {text}", problem)).join("\n");
   }
 
   #tellSelection() {
     const { session } = this;
     const chosen = [...session.selection];
     const { people } = session.given;
-    const who = people.length > 1 ? `person ${session.person} of ${people.length}\n` : "";
+    const place = { person: session.person, people: people.length };
+    const who = people.length > 1 ? `${say("person {person} of {people}", place)}\n` : "";
     if (chosen.length === 1) {
-      const { score } = session.pointAt(chosen[0]);
-      const state = !(score > 0)
-        ? "missing here: click the picture to put it"
-        : `score ${score.toFixed(2)}${score < DOUBTFUL ? ", doubtful" : ""}`;
-      this.status.textContent = `${who}${NAMES[chosen[0]]}\n${state}`;
+      this.status.textContent = `${who}${NAMES[chosen[0]]}\n${stateOf(session.pointAt(chosen[0]))}`;
     } else {
-      this.status.textContent = who + (chosen.length ? `${chosen.length} points` : "whole figure");
+      const many = say("{count} points", { count: chosen.length });
+      this.status.textContent = who + (chosen.length ? many : say("whole figure"));
     }
     const missing = GROUPS.body.filter((point) => !(session.pointAt(point).score > 0));
     const key = missing.join();
@@ -252,7 +263,7 @@ export class Editor {
     this.missing.dataset.points = key;
     this.missing.replaceChildren(
       ...missing.map((point) =>
-        button(BODY[point], "Missing in this frame: select it", () => session.select([point]), this.ended.signal),
+        button(BODY[point], say("Missing in this frame: select it"), () => session.select([point]), this.ended.signal),
       ),
     );
   }
@@ -269,4 +280,10 @@ export class Editor {
       edited: of("--dp-edited", "blue"),
     };
   }
+}
+
+function stateOf({ score }) {
+  if (!(score > 0)) return say("missing here: click the picture to put it");
+  const shown = { score: score.toFixed(2) };
+  return score < DOUBTFUL ? say("score {score}, doubtful", shown) : say("score {score}", shown);
 }

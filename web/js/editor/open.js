@@ -1,4 +1,5 @@
 /** From the node to the editor: reads its edits and the files of its last run, or says what lacks. */
+import { say } from "../words.js";
 import { button, element } from "./dom.js";
 import { Editor } from "./editor.js";
 import { EditsError, parseEdits, writeEdits } from "./edits_text.js";
@@ -6,8 +7,8 @@ import { loadPoses, Pictures } from "./run_files.js";
 import { STYLE } from "./style.js";
 
 const RUN_FIRST =
-  "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses " +
-  "and pictures of the last run. ComfyUI forgets them when it is started again.";
+  "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses and " +
+  "pictures of the last run. ComfyUI forgets them when it is started again.";
 
 /**
  * @typedef {object} Host what the editor needs of the node and of ComfyUI
@@ -24,7 +25,7 @@ const RUN_FIRST =
  */
 export async function openEditor(host) {
   if (host.linked) {
-    return tell(host, "The edits of this node come from another node. Disconnect them to edit here.");
+    return tell(host, say("The edits of this node come from another node. Disconnect them to edit here."));
   }
   let told;
   try {
@@ -32,10 +33,10 @@ export async function openEditor(host) {
   } catch (error) {
     if (!(error instanceof EditsError)) throw error;
     // The text stays as it is, for its owner to repair, unless it is given up here.
-    return tell(host, error.message, "Clear the edits", () => host.write(""));
+    return tell(host, error.message, say("Clear the edits"), () => host.write(""));
   }
   const found = host.run ? await loadPoses(host.apiURL, host.run) : null;
-  if (!found) return tell(host, RUN_FIRST);
+  if (!found) return tell(host, say(RUN_FIRST));
   return new Editor({
     title: host.title,
     poses: found.poses,
@@ -55,9 +56,9 @@ function tell({ title, onClose }, text, action, run) {
     dialog.remove();
     onClose();
   };
-  const buttons = element("div", {}, button("Close", "Escape", close, ended.signal));
+  const buttons = element("div", {}, button(say("Close"), "Escape", close, ended.signal));
   if (action) {
-    buttons.append(button(action, "The text is lost", () => { run(); close(); }, ended.signal));
+    buttons.append(button(action, say("The text is lost"), () => { run(); close(); }, ended.signal));
   }
   const dialog = element(
     "dialog", { class: "dispose-editor dp-message", "aria-label": title },

@@ -9,6 +9,7 @@
  */
 
 import { previewRate } from "../preferences.js";
+import { say } from "../words.js";
 import { GONE, frame, loadPicture, make, temporaryFile } from "./dom.js";
 import { Player, SPEEDS } from "./player.js";
 import { placeOf } from "./strips.js";
@@ -24,12 +25,12 @@ const MODES = [
 export function motionView() {
   const ending = new AbortController();
   const { signal } = ending;
-  const picture = make("canvas", { role: "button", tabindex: "0", "aria-label": "Play or pause" });
-  const modes = make("div", { class: "row", role: "group", "aria-label": "What is shown" });
+  const picture = make("canvas", { role: "button", tabindex: "0", "aria-label": say("Play or pause") });
+  const modes = make("div", { class: "row", role: "group", "aria-label": say("What is shown") });
   const play = make("button", { class: "play", type: "button" });
-  const scrub = make("input", { type: "range", min: "0", value: "0", "aria-label": "Frame" });
+  const scrub = make("input", { type: "range", min: "0", value: "0", "aria-label": say("Frame") });
   const count = make("span", { class: "count" });
-  const speed = make("select", { "aria-label": "Speed", title: "Speed" });
+  const speed = make("select", { "aria-label": say("Speed"), title: say("Speed") });
   const said = make("div", { class: "said", role: "status" });
   const bar = make("div", { class: "row" }, play, scrub, count, speed);
   const element = frame(
@@ -72,7 +73,7 @@ export function motionView() {
     cancelAnimationFrame(drawing);
     drawing = playing ? requestAnimationFrame(tick) : 0;
     play.textContent = playing ? "❚❚" : "▶";
-    play.title = playing ? "Pause" : "Play";
+    play.title = playing ? say("Pause") : say("Play");
     play.setAttribute("aria-label", play.title);
   }
 
@@ -92,7 +93,7 @@ export function motionView() {
         try {
           loaded[i] = await loadPicture(temporaryFile(data.subfolder, file));
         } catch {
-          if (sheets === loaded) said.textContent = GONE;
+          if (sheets === loaded) said.textContent = say(GONE);
           return;
         }
         if (sheets === loaded && placeOf(data.modes[name], player.frame).sheet === i) draw();
@@ -142,7 +143,7 @@ export function motionView() {
       scrub.max = `${frames - 1}`;
       modes.replaceChildren(
         ...offered.map(([name, label, title]) =>
-          make("button", { type: "button", title, "data-mode": name }, label),
+          make("button", { type: "button", title: say(title), "data-mode": name }, say(label)),
         ),
       );
       setPlaying(wasPlaying);

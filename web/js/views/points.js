@@ -10,6 +10,7 @@
  *   lowest: number}[]} joints places as fractions
  */
 
+import { say } from "../words.js";
 import { GONE, frame, loadPicture, make, temporaryFile } from "./dom.js";
 import { SHOWN, colourGrey, inPicture, nearest } from "./heat.js";
 
@@ -20,9 +21,9 @@ const LEAST_RING = 5; // pixels
 export function pointsView() {
   const ending = new AbortController();
   const { signal } = ending;
-  const left = make("canvas", { role: "button", "aria-label": "Reference: click a joint" });
-  const right = make("canvas", { role: "img", "aria-label": "Target: where the joint matches" });
-  const choice = make("select", { "aria-label": "Joint", title: "Joint" });
+  const left = make("canvas", { role: "button", "aria-label": say("Reference: click a joint") });
+  const right = make("canvas", { role: "img", "aria-label": say("Target: where the joint matches") });
+  const choice = make("select", { "aria-label": say("Joint"), title: say("Joint") });
   const said = make("span", { class: "said", role: "status" });
   const element = frame(
     "dispose-point-view", signal,
@@ -37,7 +38,9 @@ export function pointsView() {
     const joint = data.joints[index];
     choice.value = `${index}`;
     element.dataset.joint = joint.name;
-    said.textContent = `similarity ${joint.similarity.toFixed(2)}, elsewhere from ${joint.lowest.toFixed(2)}`;
+    said.textContent = say("similarity {best}, elsewhere from {lowest}", {
+      best: joint.similarity.toFixed(2), lowest: joint.lowest.toFixed(2),
+    });
     const [reference, target, maps] = pictures;
 
     const onLeft = drawPicture(left, reference);
@@ -98,7 +101,7 @@ export function pointsView() {
         if (data !== given || signal.aborted) return; // another run was quicker
         pictures = loaded;
       } catch {
-        if (data === given) said.textContent = GONE;
+        if (data === given) said.textContent = say(GONE);
         return;
       }
       choose(Math.max(data.joints.findIndex(({ name }) => name === before), 0));

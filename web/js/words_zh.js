@@ -1,0 +1,140 @@
+/** Chinese for what our own pieces of the page say. */
+
+/** @type {Record<string, string>} */
+export const CHINESE = {
+  // The button on the node, and messages instead of the editor
+  "Open pose editor": "打开姿态编辑器",
+  "Pose Editor": "姿态编辑器",
+  "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses and pictures of the last run. ComfyUI forgets them when it is started again.":
+    "还没有可编辑的姿态。请先运行一次工作流，再打开编辑器：它显示上一次运行的姿态和画面。ComfyUI 重启后会清除它们。",
+  "The edits of this node come from another node. Disconnect them to edit here.":
+    "此节点的修改来自另一个节点。断开连接后才能在这里编辑。",
+  "Clear the edits": "清空修改",
+  "The text is lost": "文本将会丢失",
+  "Close": "关闭",
+
+  // The editor's window
+  "Done": "完成",
+  "Keep the changes and close (Escape)": "保留修改并关闭（Escape）",
+  "Discard": "放弃",
+  "Take back everything since the editor was opened, and close": "撤回打开编辑器以来的所有修改并关闭",
+  "Frame": "帧",
+  "{count} edits": "{count} 条修改",
+  "1 edit": "1 条修改",
+  "{edits} · {lost} no longer fit: edit {number}: {text}": "{edits} · {lost} 条已不适用：第 {number} 条：{text}",
+  "edit {number}: {text}": "第 {number} 条：{text}",
+  "red: missing · orange: doubtful · blue: edited": "红：缺失 · 橙：可疑 · 蓝：已修改",
+  "{legend} · changes go to frames {first}–{last}": "{legend} · 修改作用于第 {first}–{last} 帧",
+  "person {person} of {people}": "第 {person} 人，共 {people} 人",
+  "missing here: click the picture to put it": "此帧缺失：点击画面放置",
+  "score {score}": "置信度 {score}",
+  "score {score}, doubtful": "置信度 {score}，可疑",
+  "{count} points": "{count} 个点",
+  "whole figure": "整个人物",
+  "Missing in this frame: select it": "此帧缺失：点击选中",
+  "{help} ({key})": "{help}（{key}）",
+
+  // Headings and buttons
+  "Frames": "帧",
+  "Points": "关键点",
+  "Change": "修改",
+  "View": "视图",
+  "Play": "播放",
+  "◀ Frame": "◀ 帧",
+  "Frame ▶": "帧 ▶",
+  "◀ Doubt": "◀ 可疑",
+  "Doubt ▶": "可疑 ▶",
+  "Mark range": "标记范围",
+  "Whole figure": "整个人物",
+  "Select all": "全选",
+  "Its group": "所在组",
+  "Next point": "下一个点",
+  "Next person": "下一个人",
+  "Hide": "隐藏",
+  "Restore": "恢复",
+  "Copy previous": "复制上一帧",
+  "Interpolate": "插值",
+  "Larger": "放大",
+  "Smaller": "缩小",
+  "Mirror": "镜像",
+  "Swap sides": "左右互换",
+  "Undo": "撤销",
+  "Redo": "重做",
+  "Fit": "适应窗口",
+  "Zoom in": "拉近",
+  "Zoom out": "拉远",
+  "Hands": "双手",
+  "Face": "面部",
+  "Picture": "画面",
+  "Help": "帮助",
+
+  // What they do
+  "Play back, or stop": "播放或停止",
+  "One frame back": "后退一帧",
+  "One frame on": "前进一帧",
+  "Ten frames back": "后退十帧",
+  "Ten frames on": "前进十帧",
+  "First frame": "第一帧",
+  "Last frame": "最后一帧",
+  "Back to a frame where a point is missing or doubtful": "退到有点缺失或可疑的帧",
+  "On to a frame where a point is missing or doubtful": "进到有点缺失或可疑的帧",
+  "Begin a range of frames here; changes go to all of it. Again: end it":
+    "从这一帧开始标记范围，修改作用于整个范围；再按一次取消",
+  "Select nothing: changes go to the whole figure": "取消选择：修改作用于整个人物",
+  "Select every point, to drag the whole figure": "选中所有点，以便拖动整个人物",
+  "Select the point's whole hand, face or body": "选中该点所在的整只手、面部或身体",
+  "Select the next point": "选中下一个点",
+  "Select the point before": "选中上一个点",
+  "Edit the next of several people": "有多人时编辑下一个人",
+  "Take the points away": "移除这些点",
+  "Bring the points back as they were found": "恢复检测到的点",
+  "Take the points from the frame before": "从上一帧复制这些点",
+  "Straight line between the ends of the marked range": "在标记范围的两端之间直线插值",
+  "Scale up about the middle": "以中心为基准放大",
+  "Scale down about the middle": "以中心为基准缩小",
+  "Reflect the figure left to right": "左右镜像翻转人物",
+  "Exchange left and right limbs where they were confused": "左右肢体被混淆时互换",
+  "Alt + arrows: move the points a little": "Alt + 方向键：微移这些点",
+  "Alt + Shift + arrows: move the points further": "Alt + Shift + 方向键：移动更远",
+  "Take the last change back": "撤回上一次修改",
+  "Make it again": "重新应用",
+  "The whole picture": "显示整个画面",
+  "Zoom in (mouse wheel)": "拉近（鼠标滚轮）",
+  "Zoom out (mouse wheel)": "拉远（鼠标滚轮）",
+  "Ctrl + arrows: pan (drag with the right or middle button)": "Ctrl + 方向键：平移（或用鼠标右键、中键拖动）",
+  "Show or hide the hands": "显示或隐藏双手",
+  "Show or hide the face": "显示或隐藏面部",
+  "Show or hide the picture": "显示或隐藏画面",
+  "Show or hide this list": "显示或隐藏此列表",
+  "Select nothing; then close and keep the changes": "先取消选择，再按则保留修改并关闭",
+
+  // The views in the nodes
+  "The pictures of this run are gone. Run the graph again to see them.": "这次运行的图片已被清除。请再次运行工作流。",
+  "Play or pause": "播放或暂停",
+  "Pause": "暂停",
+  "What is shown": "显示内容",
+  "Speed": "速度",
+  "Person": "人物",
+  "The reference person moving": "运动中的参考人物",
+  "Onion skin": "洋葱皮",
+  "The moving person half transparent over the reference": "运动中的人物半透明叠在参考图上",
+  "Flow": "光流",
+  "Motion in colour: hue is direction, strength is distance": "用颜色表示运动：色相为方向，浓淡为距离",
+  "Arrows": "箭头",
+  "Arrows from places on the reference to where they move": "从参考图上各处指向其移动到的位置",
+  "Joint": "关节",
+  "Reference: click a joint": "参考图：点击关节",
+  "Target: where the joint matches": "目标图：关节匹配的位置",
+  "similarity {best}, elsewhere from {lowest}": "相似度 {best}，其他位置最低 {lowest}",
+};
+
+/**
+ * @param {string} locale "zh" is Chinese, as for help and names; all others are English
+ * @param {string} english with {name} where a value goes
+ * @param {Record<string, string | number>} [values]
+ * @returns {string}
+ */
+export function translate(locale, english, values = {}) {
+  const text = (locale === "zh" && CHINESE[english]) || english;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
