@@ -13,7 +13,7 @@ import pytest
 
 from dispose_core.video import probe
 
-from .conftest import PACK
+from .running import PACK
 
 pytest.importorskip("websocket", reason="websocket-client is not installed in this interpreter")
 pytest.importorskip("tqdm", reason="tqdm is not installed in this interpreter")

@@ -15,7 +15,7 @@ import pytest
 from dispose_core.video import probe, read_audio, read_frames, write_video
 
 from .client import ComfyClient, NodeError
-from .conftest import PACK
+from .running import PACK
 from .tiny_graph import node
 from .tiny_workflow import LOADERS, NAMES, WORKFLOWS, api, saved, tiny, tiny_saved, write_files
 

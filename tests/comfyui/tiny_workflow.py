@@ -13,7 +13,7 @@ from tests.rule_weights import rnd, rule_state
 from tests.tiny_nets import GOLDENS, manifest
 
 from .client import Prompt
-from .conftest import PACK
+from .running import PACK
 from .tiny_graph import write_models
 
 WORKFLOWS = PACK / "workflows"
