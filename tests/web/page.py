@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 READY = "() => window.app?.vueAppReady && app.graph?.nodes"
+
+SET = "([id, value]) => app.extensionManager.setting.set(id, value)"
 
 # Every listener that our own files add, until the signal it came with ends it.
 COUNT_LISTENERS = """(() => {
@@ -30,12 +34,34 @@ COUNT_FRAMES = """(() => {
         return ask.call(window, callback);
     };
 })()"""
+# How much of the picture on a view's canvas differs from the corner's colour.
+INK = """canvas => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let sum = 0;
+    for (let i = 0; i < data.length; i += 4) sum += Math.abs(data[i] - data[0]) * (1 + i % 7);
+    return sum;
+}"""
 
 
 def reopen(front: Any) -> None:
     """Reloads the page as F5 does."""
     front.page.reload()
     front.page.wait_for_function(READY, timeout=60_000)
+
+
+@contextmanager
+def settings(page: Any, **values: Any) -> Iterator[None]:
+    """Settings (Comfy_Locale for Comfy.Locale) as a user would leave them, put back afterwards."""
+    names = {key.replace("_", "."): value for key, value in values.items()}
+    before = {name: page.evaluate("id => app.extensionManager.setting.get(id)", name)
+              for name in names}  # fmt: skip
+    for item in names.items():
+        page.evaluate(SET, list(item))
+    try:
+        yield
+    finally:
+        for item in before.items():
+            page.evaluate(SET, list(item))
 
 
 def has_vue_nodes(front: Any) -> bool:
@@ -58,6 +84,31 @@ def bring_into_sight(front: Any, kind: str) -> None:
         }""",
         kind,
     )
+
+
+def view_of(front: Any, kind: str) -> Any:
+    """The view of the node of a class, brought into sight."""
+    front.page.wait_for_function(
+        """type => {
+            const node = app.graph.nodes.find(n => n.comfyClass === type);
+            const view = node?.widgets?.find(w => /^dispose_(motion|points)$/.test(w.name));
+            if (view) view.element.id = `view-of-${type}`;
+            return view;
+        }""",
+        arg=kind,
+        timeout=30_000,
+    )
+    bring_into_sight(front, kind)
+    view = front.page.locator(f"#view-of-{kind}")
+    view.wait_for(timeout=30_000)
+    return view
+
+
+def await_picture(view: Any) -> float:
+    canvas = view.locator("canvas").last
+    handle = canvas.element_handle()
+    view.page.wait_for_function(f"canvas => ({INK})(canvas) > 0", arg=handle, timeout=30_000)
+    return canvas.evaluate(INK)
 
 
 def remove(front: Any, kind: str) -> None:

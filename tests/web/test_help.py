@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .page import READY, settings
 
 ROOT = Path(__file__).parents[2]
 ADD_NODE = """([type, x]) => {
@@ -19,23 +19,6 @@ ADD_NODE = """([type, x]) => {
     return node.id;
 }"""
 WIDGET = "([id, name]) => app.graph.getNodeById(id).widgets.find(w => w.name === name).value"
-SET = "([id, value]) => app.extensionManager.setting.set(id, value)"
-READY = "() => window.app?.vueAppReady && app.graph?.nodes"
-
-
-@contextmanager
-def settings(page: Any, **values: Any) -> Iterator[None]:
-    """Settings (Comfy_Locale for Comfy.Locale) as a user would leave them, put back afterwards."""
-    names = {key.replace("_", "."): value for key, value in values.items()}
-    before = {name: page.evaluate("id => app.extensionManager.setting.get(id)", name)
-              for name in names}  # fmt: skip
-    for item in names.items():
-        page.evaluate(SET, list(item))
-    try:
-        yield
-    finally:
-        for item in before.items():
-            page.evaluate(SET, list(item))
 
 
 def reload(page: Any) -> None:

@@ -13,16 +13,9 @@ from dispose_core.pose import load_openpose, save_openpose
 from tests.comfyui.test_features import graph
 from tests.comfyui.tiny_workflow import write_files
 
-from .page import bring_into_sight, has_vue_nodes, listeners, remove, use_vue_nodes
+from .page import await_picture, has_vue_nodes, listeners, remove, use_vue_nodes, view_of
 
 ROOT = Path(__file__).parents[2]
-# How much of the picture on a view's canvas differs from the corner's colour.
-INK = """canvas => {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let sum = 0;
-    for (let i = 0; i < data.length; i += 4) sum += Math.abs(data[i] - data[0]) * (1 + i % 7);
-    return sum;
-}"""
 
 
 @pytest.fixture(params=["classic", "nodes 2.0"])
@@ -34,31 +27,6 @@ def rendering(request, front) -> Iterator[None]:
     use_vue_nodes(front, vue)
     yield
     use_vue_nodes(front, False)
-
-
-def view_of(front: Any, kind: str) -> Any:
-    """The view of the node of a class, brought into sight."""
-    front.page.wait_for_function(
-        """type => {
-            const node = app.graph.nodes.find(n => n.comfyClass === type);
-            const view = node?.widgets?.find(w => /^dispose_(motion|points)$/.test(w.name));
-            if (view) view.element.id = `view-of-${type}`;
-            return view;
-        }""",
-        arg=kind,
-        timeout=30_000,
-    )
-    bring_into_sight(front, kind)
-    view = front.page.locator(f"#view-of-{kind}")
-    view.wait_for(timeout=30_000)
-    return view
-
-
-def await_picture(view: Any) -> float:
-    canvas = view.locator("canvas").last
-    handle = canvas.element_handle()
-    view.page.wait_for_function(f"canvas => ({INK})(canvas) > 0", arg=handle, timeout=30_000)
-    return canvas.evaluate(INK)
 
 
 def job_of(front):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .page import reopen
-from .test_help import settings
+from .page import reopen, settings
 
 
 def test_a_chinese_user_finds_the_editor_in_chinese(front, comfy):

@@ -1,7 +1,7 @@
 /** How the editor looks: ComfyUI's own colours, light or dark. */
 export const STYLE = `
 .dispose-editor {
-  --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6;
+  --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6; --dp-main: #0b6bcb;
   position: fixed; inset: 0; width: 100vw; height: 100vh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; font: 13px/1.4 Inter, Arial, sans-serif;
   color: var(--fg-color, #ddd); background: var(--bg-color, #202020);
@@ -34,7 +34,7 @@ export const STYLE = `
 }
 .dispose-editor input[type="button"]:hover { border-color: var(--input-text, #ddd); }
 .dispose-editor input:focus-visible { outline: 2px solid var(--dp-edited); outline-offset: 1px; }
-.dispose-editor input[type="button"].dp-main { background: var(--dp-edited); color: #fff; border-color: transparent; }
+.dispose-editor input[type="button"].dp-main { background: var(--dp-main); color: #fff; border-color: transparent; }
 .dispose-editor .dp-status { min-height: 3.2em; white-space: pre-line; overflow-wrap: anywhere; }
 .dispose-editor .dp-missing { display: flex; flex-wrap: wrap; gap: 4px; }
 .dispose-editor .dp-missing input { padding: 1px 6px; border-color: var(--dp-missing); }
