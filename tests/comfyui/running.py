@@ -30,6 +30,7 @@ from .client import Prompt
 HERE = Path(__file__).parent
 PACK = HERE.parents[1]
 PACK_NAME = "DisPose-ComfyUI"  # the folder's name in custom_nodes, as a user might have it
+OUR_FILES = f"/extensions/{PACK_NAME}/"
 START_SECONDS = 180
 # No welcome dialog and no tour: they would cover the graph.
 SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.InstalledVersion": "1.27.10"}
@@ -107,11 +108,13 @@ class FrontEnd:
     console: list[str] = field(default_factory=list)  # errors and warnings, "type: text (where)"
     failed: list[str] = field(default_factory=list)  # addresses the server answered with an error
     outside: list[str] = field(default_factory=list)  # addresses elsewhere, all refused
+    asked: set[str] = field(default_factory=set)  # addresses that the pack's own files ask for
 
     def ours(self) -> list[str]:
-        """Complaints that name the pack's own files; the stock page has many of its own."""
-        here = f"/extensions/{PACK_NAME}/"
-        return [line for line in [*self.console, *self.failed] if here in line]
+        """Complaints about the pack's own files and what they ask for; the stock page has many."""
+        ours = (OUR_FILES, *self.asked)
+        lines = [*self.console, *self.failed, *(a for a in self.outside if a in self.asked)]
+        return [line for line in lines if any(part in line for part in ours)]
 
     def load(self, workflow: dict[str, Any]) -> None:
         """Opens a workflow in the format that the front end saves."""
@@ -185,10 +188,26 @@ def opened_page(server: ComfyServer, browser: Any) -> Iterator[FrontEnd]:
     page.on("console", on_console)
     page.on("pageerror", lambda error: front_end.console.append(f"error: {error.stack or error}"))
     page.on("response", lambda r: r.status >= 400 and front_end.failed.append(r.url))
+    devtools = page.context.new_cdp_session(page)
+    devtools.on(
+        "Network.requestWillBeSent",
+        lambda sent: _is_ours(sent["initiator"]) and front_end.asked.add(sent["request"]["url"]),
+    )
+    devtools.send("Network.enable")
     page.goto(server.url)
     page.wait_for_function("() => window.app?.vueAppReady && app.graph?.nodes", timeout=60_000)
     yield front_end
     page.close()
+
+
+def _is_ours(initiator: dict[str, Any]) -> bool:
+    """Whether a request came from a script of the pack, as Chromium tells it."""
+    stack = initiator.get("stack")
+    while stack:
+        if any(OUR_FILES in frame["url"] for frame in stack["callFrames"]):
+            return True
+        stack = stack.get("parent")
+    return False
 
 
 def _is_queueing(response: Any) -> bool:

@@ -89,7 +89,8 @@ def show(front: Any, kind: str, told: dict[str, Any]) -> Any:
 
 
 def node_picture(front: Any, kind: str) -> Image.Image:
-    """The node as the page shows it."""
+    """The node as the page shows it, without the tools over a selected one."""
+    front.page.evaluate("() => app.canvas.deselectAllNodes()")
     bring_into_sight(front, kind)
     front.page.wait_for_timeout(500)
     x, y, width, height = front.page.evaluate(

@@ -59,7 +59,12 @@ def test_everything_has_a_key_and_nothing_reaches_the_graph_behind(front, comfy,
     keys.press("?")
     assert "Straight line between the ends" in dialog.locator(".dp-help").text_content()
     keys.press("Escape")
+    hint = dialog.locator(".dp-hint")
+    assert not hint.is_visible()
+    keys.press("i")
+    assert hint.is_visible() and hint.text_content().startswith("Mark a range first")
     keys.press("Control+a")
+    assert not hint.is_visible()
     keys.press("Delete")  # the graph's own Delete removes nodes
     assert json.loads(edits_text(front))["edits"] == [{"do": "hide", "frames": 0, "points": "all"}]
     assert dialog.locator(".dp-missing input").count() == 18
@@ -108,6 +113,20 @@ def test_damaged_edits_are_said_and_kept(front, workflow):
     assert edits_text(front).startswith('{"version":1')
     open_editor(front).get_by_role("button", name="Clear the edits").click()
     assert edits_text(front) == ""
+
+
+def test_a_server_that_does_not_answer_is_said_and_the_button_works_again(front, comfy, workflow):
+    front.load(workflow)
+    comfy.wait(front.run())
+    front.page.route("**/view?*poses.json*", lambda route: route.abort())
+    dialog = open_editor(front)
+    assert "ComfyUI does not answer" in dialog.text_content()
+    dialog.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="detached")
+    assert any("poses.json" in line for line in front.ours())  # of the request that we refused
+    front.console.clear()
+    front.page.unroute("**/view?*poses.json*")
+    assert open_editor(front).locator(".dp-stage").is_visible()
 
 
 def test_removing_the_node_closes_its_editor(front, comfy, workflow):

@@ -57,6 +57,13 @@ def open_saved(front: Any, name: str) -> None:
     """Closes what is open and opens a workflow from the list at the side."""
     ours = "() => app.graph.nodes.some(n => n.type.startsWith('DisPose'))"
     front.page.wait_for_function(ours)  # what was open before comes back by itself
+    front.page.wait_for_function(
+        """name => {
+            const open = app.extensionManager.workflow.activeWorkflow;
+            return open?.filename === name && !open.isModified;
+        }""",
+        arg=name,
+    )
     command(front, "Workspace.CloseWorkflow")
     front.page.wait_for_function(f"() => !({ours})()")
     front.page.keyboard.press("w")

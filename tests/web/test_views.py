@@ -60,6 +60,7 @@ def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(
     entry = comfy.wait(front.run(), timeout=300)
     assert entry["status"]["status_str"] == "success"
     assert "base64" not in json.dumps(entry["outputs"])
+    assert len(json.dumps(entry["outputs"])) < 10_000
 
     assert view_of(front, "DisPoseMotionField").get_attribute("data-mode") == "flow"
     view = view_of(front, "DisPoseMotionPreview")

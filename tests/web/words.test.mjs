@@ -15,9 +15,10 @@ function shown() {
     readdirSync(folder).filter((name) => name.endsWith(".js")).map((name) => readFileSync(new URL(name, folder), "utf8")),
   ).join("\n");
   const texts = [...source.matchAll(/\bsay\(\s*"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text);
-  // Texts that are named first: one string, perhaps in pieces, or rows of them.
-  for (const [, pieces] of source.matchAll(/const (?:GONE|RUN_FIRST) =\s*([^;]+);/g)) {
-    texts.push([...pieces.matchAll(STRING)].map(([, piece]) => piece).join(""));
+  // Texts that are named first: sentences, perhaps in pieces, or rows of them.
+  for (const [, pieces] of source.matchAll(/const [A-Z_]+ =\s*((?:"(?:[^"\\]|\\.)*"[\s+]*)+);/g)) {
+    const text = [...pieces.matchAll(STRING)].map(([, piece]) => piece).join("");
+    if (text.includes(" ")) texts.push(text);
   }
   const [, rows] = source.match(/const MODES = \[([^;]+)\];/);
   for (const [, row] of rows.matchAll(/\[([^\]]+)\]/g)) {

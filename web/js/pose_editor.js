@@ -1,8 +1,8 @@
 /** Entry: puts the button that opens the pose editor on its node. */
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { element } from "./editor/dom.js";
 import { openEditor } from "./editor/open.js";
+import { make } from "./make.js";
 import { say } from "./words.js";
 
 const NODE = "DisPosePoseEditor";
@@ -17,10 +17,10 @@ app.registerExtension({
 
 function equip(node) {
   const ended = new AbortController();
-  let open = null; // the window, or the promise of one
-  const opener = element("button", { type: "button" }, say("Open pose editor"));
-  const status = element("div");
-  const place = element("div", {}, opener, status);
+  let open = null; // the promise of an open window
+  const opener = make("button", { type: "button" }, say("Open pose editor"));
+  const status = make("div");
+  const place = make("div", {}, opener, status);
   place.style.cssText = "display:flex;flex-direction:column;gap:4px;min-height:52px;font:12px Inter,Arial,sans-serif";
   opener.style.cssText =
     "flex:none;padding:5px 8px;border-radius:6px;cursor:pointer;font:inherit;" +
@@ -29,10 +29,16 @@ function equip(node) {
   opener.addEventListener(
     "click",
     () => {
-      open ??= openEditor(host(node, () => (open = null))).then((window) => {
-        if (ended.signal.aborted) window.close();
-        return window;
-      });
+      open ??= openEditor(host(node, () => (open = null))).then(
+        (window) => {
+          if (ended.signal.aborted) window.close();
+          return window;
+        },
+        (error) => {
+          open = null; // the button works again
+          throw error;
+        },
+      );
     },
     { signal: ended.signal },
   );

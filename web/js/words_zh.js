@@ -5,6 +5,8 @@ export const CHINESE = {
   // The button on the node, and messages instead of the editor
   "Open pose editor": "打开姿态编辑器",
   "Pose Editor": "姿态编辑器",
+  "ComfyUI does not answer. Check that it is running, then open the editor again.":
+    "ComfyUI 没有响应。请确认它正在运行，然后重新打开编辑器。",
   "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses and pictures of the last run. ComfyUI forgets them when it is started again.":
     "还没有可编辑的姿态。请先运行一次工作流，再打开编辑器：它显示上一次运行的姿态和画面。ComfyUI 重启后会清除它们。",
   "The edits of this node come from another node. Disconnect them to edit here.":
@@ -26,13 +28,19 @@ export const CHINESE = {
   "red: missing · orange: doubtful · blue: edited": "红：缺失 · 橙：可疑 · 蓝：已修改",
   "{legend} · changes go to frames {first}–{last}": "{legend} · 修改作用于第 {first}–{last} 帧",
   "person {person} of {people}": "第 {person} 人，共 {people} 人",
-  "missing here: click the picture to put it": "此帧缺失：点击画面放置",
+  "missing here: click the picture or press Alt + arrow to put it":
+    "此帧缺失：点击画面或按 Alt + 方向键放置",
   "score {score}": "置信度 {score}",
   "score {score}, doubtful": "置信度 {score}，可疑",
   "{count} points": "{count} 个点",
   "whole figure": "整个人物",
   "Missing in this frame: select it": "此帧缺失：点击选中",
   "{help} ({key})": "{help}（{key}）",
+  "Mark a range first: go to one end, press Mark range (B), go to the other end. Between them there must be a frame.":
+    "请先标记范围：到一端按“标记范围”（B），再到另一端。两端之间至少要有一帧。",
+  "This is the first frame: there is none before it to copy from.": "这是第一帧：前面没有可复制的帧。",
+  "None of these points is in this frame.": "此帧中没有这些点。",
+  "No further frame in which a point is missing or doubtful.": "没有更多缺失或可疑的帧。",
 
   // Headings and buttons
   "Frames": "帧",
@@ -125,7 +133,7 @@ export const CHINESE = {
   "Joint": "关节",
   "Reference: click a joint": "参考图：点击关节",
   "Target: where the joint matches": "目标图：关节匹配的位置",
-  "similarity {best}, elsewhere from {lowest}": "相似度 {best}，其他位置最低 {lowest}",
+  "similarity {best}, lowest elsewhere {lowest}": "相似度 {best}，其他位置最低 {lowest}",
 };
 
 /**

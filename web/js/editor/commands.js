@@ -70,12 +70,16 @@ export const COMMANDS = [
 
 const BY_KEY = new Map(COMMANDS.flatMap((command) => command.keys.map((key) => [key, command])));
 
-/** "Ctrl+Shift+Z", "ArrowLeft", "?" for a key press; Cmd counts as Ctrl. */
-export function comboOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-  const letter = key.length === 1;
-  const isLetter = /^[a-z]$/i.test(key);
-  const named = isLetter ? (shiftKey ? key.toUpperCase() : key.toLowerCase()) : key;
-  const shift = shiftKey && (!letter || isLetter); // "?" says itself that Shift is held
+/**
+ * "Ctrl+Shift+Z", "ArrowLeft", "?" for a key press; Cmd counts as Ctrl. On a keyboard of another
+ * script a letter is the one that stands on the key in Latin.
+ */
+export function comboOf({ key, code, ctrlKey, metaKey, altKey, shiftKey }) {
+  const [, latin] = (/^[^\x00-\x7f]$/.test(key) && /^Key([A-Z])$/.exec(code)) || [];
+  const pressed = latin ?? key;
+  const isLetter = /^[a-z]$/i.test(pressed);
+  const named = isLetter ? (shiftKey ? pressed.toUpperCase() : pressed.toLowerCase()) : pressed;
+  const shift = shiftKey && (pressed.length > 1 || isLetter); // "?" says itself that Shift is held
   return `${ctrlKey || metaKey ? "Ctrl+" : ""}${altKey ? "Alt+" : ""}${shift ? "Shift+" : ""}${named}`;
 }
 

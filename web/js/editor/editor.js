@@ -1,9 +1,10 @@
 /** The window of the pose editor: its parts, and what keys, buttons and pointer do with them. */
+import { make } from "../make.js";
 import { previewRate } from "../preferences.js";
 import { say } from "../words.js";
 import { at } from "./apply.js";
+import { button } from "./button.js";
 import { COMMANDS, commandFor, keyName } from "./commands.js";
-import { button, element } from "./dom.js";
 import { listenOnStage, listenOnTimeline } from "./pointer.js";
 import { Session } from "./session.js";
 import { BODY, DOUBTFUL, GROUPS, NAMES } from "./skeleton.js";
@@ -136,46 +137,47 @@ export class Editor {
 
   #build(title) {
     const { signal } = this.ended;
-    const make = (label, help, run) => button(label, help, () => run(this), signal);
-    this.notice = element("span", { class: "dp-notice" });
-    const done = make(say("Done"), say("Keep the changes and close (Escape)"), () => this.close());
+    const buttonFor = (label, help, run) => button(label, help, () => run(this), signal);
+    this.notice = make("span", { class: "dp-notice" });
+    const done = buttonFor(say("Done"), say("Keep the changes and close (Escape)"), () => this.close());
     done.className = "dp-main";
-    const header = element(
-      "header", {}, element("h2", {}, title), this.notice,
-      make(
+    const header = make(
+      "header", {}, make("h2", {}, title), this.notice,
+      buttonFor(
         say("Discard"), say("Take back everything since the editor was opened, and close"),
         () => this.discard(),
       ),
       done,
     );
-    this.stage = new Stage(element("canvas"));
-    this.help = element("div", { class: "dp-help", hidden: "" });
+    this.stage = new Stage(make("canvas"));
+    this.help = make("div", { class: "dp-help", hidden: "" });
     for (const command of COMMANDS.filter(({ help }) => help)) {
-      this.help.append(element("p", {}, element("kbd", {}, keyName(command)), say(command.help)));
+      this.help.append(make("p", {}, make("kbd", {}, keyName(command)), say(command.help)));
     }
-    this.status = element("div", { class: "dp-status" });
-    this.missing = element("div", { class: "dp-missing" });
-    const aside = element("aside", {}, this.status, this.missing);
+    this.hint = make("div", { class: "dp-hint", role: "status" });
+    this.status = make("div", { class: "dp-status" });
+    this.missing = make("div", { class: "dp-missing" });
+    const aside = make("aside", {}, this.status, this.missing);
     for (const group of ["Frames", "Points", "Change", "View"]) {
       const buttons = COMMANDS.filter((command) => command.group === group).map((command) =>
-        make(
+        buttonFor(
           say(command.label), say("{help} ({key})", { help: say(command.help), key: keyName(command) }),
           command.run,
         ),
       );
-      aside.append(element("h3", {}, say(group)), element("div", { class: "dp-buttons" }, ...buttons));
+      aside.append(make("h3", {}, say(group)), make("div", { class: "dp-buttons" }, ...buttons));
     }
-    this.label = element("span", { class: "dp-frame" });
-    this.scrubber = element("input", { type: "range", min: "0", step: "1", "aria-label": say("Frame") });
-    this.timeline = new Timeline(element("canvas"));
-    this.legend = element("span", { class: "dp-legend" });
-    const footer = element(
-      "footer", {}, this.label, this.scrubber, element("span"), this.timeline.canvas,
-      element("span"), this.legend,
+    this.label = make("span", { class: "dp-frame" });
+    this.scrubber = make("input", { type: "range", min: "0", step: "1", "aria-label": say("Frame") });
+    this.timeline = new Timeline(make("canvas"));
+    this.legend = make("span", { class: "dp-legend" });
+    const footer = make(
+      "footer", {}, this.label, this.scrubber, make("span"), this.timeline.canvas,
+      make("span"), this.legend,
     );
-    this.dialog = element(
-      "dialog", { class: "dispose-editor", "aria-label": title }, element("style", {}, STYLE),
-      header, element("div", { class: "dp-stage" }, this.stage.canvas, this.help), aside, footer,
+    this.dialog = make(
+      "dialog", { class: "dispose-editor", "aria-label": title }, make("style", {}, STYLE),
+      header, make("div", { class: "dp-stage" }, this.stage.canvas, this.hint, this.help), aside, footer,
     );
   }
 
@@ -228,6 +230,7 @@ export class Editor {
       session.mark === null
         ? legend
         : say("{legend} · changes go to frames {first}–{last}", { legend, first, last });
+    this.hint.textContent = say(session.hint);
     this.#tellEdits();
     this.#tellSelection();
     this.paintSoon();
@@ -283,7 +286,7 @@ export class Editor {
 }
 
 function stateOf({ score }) {
-  if (!(score > 0)) return say("missing here: click the picture to put it");
+  if (!(score > 0)) return say("missing here: click the picture or press Alt + arrow to put it");
   const shown = { score: score.toFixed(2) };
   return score < DOUBTFUL ? say("score {score}, doubtful", shown) : say("score {score}", shown);
 }

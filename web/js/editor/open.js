@@ -1,6 +1,7 @@
 /** From the node to the editor: reads its edits and the files of its last run, or says what lacks. */
+import { make } from "../make.js";
 import { say } from "../words.js";
-import { button, element } from "./dom.js";
+import { button } from "./button.js";
 import { Editor } from "./editor.js";
 import { EditsError, parseEdits, writeEdits } from "./edits_text.js";
 import { loadPoses, Pictures } from "./run_files.js";
@@ -9,6 +10,7 @@ import { STYLE } from "./style.js";
 const RUN_FIRST =
   "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses and " +
   "pictures of the last run. ComfyUI forgets them when it is started again.";
+const NO_ANSWER = "ComfyUI does not answer. Check that it is running, then open the editor again.";
 
 /**
  * @typedef {object} Host what the editor needs of the node and of ComfyUI
@@ -35,7 +37,12 @@ export async function openEditor(host) {
     // The text stays as it is, for its owner to repair, unless it is given up here.
     return tell(host, error.message, say("Clear the edits"), () => host.write(""));
   }
-  const found = host.run ? await loadPoses(host.apiURL, host.run) : null;
+  let found = null;
+  try {
+    if (host.run) found = await loadPoses(host.apiURL, host.run);
+  } catch {
+    return tell(host, say(NO_ANSWER));
+  }
   if (!found) return tell(host, say(RUN_FIRST));
   return new Editor({
     title: host.title,
@@ -56,13 +63,13 @@ function tell({ title, onClose }, text, action, run) {
     dialog.remove();
     onClose();
   };
-  const buttons = element("div", {}, button(say("Close"), "Escape", close, ended.signal));
+  const buttons = make("div", {}, button(say("Close"), "Escape", close, ended.signal));
   if (action) {
     buttons.append(button(action, say("The text is lost"), () => { run(); close(); }, ended.signal));
   }
-  const dialog = element(
+  const dialog = make(
     "dialog", { class: "dispose-editor dp-message", "aria-label": title },
-    element("style", {}, STYLE), element("h2", {}, title), element("p", {}, text), buttons,
+    make("style", {}, STYLE), make("h2", {}, title), make("p", {}, text), buttons,
   );
   for (const type of ["keydown", "keyup", "copy", "paste"]) {
     dialog.addEventListener(type, (event) => event.stopPropagation(), { signal: ended.signal });

@@ -15,7 +15,7 @@ function addressOf(apiURL, run, filename) {
 
 /**
  * @returns {Promise<{poses: import("./apply.js").Poses, pictures: number} | null>} null when the
- *   files are gone
+ *   files are gone; rejected when there is no answer
  */
 export async function loadPoses(apiURL, run) {
   const reply = await fetch(addressOf(apiURL, run, "poses.json"));

@@ -10,6 +10,14 @@ import { framesOf, namePoints } from "./edits_text.js";
 import { History } from "./history.js";
 import { DOUBTFUL, GROUPS, groupOf, N_POINTS } from "./skeleton.js";
 
+/** Why a command did nothing, with the way out. */
+export const NO_RANGE =
+  "Mark a range first: go to one end, press Mark range (B), go to the other end. Between them there " +
+  "must be a frame.";
+export const NO_FRAME_BEFORE = "This is the first frame: there is none before it to copy from.";
+export const NOBODY = "None of these points is in this frame.";
+export const NO_DOUBT = "No further frame in which a point is missing or doubtful.";
+
 /** Five decimals are a fiftieth of a pixel of a picture of 2000; further out nothing is drawn. */
 const rounded = (value) => Math.round(Math.max(-10, Math.min(10, value)) * 1e5) / 1e5;
 
@@ -29,6 +37,7 @@ export class Session {
     this.selection = new Set();
     /** @type {number | null} the other end of a range of frames */
     this.mark = null;
+    this.hint = ""; // why the last command did nothing
     this.reapply();
   }
 
@@ -60,18 +69,18 @@ export class Session {
 
   goTo(frame) {
     this.frame = Math.max(0, Math.min(this.given.frames - 1, Math.round(frame)));
-    this.onChange();
+    this.#changed();
   }
 
   choosePerson(person) {
     this.person = Math.max(0, Math.min(this.given.people.length - 1, person));
-    this.onChange();
+    this.#changed();
   }
 
   select(points, { add = false } = {}) {
     if (!add) this.selection.clear();
     for (const point of points) this.selection.add(point);
-    this.onChange();
+    this.#changed();
   }
 
   /** The selected point's whole group: a hand, the face, the body. */
@@ -88,7 +97,7 @@ export class Session {
 
   setMark(frame = this.frame) {
     this.mark = this.mark === frame ? null : frame;
-    this.onChange();
+    this.#changed();
   }
 
   /** Puts one point at a place. */
@@ -96,20 +105,40 @@ export class Session {
     this.add({ do: "move", frames: this.frame, points: namePoints([point]), to: [rounded(x), rounded(y)] });
   }
 
-  /** Shifts the selection, or the whole figure, in the range of frames. */
+  /**
+   * Shifts the selection, or the whole figure, in the range of frames. A missing point that is
+   * selected alone is put beside where it was last seen.
+   */
   shift(dx, dy) {
     if (this.selection.size === 1 && this.mark === null) {
-      const { x, y, score } = this.pointAt(this.points[0]);
-      if (score > 0) this.move(this.points[0], x + dx, y + dy);
+      const [x, y] = this.placeOf(this.points[0]);
+      this.move(this.points[0], x + dx, y + dy);
       return;
     }
     this.add({ do: "transform", ...this.meant(), shift: [rounded(dx), rounded(dy)] });
   }
 
+  /**
+   * Where a point is; if it is missing, where it is in the nearest frame that has it, or the middle
+   * of the figure.
+   * @returns {[number, number]}
+   */
+  placeOf(point) {
+    for (let away = 0; away < this.given.frames; away++) {
+      for (const frame of [this.frame - away, this.frame + away]) {
+        if (frame < 0 || frame >= this.given.frames) continue;
+        const { x, y, score } = this.pointAt(point, frame);
+        if (score > 0) return [x, y];
+      }
+    }
+    return this.middle(GROUPS.all) ?? [0.5, 0.5];
+  }
+
   /** Scales the selection, or the whole figure, about its middle in the current frame. */
   scale(factor) {
     const about = this.middle();
-    if (about) this.add({ do: "transform", ...this.meant(), about, scale: rounded(factor) });
+    if (!about) return this.tell(NOBODY);
+    this.add({ do: "transform", ...this.meant(), about, scale: rounded(factor) });
   }
 
   /** @returns {[number, number] | null} middle of the box around the meant points */
@@ -130,23 +159,25 @@ export class Session {
 
   /** Takes the meant points from the frame before; a point that was never found is made so. */
   copyPrevious() {
-    if (this.range[0] === 0) return;
+    if (this.range[0] === 0) return this.tell(NO_FRAME_BEFORE);
     this.add({ do: "copy", ...this.meant(), from: this.range[0] - 1 });
   }
 
   /** Puts the meant points on a straight line between the ends of the range. */
   interpolate() {
     const [first, last] = this.range;
-    if (last - first >= 2) this.add({ do: "interpolate", ...this.meant() });
+    if (last - first < 2) return this.tell(NO_RANGE);
+    this.add({ do: "interpolate", ...this.meant() });
   }
 
   mirror() {
     const about = this.middle(GROUPS.all);
-    if (about) this.add({ do: "mirror", frames: this.frames(), ...this.who(), about: about[0] });
+    if (!about) return this.tell(NOBODY);
+    this.add({ do: "mirror", frames: this.frames(), about: about[0] });
   }
 
   swap() {
-    this.add({ do: "swap", frames: this.frames(), ...this.who() });
+    this.add({ do: "swap", frames: this.frames() });
   }
 
   undo() {
@@ -157,12 +188,26 @@ export class Session {
     if (this.history.redo()) this.reapply();
   }
 
-  /** @param {Edit} edit */
+  /**
+   * Makes an edit of the current person; one that would do nothing is not kept, and said.
+   * @param {Edit} edit
+   */
   add(edit) {
-    const whole = { ...edit, ...this.who() };
+    const whole = { ...edit, ...(this.person ? { person: this.person } : {}) };
+    const problem = applyOne(this.poses, this.given, whole);
+    if (problem) return this.tell(problem);
     this.history.push(whole);
-    if (applyOne(this.poses, this.given, whole)) this.reapply();
-    else this.onChange();
+    this.#changed();
+  }
+
+  /** @param {string} hint shown until the next change */
+  tell(hint) {
+    this.hint = hint;
+    this.onChange();
+  }
+
+  #changed() {
+    this.tell("");
   }
 
   /** Works all edits out again. */
@@ -170,7 +215,7 @@ export class Session {
     const { poses, problems } = applyEdits(this.given, this.edits);
     this.poses = poses;
     this.problems = problems;
-    this.onChange();
+    this.#changed();
   }
 
   /** The clip that edits are made for, as it is written beside them. */
@@ -223,6 +268,7 @@ export class Session {
     for (let frame = this.frame + step; frame >= 0 && frame < doubts.length; frame += step) {
       if (doubts[frame]) return this.goTo(frame);
     }
+    this.tell(NO_DOUBT);
   }
 
   meant() {
@@ -232,9 +278,5 @@ export class Session {
   frames() {
     const [first, last] = this.range;
     return first === last ? first : [first, last];
-  }
-
-  who() {
-    return this.person ? { person: this.person } : {};
   }
 }

@@ -52,7 +52,12 @@ export const STYLE = `
   columns: 2 320px; column-gap: 28px; background: var(--comfy-menu-bg, #353535);
   border: 1px solid var(--border-color, #4e4e4e);
 }
-.dispose-editor [hidden] { display: none; }
+.dispose-editor .dp-hint {
+  position: absolute; bottom: 16px; left: 50%; transform: translateX(-50%); max-width: 80%;
+  padding: 8px 14px; border-radius: 8px; color: var(--input-text, #ddd); pointer-events: none;
+  background: var(--comfy-menu-bg, #353535); border: 1px solid var(--dp-doubtful);
+}
+.dispose-editor .dp-hint:empty, .dispose-editor [hidden] { display: none; }
 .dispose-editor .dp-help p { margin: 0; padding: 3px 0; display: flex; gap: 10px; break-inside: avoid; }
 .dispose-editor kbd {
   flex: none; min-width: 104px; font: inherit; color: var(--input-text, #ddd);

@@ -1,6 +1,7 @@
-/** Small pieces of a view: elements, its frame with the styles, pictures of the temp folder. */
+/** Small pieces of a view: its frame with the styles, pictures of the temp folder. */
 
 import { api } from "../../../../scripts/api.js";
+import { make } from "../make.js";
 
 // Colours are the front end's own, so a view follows light and dark themes.
 const STYLE = `
@@ -31,20 +32,6 @@ const KEPT = ["pointerdown", "mousedown", "click", "dblclick"];
 const KEPT_KEYS = new Set([
   " ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown",
 ]);
-
-/**
- * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag
- * @param {Record<string, string>} [attributes]
- * @param {...(Node | string)} children text stays text
- * @returns {HTMLElementTagNameMap[T]}
- */
-export function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
 
 /**
  * The outer element of a view, its inside closed off from the page's styles.

@@ -8,9 +8,10 @@
  * @property {Record<string, import("./strips.js").Strips>} modes
  */
 
+import { make } from "../make.js";
 import { previewRate } from "../preferences.js";
 import { say } from "../words.js";
-import { GONE, frame, loadPicture, make, temporaryFile } from "./dom.js";
+import { GONE, frame, loadPicture, temporaryFile } from "./dom.js";
 import { Player, SPEEDS } from "./player.js";
 import { placeOf } from "./strips.js";
 

@@ -10,8 +10,9 @@
  *   lowest: number}[]} joints places as fractions
  */
 
+import { make } from "../make.js";
 import { say } from "../words.js";
-import { GONE, frame, loadPicture, make, temporaryFile } from "./dom.js";
+import { GONE, frame, loadPicture, temporaryFile } from "./dom.js";
 import { SHOWN, colourGrey, inPicture, nearest } from "./heat.js";
 
 const RING = 0.02; // radius, of the picture's shorter side
@@ -38,7 +39,7 @@ export function pointsView() {
     const joint = data.joints[index];
     choice.value = `${index}`;
     element.dataset.joint = joint.name;
-    said.textContent = say("similarity {best}, elsewhere from {lowest}", {
+    said.textContent = say("similarity {best}, lowest elsewhere {lowest}", {
       best: joint.similarity.toFixed(2), lowest: joint.lowest.toFixed(2),
     });
     const [reference, target, maps] = pictures;
