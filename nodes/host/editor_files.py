@@ -60,7 +60,14 @@ def keep_run(
             "for all."
         )
         images = None
-    people = people[: max(1, MOST_POSES // frames)]
+    shown = people[: max(1, MOST_POSES // frames)]
+    if len(shown) < len(people):
+        report.append(
+            f"the editor shows the first {len(shown)} of {len(people)} people: it holds at most "
+            f"{MOST_POSES} poses. Edits of the others are made all the same; to see them, choose a "
+            "person or a shorter clip before this node."
+        )
+    people = shown
     name = _name_of(people, images)
     root = Path(folder_paths.get_temp_directory()) / FOLDER
     if (root / name).is_dir():

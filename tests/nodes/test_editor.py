@@ -142,6 +142,20 @@ def test_pictures_that_do_not_go_with_the_poses_are_left_out_and_said(edit, wire
     assert [path.name for path in folder.iterdir()] == ["poses.json"]
 
 
+def test_of_a_crowd_the_first_are_shown_and_everybody_is_edited(edit, standing, monkeypatch):
+    from dispose_pack.nodes.host import editor_files
+
+    from dispose_core.pose.openpose import write_openpose
+
+    monkeypatch.setattr(editor_files, "MOST_POSES", 3)
+    crowd = write_openpose([standing(3), standing(3)])
+    second = MOVE.replace('"frames": 1', '"frames": 1, "person": 1')
+    poses, report, folder = edit(crowd, second)
+    assert poses[1]["people"][1]["pose_keypoints_2d"][12:15] == [25.0, 100.0, 1.0]
+    assert "the editor shows the first 1 of 2 people: it holds at most 3 poses." in report
+    assert len(json.loads((folder / "poses.json").read_text("utf-8"))["people"]) == 1
+
+
 def test_a_disk_that_takes_nothing_is_said(edit, wire, temp):
     (temp / "dispose_pose_editor").write_text("a file where the folder belongs")
     with pytest.raises(Exception, match="cannot be written"):
