@@ -63,6 +63,7 @@ def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(
     assert len(json.dumps(entry["outputs"])) < 10_000
 
     assert view_of(front, "DisPoseMotionField").get_attribute("data-mode") == "flow"
+    assert any("/view?type=temp" in address for address in front.asked)
     view = view_of(front, "DisPoseMotionPreview")
     assert view.get_attribute("data-mode") == "person"
     first = await_picture(view)

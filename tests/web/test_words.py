@@ -21,6 +21,7 @@ def test_a_chinese_user_finds_the_editor_in_chinese(front, comfy):
         page.evaluate("() => app.canvas.centerOnNode(app.graph.nodes.at(-1))")
         page.get_by_role("button", name="打开姿态编辑器").click()
         dialog = page.locator("dialog.dispose-editor")
+        dialog.wait_for()
         for name in ("完成", "标记范围", "插值", "撤销", "左右互换"):
             assert dialog.get_by_role("button", name=name, exact=True).is_visible()
         dialog.get_by_role("button", name="隐藏", exact=True).click()

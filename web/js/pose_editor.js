@@ -44,6 +44,7 @@ function equip(node) {
   );
   const widget = node.addDOMWidget("open_editor", "dispose_open_editor", place, {
     serialize: false,
+    hideOnZoom: false, // a template opens zoomed out, so that all of it is seen
     getMinHeight: () => 56,
     getMaxHeight: () => 64,
   });
