@@ -79,9 +79,11 @@ function host(node, onClose) {
     write(text) {
       edits.value = text;
       edits.callback?.(text);
-      node.graph?.setDirtyCanvas(true, true);
     },
     apiURL: (route) => api.apiURL(route),
-    onClose,
+    onClose() {
+      node.graph?.setDirtyCanvas(true, true); // once: the window covers the graph until now
+      onClose();
+    },
   };
 }
