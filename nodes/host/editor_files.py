@@ -67,13 +67,16 @@ def keep_run(
             f"{MOST_POSES} poses. Edits of the others are made all the same; to see them, choose a "
             "person or a shorter clip before this node."
         )
-    people = shown
     name = _name_of(people, images)
     root = Path(folder_paths.get_temp_directory()) / FOLDER
     if (root / name).is_dir():
         os.utime(root / name)
     else:
-        _write(root, name, people, images, on_frame)
+        told = _poses(shown) | {
+            "crowd": len(people),
+            "pictures": 0 if images is None else len(images),
+        }
+        _write(root, name, told, images, on_frame)
         _forget_old(root)
     return {"subfolder": f"{FOLDER}/{name}", "type": "temp"}, report
 
@@ -92,7 +95,7 @@ def _name_of(people: Sequence[PoseSequence], images: Tensor | None) -> str:
 def _write(
     root: Path,
     name: str,
-    people: Sequence[PoseSequence],
+    told: dict,
     images: Tensor | None,
     on_frame: Progress,
 ) -> None:
@@ -102,7 +105,6 @@ def _write(
         root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
         temporary.chmod(0o755)
-        told = _poses(people) | {"pictures": 0 if images is None else len(images)}
         text = json.dumps(told, separators=(",", ":"), allow_nan=False)
         (temporary / "poses.json").write_text(text, encoding="utf-8")
         for i, image in enumerate([] if images is None else images):

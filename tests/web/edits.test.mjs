@@ -12,7 +12,7 @@ const cases = JSON.parse(readFileSync(new URL("edits_cases.json", import.meta.ur
 function posesOf({ width, height, people }) {
   const frames = people[0].length;
   return {
-    width, height, frames,
+    width, height, frames, crowd: people.length,
     people: people.map((listed) => {
       const figure = new Float64Array(frames * 384);
       for (let i = 0; i < figure.length; i += 3) figure.set([NaN, NaN, 0], i);

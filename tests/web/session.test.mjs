@@ -17,7 +17,8 @@ function clip(frames = 10, people = 1) {
     for (let point = 0; point < 18; point++) figure.set([0.4 + point / 100, 0.5, 0.9], at(frame, point));
     figure.set([0.2 + frame / 100, 0.3, 0.9], at(frame, RWRIST));
   }
-  return { width: 100, height: 200, frames, people: Array.from({ length: people }, () => figure.slice()) };
+  const figures = Array.from({ length: people }, () => figure.slice());
+  return { width: 100, height: 200, frames, crowd: people, people: figures };
 }
 
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
@@ -102,6 +103,15 @@ test("the other person's edits say whose they are", () => {
   session.choosePerson(0);
   near(session.pointAt(RWRIST).x, 0.2);
   assert.deepEqual([...session.edited()], [0, 0, 0]);
+});
+
+test("of a crowd the edits of people who are not shown are kept and taken for good", () => {
+  const hidden = [2, 3].map((person) => ({ do: "hide", frames: 0, points: "all", person }));
+  const session = new Session({ ...clip(3, 2), crowd: 3 }, hidden);
+  assert.deepEqual(session.problems, [{ edit: 2, text: "there are 3 people, counted from 0", lost: true }]);
+  session.hide();
+  assert.deepEqual(session.edits.slice(0, 2), hidden);
+  assert.deepEqual(session.madeFor, { frames: 3, people: 3, width: 100, height: 200 });
 });
 
 test("the timeline marks missing and doubtful frames of what is selected", () => {

@@ -7,6 +7,7 @@
  * @property {number} frames
  * @property {Float64Array[]} people one a person: x, y as fractions and score of 128 points a
  *   frame; a missing point is NaN, NaN, 0
+ * @property {number} crowd people there are; the editor shows the first of them
  */
 import { framesOf, pointsOf } from "./edits_text.js";
 import { MIRROR, N_POINTS, SWAP } from "./skeleton.js";
@@ -67,12 +68,14 @@ export function applyOne(poses, given, edit) {
 }
 
 /** @returns {[string, boolean]} what has nothing to hold on to, and whether the rest applies */
-function problemOf(edit, { people, frames }) {
+function problemOf(edit, { people, crowd, frames }) {
   const [first, last] = framesOf(edit);
-  if ((edit.person ?? 0) >= people.length) {
-    const there = people.length === 1 ? "is 1 person" : `are ${people.length} people`;
+  const person = edit.person ?? 0;
+  if (person >= crowd) {
+    const there = crowd === 1 ? "is 1 person" : `are ${crowd} people`;
     return [`there ${there}, counted from 0`, false];
   }
+  if (person >= people.length) return ["", false]; // not shown here; the node makes it
   const end = `the clip ends at frame ${frames - 1}`;
   if (first >= frames || (edit.do === "interpolate" && last >= frames)) return [end, false];
   if (edit.do === "copy" && edit.from >= frames) {

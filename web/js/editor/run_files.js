@@ -29,8 +29,8 @@ export async function loadPoses(apiURL, run) {
     return figure;
   });
   if (people.some((figure) => figure.length !== told.frames * N_POINTS * 3)) return null;
-  const { width, height, frames, pictures } = told;
-  return { poses: { width, height, frames, people }, pictures };
+  const { width, height, frames, crowd, pictures } = told;
+  return { poses: { width, height, frames, people, crowd }, pictures };
 }
 
 /** Pictures by frame: loaded when wanted, the next ones ahead, the oldest forgotten. */

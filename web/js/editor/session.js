@@ -220,8 +220,8 @@ export class Session {
 
   /** The clip that edits are made for, as it is written beside them. */
   get madeFor() {
-    const { frames, people, width, height } = this.given;
-    return { frames, people: people.length, width, height };
+    const { frames, crowd, width, height } = this.given;
+    return { frames, people: crowd, width, height };
   }
 
   /**
