@@ -122,7 +122,7 @@ class FrontEnd:
     def ours(self) -> list[str]:
         """Complaints about the pack's own files and what they ask for; the stock page has many."""
         ours = (OUR_FILES, *self.asked)
-        lines = [*self.console, *self.failed, *(a for a in self.outside if a in self.asked)]
+        lines = [*self.console, *self.failed, *self.outside]
         return [line for line in lines if any(part in line for part in ours)]
 
     def load(self, workflow: dict[str, Any]) -> None:

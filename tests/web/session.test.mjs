@@ -4,7 +4,7 @@ import test from "node:test";
 
 import { at } from "../../web/js/editor/apply.js";
 import { COMMANDS, comboOf, commandFor, keyName } from "../../web/js/editor/commands.js";
-import { NOBODY, NO_DOUBT, NO_FRAME_BEFORE, NO_RANGE, Session } from "../../web/js/editor/session.js";
+import { NOBODY, NO_DOUBT, NO_FRAME_BEFORE, NO_RANGE, NOTHING_DONE, Session } from "../../web/js/editor/session.js";
 
 const RWRIST = 4;
 const NECK = 1;
@@ -148,7 +148,8 @@ test("a command that can do nothing says why, makes no edit, and is forgotten wi
   assert.equal(session.hint, NOBODY);
   session.goTo(1);
   session.copyPrevious();
-  assert.equal(session.hint, "missing in frame 0");
+  assert.equal(session.hint, NOTHING_DONE);
+  assert.deepEqual(session.hintValues, { problem: "missing in frame 0" });
   session.select([NECK]);
   session.nextDoubt(1);
   assert.equal(session.hint, NO_DOUBT);

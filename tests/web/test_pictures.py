@@ -122,7 +122,7 @@ def let_go(part: Any) -> None:
     part.evaluate("root => (root.shadowRoot ?? document).activeElement?.blur()")
 
 
-def check_and_keep(front: Any, part: Any, picture: Image.Image, theme: str, path: Path) -> None:
+def check_and_keep(part: Any, picture: Image.Image, theme: str, path: Path) -> None:
     """The theme shows, the buttons can be read; the picture of the help when it is asked for."""
     corner = np.asarray(picture.crop((0, 0, 8, 8)))
     assert (corner.mean() < 90) == (theme == "dark") and not 90 < corner.mean() < 160
@@ -137,9 +137,10 @@ def check_and_keep(front: Any, part: Any, picture: Image.Image, theme: str, path
 def test_the_motion_view(front, motion_run, theme, kind):
     view = show(front, kind, motion_run[kind])
     view.locator("input[type=range]").fill("39")
+    assert view.get_attribute("data-frame") == "40"
     let_go(view)
     picture = node_picture(front, kind)
-    check_and_keep(front, view, picture, theme, DOCS / kind / f"view_{theme}.webp")
+    check_and_keep(view, picture, theme, DOCS / kind / f"view_{theme}.webp")
 
 
 def patch_features(picture: Tensor) -> Tensor:
@@ -197,10 +198,11 @@ def test_the_point_view(front, server, moved_person, theme):
     }
     shown = show(front, "DisPoseKeypointFeatures", {"dispose_points": [told]})
     shown.locator("select").select_option(label="LWrist")
+    assert shown.get_attribute("data-joint") == "LWrist"
     let_go(shown)
     picture = node_picture(front, "DisPoseKeypointFeatures")
     path = DOCS / "DisPoseKeypointFeatures" / f"view_{theme}.webp"
-    check_and_keep(front, shown, picture, theme, path)
+    check_and_keep(shown, picture, theme, path)
 
 
 def test_the_editor(front, comfy, tmp_path, theme):
@@ -245,4 +247,4 @@ def test_the_editor(front, comfy, tmp_path, theme):
     assert dialog.locator(".dp-status").text_content().startswith("RWrist")
     picture = opened(dialog.screenshot())
     path = DOCS / "DisPosePoseEditor" / f"editor_{theme}.webp"
-    check_and_keep(front, dialog, picture, theme, path)
+    check_and_keep(dialog, picture, theme, path)

@@ -141,6 +141,7 @@ def test_the_motion_view_says_when_its_files_are_gone(front, comfy, server, smal
     )
     comfy.wait(front.run(), timeout=300)
     view.locator(".said").wait_for(state="hidden")
+    assert view.locator(".said").text_content() == "" and front.ours() == []
 
 
 def test_the_point_view_shows_where_a_clicked_joint_is_found(

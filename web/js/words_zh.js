@@ -40,6 +40,7 @@ export const CHINESE = {
     "请先标记范围：到一端按“标记范围”（B），再到另一端。两端之间至少要有一帧。",
   "This is the first frame: there is none before it to copy from.": "这是第一帧：前面没有可复制的帧。",
   "None of these points is in this frame.": "此帧中没有这些点。",
+  "Nothing was changed: {problem}.": "没有任何改动：{problem}。",
   "No further frame in which a point is missing or doubtful.": "没有更多缺失或可疑的帧。",
 
   // Headings and buttons

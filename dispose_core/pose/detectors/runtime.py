@@ -10,6 +10,7 @@ import hashlib
 import re
 import warnings
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -36,7 +37,7 @@ _CUDA_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider")
 _TRACED_BATCH = re.compile(r"_bs(\d{1,2})(?!\d)")
 
 
-class Network:
+class Network(ABC):
     """Pictures in, arrays out.
 
     Attributes:
@@ -88,8 +89,9 @@ class Network:
             )
         return [output[:rows] for output in outputs]
 
+    @abstractmethod
     def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
-        raise NotImplementedError
+        """All outputs for (batch, 3, H, W) float32."""
 
 
 def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Network:

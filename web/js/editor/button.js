@@ -1,3 +1,4 @@
+/** The buttons of the editor's windows. */
 import { make } from "../make.js";
 
 /**

@@ -230,7 +230,7 @@ export class Editor {
       session.mark === null
         ? legend
         : say("{legend} · changes go to frames {first}–{last}", { legend, first, last });
-    this.hint.textContent = say(session.hint);
+    this.hint.textContent = say(session.hint, session.hintValues);
     this.#tellEdits();
     this.#tellSelection();
     this.paintSoon();

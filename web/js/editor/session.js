@@ -16,6 +16,7 @@ export const NO_RANGE =
   "must be a frame.";
 export const NO_FRAME_BEFORE = "This is the first frame: there is none before it to copy from.";
 export const NOBODY = "None of these points is in this frame.";
+export const NOTHING_DONE = "Nothing was changed: {problem}.";
 export const NO_DOUBT = "No further frame in which a point is missing or doubtful.";
 
 /** Five decimals are a fiftieth of a pixel of a picture of 2000; further out nothing is drawn. */
@@ -37,7 +38,8 @@ export class Session {
     this.selection = new Set();
     /** @type {number | null} the other end of a range of frames */
     this.mark = null;
-    this.hint = ""; // why the last command did nothing
+    this.hint = ""; // why the last command did nothing, and the values in it
+    this.hintValues = {};
     this.reapply();
   }
 
@@ -195,14 +197,18 @@ export class Session {
   add(edit) {
     const whole = { ...edit, ...(this.person ? { person: this.person } : {}) };
     const problem = applyOne(this.poses, this.given, whole);
-    if (problem) return this.tell(problem);
+    if (problem) return this.tell(NOTHING_DONE, { problem });
     this.history.push(whole);
     this.#changed();
   }
 
-  /** @param {string} hint shown until the next change */
-  tell(hint) {
+  /**
+   * @param {string} hint shown until the next change, with {name} where a value goes
+   * @param {Record<string, string>} [values]
+   */
+  tell(hint, values = {}) {
     this.hint = hint;
+    this.hintValues = values;
     this.onChange();
   }
 
