@@ -53,6 +53,7 @@ class Networks:
 
     @cached_property
     def pipeline(self) -> DisPosePipeline:
+        """The networks of the sampler, loaded at the first call."""
         unet = load_unet(self.paths["unet"], head_channels=self._head_channels)
         dispose = load_dispose(
             self.paths["dispose"],

@@ -91,6 +91,7 @@ class Settings:
 
     @property
     def uses_cmp(self) -> bool:
+        """Whether CMP spreads the motion: when asked for, or when its file is named."""
         return self.densifier == "cmp" or (self.densifier is None and self.cmp is not None)
 
     @property

@@ -19,6 +19,7 @@ _FILES = {
 
 
 def add_animate(commands) -> None:
+    """Adds `animate`, whose options are the fields of `Settings`."""
     parser = add_command(
         commands,
         "animate",
@@ -85,6 +86,7 @@ def add_animate(commands) -> None:
 
 
 def add_features(commands) -> None:
+    """Adds `features`."""
     parser = add_command(
         commands,
         "features",

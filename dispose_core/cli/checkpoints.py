@@ -8,6 +8,7 @@ from .options import add_command, add_output
 
 
 def add_inspect(commands) -> None:
+    """Adds `inspect`."""
     parser = add_command(
         commands,
         "inspect",
@@ -19,6 +20,7 @@ def add_inspect(commands) -> None:
 
 
 def add_convert(commands) -> None:
+    """Adds `convert`."""
     parser = add_command(
         commands,
         "convert",
@@ -34,6 +36,7 @@ def add_convert(commands) -> None:
 
 
 def add_models(commands) -> None:
+    """Adds `models`."""
     from ..weights.models import MODELS
 
     parser = add_command(

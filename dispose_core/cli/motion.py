@@ -17,6 +17,7 @@ from .options import (
 
 
 def add_pose(commands) -> None:
+    """Adds `pose`."""
     parser = add_command(
         commands,
         "pose",
@@ -34,6 +35,7 @@ def add_pose(commands) -> None:
 
 
 def add_motion(commands) -> None:
+    """Adds `motion`."""
     parser = add_command(
         commands,
         "motion",
@@ -64,6 +66,7 @@ def add_motion(commands) -> None:
 
 
 def add_preview(commands) -> None:
+    """Adds `preview`."""
     parser = add_command(
         commands,
         "preview",
@@ -80,6 +83,7 @@ def add_preview(commands) -> None:
 
 
 def add_demo(commands) -> None:
+    """Adds `demo`."""
     parser = add_command(
         commands,
         "demo",

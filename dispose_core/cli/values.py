@@ -20,12 +20,14 @@ def size(text: str) -> tuple[int, int]:
 
 
 def count(text: str) -> int:
+    """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def not_negative(text: str) -> float:
+    """A finite number of at least 0."""
     value = number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
@@ -33,6 +35,7 @@ def not_negative(text: str) -> float:
 
 
 def positive(text: str) -> float:
+    """A finite number above 0."""
     value = number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
@@ -40,6 +43,7 @@ def positive(text: str) -> float:
 
 
 def number(text: str) -> float:
+    """Any number; "inf" and "nan" too."""
     try:
         return float(text)
     except ValueError:
@@ -47,6 +51,7 @@ def number(text: str) -> float:
 
 
 def person(text: str) -> PersonChoice:
+    """Which of several people, as `PersonChoice.parse` reads it."""
     try:
         return PersonChoice.parse(text)
     except PoseError as e:

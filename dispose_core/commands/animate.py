@@ -17,6 +17,7 @@ from .models import comfyui_models
 
 
 def run(options: Namespace) -> dict:
+    """Writes the video, or those of `--jobs`. Returns the summary for `--json`."""
     started = time.monotonic()
     settings = settings_of(options)
     if options.jobs is not None:
@@ -44,6 +45,7 @@ def run(options: Namespace) -> dict:
 
 
 def make_networks(plan: ClipPlan, paths: Mapping[str, Path]) -> Networks:
+    """The networks of a clip's settings, none of them loaded yet."""
     settings = plan.settings
     return Networks(paths, settings.device, settings.torch_dtype, settings.offload)
 

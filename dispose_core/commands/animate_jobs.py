@@ -22,6 +22,16 @@ def run_jobs_file(
     started: float,
     make_networks: Callable[[ClipPlan, dict], Networks],
 ) -> dict:
+    """Runs every clip of `--jobs`; a failed one does not end the others.
+
+    Args:
+        base: settings that a line of the file may override.
+        started: `time.monotonic()` of the command, for the summary.
+        make_networks: from a plan and the paths of the model files.
+
+    Returns:
+        The summary for `--json`, a state for each job.
+    """
     jobs = read_jobs(options.jobs, base)
     files = find_files_of(jobs, base)
 

@@ -12,6 +12,7 @@ from .console import summary
 
 
 def run(options: Namespace) -> dict:
+    """Writes the safetensors file. Returns the summary for `--json`."""
     started = time.monotonic()
     with tqdm(desc="converting", unit="tensor", dynamic_ncols=True) as bar:
 

@@ -26,6 +26,7 @@ SHEET_MOMENTS = 6
 
 
 def run(options: Namespace) -> dict:
+    """Writes the five files of the demo. Returns the summary for `--json`."""
     started = time.monotonic()
     options.reference = options.reference or ASSETS / "reference.png"
     options.driving = options.driving or ASSETS / "driving.mp4"

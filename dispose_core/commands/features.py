@@ -20,6 +20,7 @@ NAMES = ["sd15"]
 
 
 def run(options: Namespace) -> dict:
+    """Writes the features file. Returns the summary for `--json`."""
     started = time.monotonic()
     options.config = None
     settings = settings_of(options)

@@ -11,6 +11,7 @@ _SHOWN = 8
 
 
 def run(options: Namespace) -> dict:
+    """Changes nothing. Returns the summary for `--json`: all that was found."""
     found = inspect_file(options.file)
     facts = {**asdict(found), "kind": found.kind.name, "what": found.kind.value}
     return {"command": options.command, **facts, "report": sentences(found)}

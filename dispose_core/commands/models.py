@@ -14,6 +14,7 @@ from ..weights.models import MODELS, ModelFile, present
 
 
 def run(options: Namespace) -> dict:
+    """Downloads what `--download` names. Returns the summary for `--json`: every file there is."""
     folder = options.models or comfyui_models()
     fetched = [fetch(model, folder) for model in MODELS if model.name in options.download]
     rows = [
@@ -44,6 +45,11 @@ def comfyui_models() -> Path | None:
 
 
 def fetch(model: ModelFile, folder: Path | None) -> Path:
+    """Downloads a file into its folder below the models folder.
+
+    Raises:
+        MediaError: there is no models folder, or see `download`.
+    """
     if folder is None:
         raise MediaError(
             f"{model.name}: no ComfyUI around this pack to put it into. Name its models folder "
@@ -79,5 +85,6 @@ def table(folder: Path | None) -> list[str]:
 
 
 def gigabytes(model: ModelFile) -> str:
+    """The size for people, in GB or MB of powers of ten."""
     unit, name = (1e9, "GB") if model.size >= 1e9 else (1e6, "MB")
     return f"{model.size / unit:.2f} {name}"

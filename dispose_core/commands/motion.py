@@ -10,6 +10,7 @@ from .console import Bar, summary
 
 
 def run(options: Namespace) -> dict:
+    """Writes the motion field. Returns the summary for `--json`."""
     started = time.monotonic()
     reference = load_reference(options)
     field, _, report, fps = make_field(options, reference)

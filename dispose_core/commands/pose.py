@@ -13,6 +13,7 @@ from .console import summary
 
 
 def run(options: Namespace) -> dict:
+    """Writes the OpenPose JSON. Returns the summary for `--json`."""
     started = time.monotonic()
     info = probe(options.input)
     if info.frames == 1:

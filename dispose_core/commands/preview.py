@@ -13,6 +13,7 @@ from .console import summary
 
 
 def run(options: Namespace) -> dict:
+    """Writes the preview. Returns the summary for `--json`."""
     started = time.monotonic()
     field = MotionField.load(options.field)
     source = read_picture(options.reference)
