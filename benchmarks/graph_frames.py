@@ -10,8 +10,8 @@ need), in ComfyUI's environment with Playwright.
   disabled: its files are neither listed nor served. Pages are opened in turn, one at a time.
 - *views filled*: the same with the result of a run shown in all of its motion views.
 - *drag*: a wrist in the pose editor over 300 frames with hands, face, a picture and 600 edits; the
-  time from a move of the pointer to the end of the frame that shows it, and from letting go to the
-  end of the frame after the edit was made.
+  time from a move of the pointer to the end of the frame that shows it; from letting go to the end of
+  the frame after the edit was made; and from undo, which works all edits out again.
 
 Prints a Markdown table; all times in milliseconds.
 """
@@ -85,16 +85,19 @@ DRAG = """async ([x, y, moves]) => {
         port1.onmessage = () => done(performance.now());
         port2.postMessage(0);
     }));
-    const send = async (type, dx) => {
-        const place = { clientX: x + dx, clientY: y - dx, button: 0, bubbles: true };
+    const send = async event => {
         const start = performance.now();
-        canvas.dispatchEvent(new PointerEvent(type, place));
+        canvas.dispatchEvent(event);
         return await drawn() - start;
     };
-    await send('pointerdown', 0);
+    const pointer = (type, dx) => send(
+        new PointerEvent(type, { clientX: x + dx, clientY: y - dx, button: 0, bubbles: true })
+    );
+    const undo = () => send(new KeyboardEvent('keydown', { key: 'z', ctrlKey: true, bubbles: true }));
+    await pointer('pointerdown', 0);
     const times = [];
-    for (let i = 1; i <= moves; i++) times.push(await send('pointermove', i));
-    return [times, await send('pointerup', moves)];
+    for (let i = 1; i <= moves; i++) times.push(await pointer('pointermove', i));
+    return [times, await pointer('pointerup', moves), await undo()];
 }"""
 
 
@@ -144,8 +147,10 @@ def results_of_a_run(comfy: ComfyClient) -> dict[str, Any]:
     return {kind: ui for kind, ui in outputs.items() if "dispose_motion" in ui}
 
 
-def measure_drag(server: ComfyServer, browser: Any, folder: Path) -> tuple[list[float], float]:
-    """Milliseconds of each move, and of letting go."""
+def measure_drag(
+    server: ComfyServer, browser: Any, folder: Path
+) -> tuple[list[float], float, float]:
+    """Milliseconds of each move, of letting go, and of undo."""
     comfy = ComfyClient(server.url)
     (pose,) = load_openpose(PACK / "assets" / "poses" / "driving.json")
     long = pose[np.arange(LONG) % len(pose)]
@@ -214,10 +219,11 @@ def report(server: ComfyServer, browser: Any, folder: Path) -> None:
             f"{shown['filled']} | {ratio['filled']} |",
             flush=True,
         )
-    moves, drop = measure_drag(server, browser, folder)
+    moves, drop, undo = measure_drag(server, browser, folder)
     print(
         f"\nDrag over {LONG} frames, 600 edits, front end {version}: {len(moves)} moves, median "
-        f"{statistics.median(moves):.1f} ms, slowest {max(moves):.1f} ms; letting go {drop:.1f} ms."
+        f"{statistics.median(moves):.1f} ms, slowest {max(moves):.1f} ms; letting go {drop:.1f} ms, "
+        f"undo {undo:.1f} ms."
     )
 
 
