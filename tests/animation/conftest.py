@@ -111,3 +111,27 @@ def tiny_networks():
 def commands_take_them(monkeypatch, tiny_networks):
     monkeypatch.setattr("dispose_core.commands.animate.Networks", tiny_networks)
     monkeypatch.setattr("dispose_core.commands.features.Networks", tiny_networks)
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """Frames that were handed to the video encoder: (F, H, W, 3) uint8 by the file's name.
+
+    What is written is compared before the encoder: libx264 gives small images another first frame
+    from run to run on some processors (its AVX-512 macroblock tree).
+    """
+    handed: dict[str, np.ndarray] = {}
+
+    def record(path, frames, *rest):
+        frames = list(frames)
+        handed[path.name] = np.stack(frames)
+        return write_video(path, frames, *rest)
+
+    monkeypatch.setattr("dispose_core.animation.animate.write_video", record)
+    return handed
+
+
+def assert_same_clip(one: np.ndarray, other: np.ndarray) -> None:
+    """Two clips of one seed: rounding may move a value by one grey level, no more."""
+    assert one.shape == other.shape
+    assert np.abs(one.astype(int) - other).max() <= 1

@@ -32,19 +32,19 @@ def job(comfy, server, assets, tmp_path) -> dict:
     graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     graph["2"]["inputs"]["resolution"] = 128
     graph["4"]["inputs"]["file"] = comfy.upload(tmp_path / "two.json")
-    graph["10"] = {"class_type": "DisPoseCMPLoader", "inputs": {"file": NAME}}
-    graph["6"]["inputs"]["cmp"] = ["10", 0]
-    for node, (source, output) in {"11": ("6", 1), "12": ("7", 0)}.items():
+    graph["cmp"] = {"class_type": "DisPoseCMPLoader", "inputs": {"file": NAME}}
+    graph["6"]["inputs"]["cmp"] = ["cmp", 0]
+    for node, (source, output) in {"field": ("6", 1), "preview": ("7", 0)}.items():
         graph[node] = {"class_type": "PreviewImage", "inputs": {"images": [source, output]}}
-    graph["13"] = {"class_type": "PreviewAny", "inputs": {"source": ["6", 2]}}
+    graph["report"] = {"class_type": "PreviewAny", "inputs": {"source": ["6", 2]}}
     return graph
 
 
 def test_cmp_spreads_the_motion_and_the_preview_shows_it(comfy, server, job, tmp_path):
     entry = comfy.run(job, timeout=300)
 
-    assert entry["outputs"]["13"]["text"][0].endswith("CMP: saw the whole picture")
-    field, previews = comfy.files(entry, "11"), comfy.files(entry, "12")
+    assert entry["outputs"]["report"]["text"][0].endswith("CMP: saw the whole picture")
+    field, previews = comfy.files(entry, "field"), comfy.files(entry, "preview")
     assert len(field) == 3 and len(previews) == 2  # the reference's entry too
     still, moved = (read_picture(comfy.download(file, tmp_path)) for file in field[:2])
     assert still.shape == (3, 192, 256)  # colours beside arrows, each 128×192
@@ -54,10 +54,10 @@ def test_cmp_spreads_the_motion_and_the_preview_shows_it(comfy, server, job, tmp
 
 
 def test_a_missing_and_a_wrong_file_are_named(comfy, server, job):
-    job["10"]["inputs"]["file"] = "nothing.pth"
+    job["cmp"]["inputs"]["file"] = "nothing.pth"
     with pytest.raises((PromptRejected, NodeError), match=r"nothing\.pth: not found in"):
         comfy.run(job)
     (server.base / "models" / "dispose" / "empty.pth").touch()
-    job["10"]["inputs"]["file"] = "empty.pth"
+    job["cmp"]["inputs"]["file"] = "empty.pth"
     with pytest.raises(NodeError, match=r"empty\.pth: the file is empty"):
         comfy.run(job)

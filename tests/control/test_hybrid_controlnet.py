@@ -9,7 +9,15 @@ from torch.testing import assert_close
 from dispose_core.control.hints import ControlHints
 from dispose_core.control.hybrid_controlnet import HybridControlNet, Residuals
 from dispose_core.errors import NetworkError
-from tests.tiny_nets import controlnet_state, golden_hints, make_controlnet, tiny_inputs
+from tests.rule_weights import net_inputs
+from tests.tiny_nets import (
+    CONFIG,
+    HALF_PRECISION_SIZE,
+    controlnet_state,
+    golden_hints,
+    make_controlnet,
+    tiny_inputs,
+)
 
 SIZE = (128, 64)
 
@@ -129,7 +137,10 @@ def test_folded_multiplicity_is_4_3_2_1(net, inputs, hints):
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float16, 0.004), (torch.bfloat16, 0.03)])
-def test_half_precision_stays_near_float32(inputs, hints, net, dtype, bound):
+def test_half_precision_stays_near_float32(golden, net, dtype, bound):
+    size = HALF_PRECISION_SIZE
+    inputs = net_inputs("tcn", CONFIG, *size, 3)
+    hints = golden_hints(controlnet_state(), golden("13_controlnet_tiny"), inputs, size)
     exact = run(net, inputs, hints)
     rough = run(make_controlnet().to(dtype), inputs, hints)
 

@@ -19,6 +19,7 @@ def peak(frames: int) -> dict[str, float]:
     return json.loads(output.splitlines()[-1])
 
 
+@pytest.mark.slow  # two processes at full size
 @pytest.mark.skipif(sys.platform == "win32", reason="the peak is read from Linux or macOS")
 def test_memory_grows_with_the_field_alone():
     short, long = peak(24), peak(72)

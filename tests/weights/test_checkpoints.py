@@ -103,6 +103,7 @@ def test_dispose_of_the_released_size_loads_with_no_key_left_over(tmp_path):
             for block in parts.controlnet.down_blocks[:3]] == [5, 10, 20]  # fmt: skip
 
 
+@pytest.mark.slow  # released size
 @pytest.mark.skipif(not STATUS.exists(), reason="needs /proc to see what memory is used")
 def test_loading_as_the_file_has_it_takes_no_memory(tmp_path):
     path = write_hollow(tmp_path / "DisPose.safetensors", manifest("controlnet"))  # 1.4 GB
@@ -147,6 +148,7 @@ print(peak[0])
 """
 
 
+@pytest.mark.slow  # released size
 def test_mimicmotion_of_the_released_size_loads_with_no_key_left_over(tmp_path):
     shapes = manifest("mimicmotion_unet_posenet")
     path = write_hollow(tmp_path / "MimicMotion_1-1.safetensors", shapes)
@@ -156,12 +158,14 @@ def test_mimicmotion_of_the_released_size_loads_with_no_key_left_over(tmp_path):
     assert load_pose_net(path).final_proj.weight.shape == (320, 128, 1, 1)
 
 
+@pytest.mark.slow  # released size
 def test_a_merged_unet_of_the_released_size_loads(tmp_path):
     shapes = manifest("mimicmotion_unet_posenet", "unet.")
 
     assert load_unet(write_hollow(tmp_path / "merged.safetensors", shapes)).dtype == torch.float16
 
 
+@pytest.mark.slow  # released size
 def test_one_lost_key_of_the_released_file_is_named(tmp_path):
     shapes = manifest("controlnet")
     del shapes["controlnet_down_blocks.7.bias"]

@@ -27,6 +27,7 @@ from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest
 
 resource = pytest.importorskip("resource", reason="memory is limited as POSIX does it")
+pytestmark = pytest.mark.slow  # two hundred files under a memory limit
 STATUS = Path("/proc/self/status")
 
 MUTATIONS = 40  # of each kind of file
