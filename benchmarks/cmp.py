@@ -21,8 +21,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dispose_core.motion.cmp import CHUNK, GRID, CmpNetwork
-from dispose_core.motion.sparse import sparse_flow
+from dispose_core.models.cmp import CmpNetwork
+from dispose_core.motion.densifiers.cmp import CHUNK, GRID
+from dispose_core.motion.sparse_flow import sparse_flow
 from tests.rule_weights import fill_by_rule, rnd
 
 from .preprocess import sample_clip

@@ -9,9 +9,9 @@ need), in ComfyUI's environment with Playwright.
   frame to the next, without the limit of 60 a second. Beside it the same graph with our web folder
   disabled: its files are neither listed nor served. Pages are opened in turn, one at a time.
 - *views filled*: the same with the result of a run shown in all of its motion views.
-- *drag*: a wrist in the pose editor over 300 frames with hands, face, a picture and 600 edits; the
-  time from a move of the pointer to the end of the frame that shows it; from letting go to the end of
-  the frame after the edit was made; and from undo, which works all edits out again.
+- *drag*: a wrist in the pose editor over 300 frames with hands, face, an image and 600 edits; the
+  time from a move of the pointer to the end of the frame that shows it; from letting go to the end
+  of the frame after the edit was made; and from undo, which works all edits out again.
 
 Prints a Markdown table; all times in milliseconds.
 """
@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.comfyui.client import ComfyClient
 from tests.comfyui.running import (
     PACK,
@@ -93,7 +93,9 @@ DRAG = """async ([x, y, moves]) => {
     const pointer = (type, dx) => send(
         new PointerEvent(type, { clientX: x + dx, clientY: y - dx, button: 0, bubbles: true })
     );
-    const undo = () => send(new KeyboardEvent('keydown', { key: 'z', ctrlKey: true, bubbles: true }));
+    const undo = () => send(
+        new KeyboardEvent('keydown', { key: 'z', ctrlKey: true, bubbles: true })
+    );
     await pointer('pointerdown', 0);
     const times = [];
     for (let i = 1; i <= moves; i++) times.push(await pointer('pointermove', i));
@@ -222,8 +224,8 @@ def report(server: ComfyServer, browser: Any, folder: Path) -> None:
     moves, drop, undo = measure_drag(server, browser, folder)
     print(
         f"\nDrag over {LONG} frames, 600 edits, front end {version}: {len(moves)} moves, median "
-        f"{statistics.median(moves):.1f} ms, slowest {max(moves):.1f} ms; letting go {drop:.1f} ms, "
-        f"undo {undo:.1f} ms."
+        f"{statistics.median(moves):.1f} ms, slowest {max(moves):.1f} ms; "
+        f"letting go {drop:.1f} ms, undo {undo:.1f} ms."
     )
 
 

@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def write_clip(path: Path, frames: int) -> None:
-    from dispose_core.video import write_video
+    from dispose_core.media.video_write import write_video
 
     write_video(path, itertools.islice(to_and_fro(), frames), FPS)
 
@@ -86,7 +86,7 @@ def to_and_fro() -> Iterator[np.ndarray]:
     """The sample's driving video, enlarged, forwards and backwards without end."""
     import cv2
 
-    from dispose_core.video import read_frames
+    from dispose_core.media.video_read import read_frames
 
     frames = list(read_frames(ROOT / "assets" / "driving.mp4"))
     for frame in itertools.cycle([*frames, *frames[-2:0:-1]]):

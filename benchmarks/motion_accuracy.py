@@ -28,10 +28,10 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import people_pictures  # noqa: E402
 from benchmarks.people import PEOPLE  # noqa: E402
 from dispose_core.errors import MissingPackage  # noqa: E402
+from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier  # noqa: E402
 from dispose_core.motion.densify import motion_field  # noqa: E402
-from dispose_core.motion.field import MotionField  # noqa: E402
-from dispose_core.motion.skinning import SkinningDensifier  # noqa: E402
-from dispose_core.pose.detect import create_detector  # noqa: E402
+from dispose_core.motion.motion_field import MotionField  # noqa: E402
+from dispose_core.pose.detectors.registry import create_detector  # noqa: E402
 from dispose_core.pose.sequence import PoseSequence  # noqa: E402
 from dispose_core.pose.skeleton import LIMBS  # noqa: E402
 

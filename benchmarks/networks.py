@@ -23,10 +23,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dispose_core.control.hints import ControlHints
-from dispose_core.control.motion_encoder import MotionEncoder, encode_motion
-from dispose_core.control.point_adapter import PointAdapter, point_residuals
-from dispose_core.correspondence.keypoint_features import KeypointFeatures
+from dispose_core.features.keypoint_features import KeypointFeatures
+from dispose_core.guidance.control_hints import ControlHints
+from dispose_core.guidance.motion_embedding import encode_motion
+from dispose_core.guidance.point_residuals import point_residuals
+from dispose_core.models.motion_encoder import MotionEncoder
+from dispose_core.models.point_adapter import PointAdapter
 from dispose_core.pose.sequence import PoseSequence
 
 ENTRIES, WINDOW, WINDOWS, STEPS = 73, 16, 7, 25

@@ -165,8 +165,8 @@ def motion_stage(frames: int, size: tuple[int, int]) -> dict[str, float]:
     """Runs it in this process: field, then flow and trajectory maps chunk by chunk. In MB."""
     import torch
 
-    from dispose_core.motion import motion_field
-    from dispose_core.motion.skinning import SkinningDensifier
+    from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier
+    from dispose_core.motion.densify import motion_field
 
     torch.set_num_threads(CORES)
     picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
@@ -188,7 +188,8 @@ def motion_stage(frames: int, size: tuple[int, int]) -> dict[str, float]:
 
 def sample_clip(frames: int):
     """The sample's reference pose and its driving poses, from the start again when they end."""
-    from dispose_core.pose import load_openpose, make_clip
+    from dispose_core.pose.openpose_json import load_openpose
+    from dispose_core.pose.sequence import make_clip
 
     poses = ROOT / "assets" / "poses"
     reference = load_openpose(poses / "reference.json")[0]

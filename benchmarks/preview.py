@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from dispose_core.errors import MissingPackage
-from dispose_core.motion.preview import preview_frames
+from dispose_core.preview.preview import preview_frames
 
 from . import people_pictures
 from .motion_accuracy import (

@@ -24,19 +24,19 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from dispose_core.control.hybrid_controlnet import HybridControlNet, build_controlnet
-from dispose_core.control.motion_encoder import MotionEncoder
-from dispose_core.control.point_adapter import PointAdapter
-from dispose_core.control.pose_net import PoseNet
-from dispose_core.control.svd_sizes import HEAD_CHANNELS, build_unet
-from dispose_core.control.unet import MimicMotionUNet
-from dispose_core.correspondence.keypoint_features import KeypointFeatures
+from dispose_core.checkpoints.loaders import DisPose
+from dispose_core.features.keypoint_features import KeypointFeatures
+from dispose_core.models.controlnet import HybridControlNet, build_controlnet
+from dispose_core.models.mimicmotion import MimicMotionUNet
+from dispose_core.models.motion_encoder import MotionEncoder
+from dispose_core.models.point_adapter import PointAdapter
+from dispose_core.models.pose_net import PoseNet
+from dispose_core.models.svd_sizes import HEAD_CHANNELS, build_unet
+from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.offload import release
+from dispose_core.pipeline.pipeline import DisPosePipeline
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.sampling.inputs import ClipInputs
-from dispose_core.sampling.offload import release
 from dispose_core.sampling.options import SamplingOptions
-from dispose_core.sampling.pipeline import DisPosePipeline
-from dispose_core.weights.checkpoints import DisPose
 from tests.tiny_nets import CONFIG, TINY_HEAD, below, manifest
 
 from .networks import walking_clip

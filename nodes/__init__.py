@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from . import (
-    control,
+    controlnet,
     detection,
     editor,
     export,
@@ -17,7 +17,7 @@ from . import (
     prepare,
     sampling,
 )
-from .host.files import register_folders
+from .comfy_adapters.files import register_folders
 
 
 class DisPoseExtension(ComfyExtension):
@@ -43,8 +43,8 @@ class DisPoseExtension(ComfyExtension):
             model.ApplyPoseGuidance,
             model.ContextWindows,
             sampling.Conditioning,
-            control.ControlNetLoader,
-            control.ApplyControlNet,
+            controlnet.ControlNetLoader,
+            controlnet.ApplyControlNet,
             sampling.Noise,
             sampling.Decode,
             export.MotionExport,

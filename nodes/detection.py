@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.pose.detect import DETECTORS, create_detector, extract_poses
-from ..dispose_core.pose.openpose import write_openpose
-from ..dispose_core.pose.people import PersonChoice
+from ..dispose_core.pose.detect import extract_poses
+from ..dispose_core.pose.detectors.registry import DETECTORS, create_detector
+from ..dispose_core.pose.openpose_json import write_openpose
 from ..dispose_core.pose.render import render_poses
-from . import types
-from .convert import frames_to_comfy, frames_to_core
-from .host import files, placement
-from .host.progress import progress
+from ..dispose_core.pose.tracking.person_selection import PersonChoice
+from . import wire_types
+from .comfy_adapters import files
+from .comfy_adapters import model_management as placement
+from .comfy_adapters.progress import progress
 from .person import person_inputs
-from .words import search_words
+from .search_aliases import search_words
+from .tensors import frames_to_comfy, frames_to_core
 
 FOLDER = "detection"  # of ComfyUI's models
 OPENPOSE_FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
@@ -60,7 +62,7 @@ class PoseDetectorLoader(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.PoseDetector.Output(
+                wire_types.PoseDetector.Output(
                     display_name="detector", tooltip="Connect it to Pose Extract."
                 )
             ],
@@ -105,7 +107,7 @@ class PoseExtract(io.ComfyNode):
                 io.Image.Input(
                     "images", tooltip="The fitted reference, or the sampled driving frames."
                 ),
-                types.PoseDetector.Input("detector", tooltip="From Pose Detector Loader."),
+                wire_types.PoseDetector.Input("detector", tooltip="From Pose Detector Loader."),
                 io.Boolean.Input("hands", default=True, tooltip="Keep the finger joints."),
                 io.Boolean.Input("face", default=True, tooltip="Keep the 68 points of the face."),
                 io.Float.Input(
@@ -119,7 +121,7 @@ class PoseExtract(io.ComfyNode):
                 *person_inputs(),
             ],
             outputs=[
-                types.PoseKeypoint.Output(
+                wire_types.PoseKeypoint.Output(
                     display_name="poses",
                     tooltip="One entry a picture, the chosen person first, for Pose Align.",
                 ),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.errors import PoseError
-from ..dispose_core.pose.edits import apply_edits
-from ..dispose_core.pose.edits_text import parse_edits
-from ..dispose_core.pose.openpose import read_openpose, write_openpose
-from . import types
-from .host import editor_files
-from .host.progress import progress
-from .words import search_words
+from ..dispose_core.pose.edits.apply import apply_edits
+from ..dispose_core.pose.edits.parse import parse_edits
+from ..dispose_core.pose.openpose_json import read_openpose, write_openpose
+from . import wire_types
+from .comfy_adapters import editor_files
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
 
 
 class PoseEditor(io.ComfyNode):
@@ -25,7 +25,7 @@ class PoseEditor(io.ComfyNode):
             "copy and interpolate joints over the pictures. The changes stay in this node and are "
             "made again on every run.",
             inputs=[
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input(
                     "poses", tooltip="The poses to correct, as found or loaded."
                 ),
                 io.Image.Input(
@@ -43,7 +43,7 @@ class PoseEditor(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.PoseKeypoint.Output(
+                wire_types.PoseKeypoint.Output(
                     display_name="edited_poses", tooltip="The poses with the changes made."
                 ),
                 io.String.Output(

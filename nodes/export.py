@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.motion.export import joint_tracks, optical_flow
-from . import types
-from .host.progress import progress
-from .words import search_words
+from ..dispose_core.preview.export import joint_tracks, optical_flow
+from . import wire_types
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
 
 BETWEEN = {"frame to frame": "frames", "reference to frame": "reference"}
 
@@ -22,7 +22,7 @@ class MotionExport(io.ComfyNode):
             description="Gives the motion to other nodes: optical flow as ControlNet Aux has it, "
             "and joint tracks for video models that follow tracks, such as Wan's.",
             inputs=[
-                types.MotionField.Input("motion_field", tooltip="From Motion Field."),
+                wire_types.MotionField.Input("motion_field", tooltip="From Motion Field."),
                 io.Combo.Input(
                     "flow",
                     options=list(BETWEEN),
@@ -54,7 +54,7 @@ class MotionExport(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.OpticalFlow.Output(
+                wire_types.OpticalFlow.Output(
                     display_name="optical_flow",
                     tooltip="Pixels moved right and down, a picture for each driving pose.",
                 ),

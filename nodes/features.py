@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.correspondence import DiffusionFeatureOptions, keypoint_features
-from ..dispose_core.correspondence.match_picture import (
+from ..dispose_core.features import keypoint_features
+from ..dispose_core.features.browser_view import point_view
+from ..dispose_core.features.dift import DiffusionFeatureOptions
+from ..dispose_core.features.match_view import (
     describe_matches,
     fit_target,
     match_joints,
     match_picture,
 )
-from ..dispose_core.correspondence.point_view import point_view
-from ..dispose_core.pose.openpose import read_openpose
-from . import types
-from .convert import picture_to_comfy, picture_to_core
-from .host.features import picture_features
-from .host.progress import progress
+from ..dispose_core.pose.openpose_json import read_openpose
+from . import wire_types
+from .comfy_adapters.feature_pass import picture_features
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
+from .tensors import picture_to_comfy, picture_to_core
 from .views import points_ui
-from .words import search_words
 
 
 class KeypointFeatures(io.ComfyNode):
@@ -41,7 +42,7 @@ class KeypointFeatures(io.ComfyNode):
                 io.Image.Input(
                     "reference", tooltip="The picture to animate, as fitted by Prepare."
                 ),
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input(
                     "reference_pose", tooltip="The pose of the reference picture: one frame."
                 ),
                 io.Image.Input(
@@ -75,7 +76,7 @@ class KeypointFeatures(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.KeypointFeatures.Output(
+                wire_types.KeypointFeatures.Output(
                     display_name="keypoint_features", tooltip="For Apply DisPose ControlNet."
                 ),
                 io.Image.Output(

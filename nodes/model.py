@@ -5,12 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.sampling.windows import LENGTH, OVERLAP
-from . import types
-from .host import files, placement, unet
-from .host.progress import progress
-from .host.windows import with_windows
-from .span import span_inputs
-from .words import search_words
+from . import wire_types
+from .comfy_adapters import files, unet
+from .comfy_adapters import model_management as placement
+from .comfy_adapters.context_windows import with_windows
+from .comfy_adapters.progress import progress
+from .schedule_inputs import span_inputs
+from .search_aliases import search_words
 
 FROM_MODEL_FILE = "from the model file"
 
@@ -48,7 +49,7 @@ class MimicMotionLoader(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="For Apply Pose Guidance."),
-                types.PoseNet.Output(
+                wire_types.PoseNet.Output(
                     display_name="pose_net",
                     tooltip="For Apply Pose Guidance. Nothing where the file has none.",
                 ),
@@ -82,7 +83,7 @@ class ApplyPoseGuidance(io.ComfyNode):
             "guidance does, as it was trained.",
             inputs=[
                 io.Model.Input("model", tooltip="From MimicMotion Loader."),
-                types.PoseNet.Input("pose_net", tooltip="From MimicMotion Loader."),
+                wire_types.PoseNet.Input("pose_net", tooltip="From MimicMotion Loader."),
                 io.Image.Input(
                     "skeletons",
                     tooltip="From Pose Render with the reference pose connected: the reference's "

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.motion.cmp import WORKING_MEMORY, CmpDensifier
+from ..dispose_core.media.sprite_sheet import every_nth
+from ..dispose_core.motion.densifiers.cmp import WORKING_MEMORY, CmpDensifier
+from ..dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier, working_size
 from ..dispose_core.motion.densify import motion_field
-from ..dispose_core.motion.preview import preview_frames
-from ..dispose_core.motion.skinning import SkinningDensifier, working_size
-from ..dispose_core.motion.view import motion_modes, person_at_a_glance, person_modes
 from ..dispose_core.motion.visualize import motion_pictures
-from ..dispose_core.pose.openpose import read_openpose
-from ..dispose_core.pose.people import first_person
+from ..dispose_core.pose.openpose_json import read_openpose
 from ..dispose_core.pose.sequence import make_clip
-from ..dispose_core.strips import every_nth
-from . import types
-from .convert import (
+from ..dispose_core.pose.tracking.person_selection import first_person
+from ..dispose_core.preview.browser_view import motion_modes, person_at_a_glance, person_modes
+from ..dispose_core.preview.preview import preview_frames
+from . import wire_types
+from .comfy_adapters import files
+from .comfy_adapters import model_management as placement
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
+from .tensors import (
     frames_to_comfy,
     frames_to_core,
     mask_to_core,
     picture_to_core,
     preview_to_comfy,
 )
-from .host import files, placement
-from .host.progress import progress
 from .views import motion_ui
-from .words import search_words
 
 
 class CMPLoader(io.ComfyNode):
@@ -45,7 +46,7 @@ class CMPLoader(io.ComfyNode):
                     "models/dispose.",
                 )
             ],
-            outputs=[types.Cmp.Output(display_name="cmp", tooltip="For Motion Field.")],
+            outputs=[wire_types.Cmp.Output(display_name="cmp", tooltip="For Motion Field.")],
             **search_words("conditional motion propagation", "dense motion"),
         )
 
@@ -55,7 +56,7 @@ class CMPLoader(io.ComfyNode):
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        from ..dispose_core.weights.checkpoints import load_cmp
+        from ..dispose_core.checkpoints.loaders import load_cmp
 
         network = load_cmp(files.weight_path("dispose", file))
         count = sum(weights.numel() for weights in network.parameters())
@@ -75,13 +76,13 @@ class MotionField(io.ComfyNode):
                 io.Image.Input(
                     "reference", tooltip="The picture to animate, as fitted by Prepare."
                 ),
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input(
                     "reference_pose", tooltip="The pose of the reference picture: one frame."
                 ),
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input(
                     "driving_pose", tooltip="The driver's poses, from Pose Align."
                 ),
-                types.Cmp.Input(
+                wire_types.Cmp.Input(
                     "cmp",
                     optional=True,
                     tooltip="From CMP Loader. Without it the motion is spread by skinning, which "
@@ -95,7 +96,7 @@ class MotionField(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.MotionField.Output(
+                wire_types.MotionField.Output(
                     display_name="motion_field",
                     tooltip="Motion from the reference to every driving pose.",
                 ),
@@ -147,7 +148,7 @@ class MotionPreview(io.ComfyNode):
             "background: what the motion will be, before any model is loaded.",
             inputs=[
                 io.Image.Input("reference", tooltip="The picture the motion field was made from."),
-                types.MotionField.Input("motion_field", tooltip="From Motion Field."),
+                wire_types.MotionField.Input("motion_field", tooltip="From Motion Field."),
                 io.Mask.Input(
                     "subject",
                     optional=True,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.pose.openpose import read_openpose, write_openpose
-from ..dispose_core.pose.people import PersonChoice, choose_person
-from . import types
-from .words import search_words
+from ..dispose_core.pose.openpose_json import read_openpose, write_openpose
+from ..dispose_core.pose.tracking.person_selection import PersonChoice, choose_person
+from . import wire_types
+from .search_aliases import search_words
 
 
 def person_inputs() -> list[io.Input]:
@@ -65,11 +65,11 @@ class ChoosePerson(io.ComfyNode):
             description="Puts one of several people first: the one whose motion is used. Everybody "
             "else is kept behind. For poses from a file or another pack.",
             inputs=[
-                types.PoseKeypoint.Input("poses", tooltip="Poses with several people."),
+                wire_types.PoseKeypoint.Input("poses", tooltip="Poses with several people."),
                 *person_inputs(),
             ],
             outputs=[
-                types.PoseKeypoint.Output(
+                wire_types.PoseKeypoint.Output(
                     display_name="poses", tooltip="The chosen person first, for Pose Align."
                 ),
                 io.String.Output(

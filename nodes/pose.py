@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.pose.align import AlignOptions, align_poses
-from ..dispose_core.pose.openpose import (
+from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
+from ..dispose_core.pose.openpose_json import (
     load_openpose,
     read_openpose,
     save_openpose,
     write_openpose,
 )
 from ..dispose_core.pose.render import DrawOptions, render_poses
-from . import types
-from .convert import frames_to_comfy
-from .host import files
-from .host.progress import progress
-from .words import search_words
+from . import wire_types
+from .comfy_adapters import files
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
+from .tensors import frames_to_comfy
 
 
 class LoadPoses(io.ComfyNode):
@@ -36,7 +36,7 @@ class LoadPoses(io.ComfyNode):
                 )
             ],
             outputs=[
-                types.PoseKeypoint.Output(
+                wire_types.PoseKeypoint.Output(
                     display_name="poses", tooltip="One pose a frame, all people of the file."
                 ),
                 io.Int.Output(display_name="frames", tooltip="How many frames the file holds."),
@@ -70,7 +70,7 @@ class SavePoses(io.ComfyNode):
             category="DisPose/pose",
             description="Saves poses as OpenPose JSON in ComfyUI's output folder.",
             inputs=[
-                types.PoseKeypoint.Input("poses", tooltip="Poses of a clip or of a picture."),
+                wire_types.PoseKeypoint.Input("poses", tooltip="Poses of a clip or of a picture."),
                 io.String.Input(
                     "filename_prefix",
                     default="poses/DisPose",
@@ -101,10 +101,10 @@ class PoseAlign(io.ComfyNode):
             category="DisPose/pose",
             description="Fits the driver's poses to the size and place of the reference person.",
             inputs=[
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input(
                     "reference_pose", tooltip="The pose of the reference picture: one frame."
                 ),
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input(
                     "driving_pose", tooltip="The poses of the driving video, one a frame."
                 ),
                 io.Combo.Input(
@@ -135,7 +135,7 @@ class PoseAlign(io.ComfyNode):
                 ),
             ],
             outputs=[
-                types.PoseKeypoint.Output(
+                wire_types.PoseKeypoint.Output(
                     display_name="poses", tooltip="For Motion Field and Pose Render."
                 ),
                 io.String.Output(
@@ -166,8 +166,8 @@ class PoseRender(io.ComfyNode):
             category="DisPose/pose",
             description="Draws poses as the skeleton pictures that MimicMotion was trained on.",
             inputs=[
-                types.PoseKeypoint.Input("poses", tooltip="Aligned poses, one picture each."),
-                types.PoseKeypoint.Input(
+                wire_types.PoseKeypoint.Input("poses", tooltip="Aligned poses, one picture each."),
+                wire_types.PoseKeypoint.Input(
                     "reference_pose",
                     optional=True,
                     tooltip="Drawn first when connected: the clip as the video model wants it.",

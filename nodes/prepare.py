@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from comfy_api.latest import InputImpl, io
 
-from ..dispose_core.picture import read_picture
-from ..dispose_core.prepare import describe_fit, fit_size, frame_stride, prepare, resize_crop
-from .clip import Stretch, clip_of
-from .convert import audio_to_comfy, frames_to_comfy, picture_to_comfy, picture_to_core
-from .host import files
-from .host.memory import require_room
-from .host.progress import progress
-from .words import search_words
+from ..dispose_core.media.image import read_picture
+from ..dispose_core.media.prepare import frame_stride, prepare
+from ..dispose_core.media.resize import describe_fit, fit_size, resize_crop
+from .comfy_adapters import files
+from .comfy_adapters.memory import require_room
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
+from .tensors import audio_to_comfy, frames_to_comfy, picture_to_comfy, picture_to_core
+from .video_inputs import Stretch, clip_of
 
 
 class SampleMedia(io.ComfyNode):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.sampling.windows import LENGTH
-from .convert import picture_to_core
-from .host.noise import ClipNoise
-from .host.picture import condition, decode
-from .host.progress import progress
-from .words import search_words
+from .comfy_adapters.image_encoders import condition, decode
+from .comfy_adapters.noise import ClipNoise
+from .comfy_adapters.progress import progress
+from .search_aliases import search_words
+from .tensors import picture_to_core
 
 
 class Conditioning(io.ComfyNode):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from ..dispose_core.correspondence.point_view import PointView
 from ..dispose_core.errors import MediaError
-from ..dispose_core.strips import Strips
-from .host.temp_files import SUBFOLDER, write_temp
+from ..dispose_core.features.browser_view import PointView
+from ..dispose_core.media.sprite_sheet import Strips
+from .comfy_adapters.temp_files import SUBFOLDER, write_temp
 
 Ui = dict[str, list[dict]]  # what ComfyUI sends to the page and keeps in the history
 

@@ -9,10 +9,11 @@ import pytest
 from pytest import approx
 
 from dispose_core.cli import main
-from dispose_core.picture import read_picture, write_picture
-from dispose_core.pose import load_openpose, save_openpose
-from dispose_core.prepare import resize_crop
-from dispose_core.video import probe, read_frames, write_video
+from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.resize import resize_crop
+from dispose_core.media.video_read import probe, read_frames
+from dispose_core.media.video_write import write_video
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_ctrl_c_leaves_no_file(files, capsys, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dispose_core.motion.field_io.save_field", stop)
+    monkeypatch.setattr("dispose_core.motion.field_file.save_field", stop)
     assert motion(files, "--size", "72x128") == 130
     assert not (files / "field.npz").exists()
 

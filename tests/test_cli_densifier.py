@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from dispose_core.cli import main
-from dispose_core.picture import read_picture, write_picture
-from dispose_core.pose import load_openpose, save_openpose
-from dispose_core.prepare import resize_crop
+from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.resize import resize_crop
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.tiny_nets import manifest
 from tests.weight_files import write_hollow
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dispose_core.cli import main
-from dispose_core.picture import write_picture
-from dispose_core.pose import load_openpose
+from dispose_core.media.image import write_picture
+from dispose_core.pose.openpose_json import load_openpose
 from tests.onnx_files import person_onnx, pose_onnx
 
 

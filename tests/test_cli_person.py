@@ -9,10 +9,11 @@ import pytest
 
 from dispose_core.cli import main
 from dispose_core.cli.values import person
-from dispose_core.picture import read_picture, write_picture
-from dispose_core.pose import PersonChoice, load_openpose, save_openpose
+from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.resize import resize_crop
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.prepare import resize_crop
+from dispose_core.pose.tracking.person_selection import PersonChoice
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,16 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from dispose_core.motion.cmp import CmpDensifier, CmpNetwork
+from dispose_core.media.prepare import prepare
+from dispose_core.media.resize import resize_crop
+from dispose_core.media.video_read import read_frames
+from dispose_core.media.video_write import write_video
+from dispose_core.models.cmp import CmpNetwork
+from dispose_core.motion.densifiers.cmp import CmpDensifier
 from dispose_core.motion.densify import motion_field
-from dispose_core.pose.align import align_poses
+from dispose_core.pose.alignment.align import align_poses
 from dispose_core.pose.render import render_poses
 from dispose_core.pose.sequence import PoseSequence, make_clip
-from dispose_core.prepare import prepare, resize_crop
-from dispose_core.video import read_frames, write_video
 
 from .rule_weights import fill_by_rule
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from dispose_core.weights.models import MODELS
+from dispose_core.checkpoints.catalog import MODELS
 
 from .comfyui.tiny_workflow import NAMES, WORKFLOWS, api, saved
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dispose_core.control.hints import ControlHints
-from dispose_core.control.hybrid_controlnet import HybridControlNet, build_controlnet
-from dispose_core.control.motion_encoder import MotionEncoder, encode_motion
-from dispose_core.control.point_adapter import PointAdapter, point_residuals
-from dispose_core.control.svd_sizes import build_unet
-from dispose_core.control.unet import MimicMotionUNet
-from dispose_core.correspondence.keypoint_features import KeypointFeatures
+from dispose_core.features.keypoint_features import KeypointFeatures
+from dispose_core.guidance.control_hints import ControlHints
+from dispose_core.guidance.motion_embedding import encode_motion
+from dispose_core.guidance.point_residuals import point_residuals
+from dispose_core.models.controlnet import HybridControlNet, build_controlnet
+from dispose_core.models.mimicmotion import MimicMotionUNet
+from dispose_core.models.motion_encoder import MotionEncoder
+from dispose_core.models.point_adapter import PointAdapter
+from dispose_core.models.svd_sizes import build_unet
 from dispose_core.pose.sequence import PoseSequence
 
 from .rule_weights import net_inputs, rule_state

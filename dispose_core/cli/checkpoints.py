@@ -37,7 +37,7 @@ def add_convert(commands) -> None:
 
 def add_models(commands) -> None:
     """Adds `models`."""
-    from ..weights.models import MODELS
+    from ..checkpoints.catalog import MODELS
 
     parser = add_command(
         commands,

@@ -39,7 +39,7 @@ def add_output(parser: argparse.ArgumentParser, example: str) -> None:
 
 def add_detector(parser: argparse.ArgumentParser) -> None:
     """What finds people."""
-    from ..pose.detect import DETECTORS
+    from ..pose.detectors.registry import DETECTORS
 
     parser.add_argument(
         "--detector", choices=list(DETECTORS), default="mediapipe", help="default: %(default)s"

@@ -6,7 +6,7 @@ import argparse
 import re
 
 from ..errors import PoseError
-from ..pose.people import PersonChoice
+from ..pose.tracking.person_selection import PersonChoice
 
 
 def size(text: str) -> tuple[int, int]:

@@ -7,11 +7,11 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..animation.animate import animate_clip
-from ..animation.model_files import find_model_files, needed_files
-from ..animation.networks import Networks
-from ..animation.plan import ClipPlan, plan_clip, require_paths, resolve
-from ..animation.settings import Settings, keys, load_settings, with_values
+from ..pipeline.components import Networks
+from ..pipeline.config import Settings, keys, load_settings, with_values
+from ..pipeline.model_files import find_model_files, needed_files
+from ..pipeline.plan import ClipPlan, plan_clip, require_paths, resolve
+from ..pipeline.run import animate_clip
 from .console import StageBars, say
 from .models import comfyui_models
 

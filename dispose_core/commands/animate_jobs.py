@@ -7,10 +7,10 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
 
-from ..animation.jobs import Job, JobResult, find_files_of, read_jobs, run_jobs
-from ..animation.networks import Networks
-from ..animation.plan import ClipPlan
-from ..animation.settings import Settings
+from ..pipeline.batch import Job, JobResult, find_files_of, read_jobs, run_jobs
+from ..pipeline.components import Networks
+from ..pipeline.config import Settings
+from ..pipeline.plan import ClipPlan
 from .console import StageBars, say
 
 SOME_FAILED, CANCELLED = 5, 130

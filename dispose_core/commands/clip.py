@@ -11,23 +11,22 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..media.image import read_picture
+from ..media.prepare import frame_stride
+from ..media.resize import describe_fit, fit_size, resize_crop
+from ..media.video_read import count_frames, probe, read_frames
+from ..media.video_write import write_video
 from ..motion.densify import motion_field
-from ..motion.field import MotionField
-from ..motion.preview import preview_frames
-from ..picture import read_picture
-from ..pose.align import AlignOptions, align_poses
-from ..pose.detect import (
-    PoseDetector,
-    create_detector,
-    detect_reference,
-    detector_from_folder,
-    extract_poses,
-)
-from ..pose.openpose import load_openpose
-from ..pose.people import choose_person, first_person
+from ..motion.motion_field import MotionField
+from ..pose.alignment.align import AlignOptions, align_poses
+from ..pose.detect import detect_reference, extract_poses
+from ..pose.detectors.base import PoseDetector
+from ..pose.detectors.registry import create_detector, detector_from_folder
+from ..pose.fit import fit_poses
+from ..pose.openpose_json import load_openpose
 from ..pose.sequence import PoseSequence, make_clip
-from ..prepare import describe_fit, fit_poses, fit_size, frame_stride, resize_crop
-from ..video import count_frames, probe, read_frames, write_video
+from ..pose.tracking.person_selection import choose_person, first_person
+from ..preview.preview import preview_frames
 from .console import Bar
 from .densify import load_densifier
 

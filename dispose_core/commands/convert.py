@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from tqdm import tqdm
 
-from ..weights.convert import DTYPES, convert_file
+from ..checkpoints.convert import DTYPES, convert_file
 from .console import summary
 
 

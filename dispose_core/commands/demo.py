@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ..contact_sheet import contact_sheet
+from ..media.contact_sheet import contact_sheet
+from ..media.image import write_picture
+from ..media.prepare import frame_stride
+from ..media.video_read import probe, read_frames
+from ..media.video_write import write_video
 from ..motion.visualize import motion_pictures
-from ..picture import write_picture
-from ..pose.openpose import save_openpose
+from ..pose.openpose_json import save_openpose
 from ..pose.render import render_poses
-from ..prepare import frame_stride
-from ..video import probe, read_frames, write_video
 from .clip import load_reference, make_field, write_preview
 from .console import Bar, summary, ticking
 

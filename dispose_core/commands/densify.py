@@ -7,12 +7,12 @@ from argparse import Namespace
 import torch
 from torch import Tensor
 
+from ..checkpoints.catalog import where_to_get
 from ..errors import CheckpointError
-from ..motion.densify import Densifier
-from ..motion.skinning import SkinningDensifier
-from ..picture import read_picture
-from ..prepare import resize_crop
-from ..weights.models import where_to_get
+from ..media.image import read_picture
+from ..media.resize import resize_crop
+from ..motion.densifiers.base import Densifier
+from ..motion.densifiers.skinning.densifier import SkinningDensifier
 
 CMP_FILE = "ckpt_iter_42000.pth.tar"
 
@@ -35,8 +35,8 @@ def load_densifier(options: Namespace, size: tuple[int, int]) -> Densifier:
             f"--densifier cmp: no weights given. Add --cmp {CMP_FILE}. "
             f"{where_to_get('dispose', CMP_FILE)}"
         )
-    from ..motion.cmp import CmpDensifier
-    from ..weights.checkpoints import load_cmp
+    from ..checkpoints.loaders import load_cmp
+    from ..motion.densifiers.cmp import CmpDensifier
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return CmpDensifier(load_cmp(options.cmp), mask, device=device, dtype=torch.float32)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
-from ..animation.clip_inputs import detector_folder, fit_reference, make_features
-from ..animation.model_files import find_model_files
-from ..animation.networks import Networks
-from ..animation.plan import resolve
-from ..correspondence.features_file import save_features
-from ..picture import read_picture
+from ..features.features_file import save_features
+from ..media.image import read_picture
+from ..media.resize import describe_fit, fit_size
+from ..pipeline.components import Networks
+from ..pipeline.model_files import find_model_files
+from ..pipeline.plan import resolve
+from ..pipeline.preprocess import detector_folder, fit_reference, make_features
 from ..pose import skeleton as sk
-from ..prepare import describe_fit, fit_size
 from .animate import settings_of
 from .console import StageBars
 

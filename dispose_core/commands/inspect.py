@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from ..weights.inspection import Inspection, inspect_file
+from ..checkpoints.inspect import Inspection, inspect_file
 
 _SHOWN = 8
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..checkpoints.catalog import MODELS, ModelFile, present
+from ..checkpoints.download import download
 from ..errors import MediaError
-from ..weights.download import download
-from ..weights.models import MODELS, ModelFile, present
 
 
 def run(options: Namespace) -> dict:

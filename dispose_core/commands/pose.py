@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
+from ..media.video_read import probe, read_frames
 from ..pose.detect import extract_poses
-from ..pose.openpose import save_openpose
-from ..video import probe, read_frames
+from ..pose.openpose_json import save_openpose
 from .clip import detect_clip, make_detector
 from .console import summary
 

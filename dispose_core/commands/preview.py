@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
-from ..motion.field import MotionField
-from ..picture import read_picture
-from ..prepare import describe_fit, resize_crop
+from ..media.image import read_picture
+from ..media.resize import describe_fit, resize_crop
+from ..motion.motion_field import MotionField
 from .clip import write_preview
 from .console import summary
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import DisPoseError
-from .field import Entries, MotionField
+from .motion_field import Entries, MotionField
 
 # Steps from one pure colour to the next round the wheel of Baker et al. (A Database and Evaluation
 # Methodology for Optical Flow, IJCV 2011): red, yellow, green, cyan, blue, magenta.

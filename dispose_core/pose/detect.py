@@ -2,96 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterable
 
 import numpy as np
 
 from ..errors import PoseError
 from ..progress import Progress, no_progress
 from . import skeleton as sk
-from .frame_names import name_frames
-from .people import PersonChoice, choose_person
+from .detectors.base import PoseDetector
+from .frame_ranges import name_frames
 from .sequence import PoseSequence
-
-
-class PoseDetector(Protocol):
-    """Finds the people of a clip; a backend is one file of `detectors/`.
-
-    Attributes:
-        name: as in `DETECTORS`.
-    """
-
-    name: str
-
-    def detect(
-        self,
-        frames: Iterable[np.ndarray],
-        total: int | None = None,
-        on_frame: Progress = no_progress,
-    ) -> list[PoseSequence]:
-        """People of a clip, or of a still picture as a clip of one frame.
-
-        Frames are taken one at a time, so that a video can be streamed through.
-
-        Args:
-            frames: (H, W, 3) uint8 RGB, all of one size.
-            total: how many there are, when known; only `on_frame` needs it.
-            on_frame: called as (done, total) after each frame, with total = done when unknown.
-
-        Returns:
-            As many sequences as the fullest frame has people, at least one, all with an entry
-            for every frame; empty ones where nobody was found. Backends that look at each frame
-            alone list its people in any order: slot 0 need not be the same person all the time.
-
-        Raises:
-            PoseError: there is no frame, or one that is no picture or of another size.
-        """
-        ...
-
-
-# name -> module of `detectors/` and the factory in it. Modules are imported when asked for: each
-# needs packages of its own.
-DETECTORS: dict[str, tuple[str, str]] = {
-    "dwpose": (".detectors.dwpose", "DWPoseDetector"),
-    "openpose": (".detectors.openpose", "OpenPoseDetector"),
-    "mediapipe": (".detectors.mediapipe", "MediaPipeDetector"),
-}
-
-
-def create_detector(name: str, **options) -> PoseDetector:
-    """A detector by its name; `options` are those of its class.
-
-    Raises:
-        PoseError: there is no detector of that name.
-        MissingPackage: its packages are not installed.
-    """
-    return _backend(name)(**options)
-
-
-def detector_from_folder(name: str, folder: str | Path, device: str) -> PoseDetector:
-    """A detector with the files of a folder that have their published names.
-
-    Args:
-        name: dwpose or openpose; mediapipe carries its own files.
-        folder: where they are.
-        device: as torch names it, such as "cuda:0".
-
-    Raises:
-        CheckpointError: a file is missing, damaged or another; see also `create_detector`.
-    """
-    return _backend(name).from_folder(folder, device)
-
-
-def _backend(name: str) -> Callable[..., PoseDetector]:
-    if name not in DETECTORS:
-        raise PoseError(
-            f"pose detector '{name}' is not known. Choose one of: {', '.join(DETECTORS)}."
-        )
-    module, factory = DETECTORS[name]
-    return getattr(importlib.import_module(module, __package__), factory)
+from .tracking.person_selection import PersonChoice, choose_person
 
 
 def extract_poses(
@@ -168,27 +89,3 @@ def _only_wanted(person: PoseSequence, threshold: float, hands: bool, face: bool
     if not face:
         scores[:, sk.FACE_SLICE] = 0.0
     return person.with_points(person.points, scores)
-
-
-def checked_frames(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames as backends need them: pictures of one size, contiguous, at least one.
-
-    Raises:
-        PoseError: see `PoseDetector.detect`.
-    """
-    shape = None
-    for i, frame in enumerate(frames):
-        shape = shape or frame.shape
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-            raise PoseError(
-                f"frame {i}: {frame.dtype} of shape {frame.shape}, needed uint8 (H, W, 3). "
-                "Convert the picture to 8-bit RGB."
-            )
-        if frame.shape != shape:
-            raise PoseError(
-                f"frame {i} is {frame.shape[1]}×{frame.shape[0]}, the first is "
-                f"{shape[1]}×{shape[0]}. Bring all frames to one size."
-            )
-        yield np.ascontiguousarray(frame)
-    if shape is None:
-        raise PoseError("pose detection: no frame in the clip. Use one with at least one frame.")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NetworkError
-from .clip_image import clip_normalise, clip_picture
+from .clip_vision import clip_normalise, clip_picture
 from .options import SamplingOptions
 
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..control.clip_constants import ClipConstants
-from ..control.hints import ControlHints
-from ..control.hybrid_controlnet import HybridControlNet
-from ..control.unet import MimicMotionUNet
 from ..errors import NetworkError
+from ..guidance.control_hints import ControlHints, window_residuals
+from ..models.cached_conditioning import ClipConstants
+from ..models.controlnet import HybridControlNet
+from ..models.mimicmotion import MimicMotionUNet
 from ..progress import Progress, no_progress
 from .conditioning import PictureConditioning, added_ids, guidance_halves
 from .options import SamplingOptions
@@ -175,8 +175,8 @@ def predict_window(
     sample = torch.cat([noisy.to(unet.dtype), picture.to(unet.dtype)], dim=2)
     residuals = None
     if guidance.hints is not None:
-        residuals = controlnet.for_window(
-            sample, timestep, half.controlnet, guidance.hints, entries, control_strength
+        residuals = window_residuals(
+            controlnet, sample, timestep, half.controlnet, guidance.hints, entries, control_strength
         )
     pose = None
     if guidance.pose is not None:

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from ..control.placing import DOWNSCALE, picture_size
 from ..errors import NetworkError
+from ..models.latent import DOWNSCALE, picture_size
 from .windows import LENGTH
 
 LATENT_CHANNELS = 4

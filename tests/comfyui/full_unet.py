@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 # Before ComfyUI is on the path, which has a package `tests` of its own.
-from dispose_core.weights.keymaps import rename_keys, to_comfyui  # noqa: E402
+from dispose_core.checkpoints.key_maps import rename_keys, to_comfyui  # noqa: E402
 from tests.rule_weights import net_inputs, rnd, rule_tensor  # noqa: E402
 from tests.tiny_nets import manifest  # noqa: E402
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from dispose_core.picture import read_picture
-from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.media.image import read_picture
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dispose_core.pose import load_openpose
-from dispose_core.pose.detectors import simcc
+from dispose_core.pose.detectors.dwpose import simcc
+from dispose_core.pose.openpose_json import load_openpose
 from tests.onnx_files import person_onnx, person_torchscript, pose_onnx, pose_torchscript
 
 from .client import NodeError, PromptRejected

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dispose_core.pose import load_openpose, save_openpose
-from dispose_core.video import probe, read_audio, read_frames, write_video
+from dispose_core.media.video_read import probe, read_audio, read_frames
+from dispose_core.media.video_write import write_video
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
 from .client import NodeError, PromptInterrupted, PromptRejected
 

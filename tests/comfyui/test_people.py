@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dispose_core.picture import read_picture
-from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.media.image import read_picture
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from dispose_core.pose.sequence import PoseSequence
 
 

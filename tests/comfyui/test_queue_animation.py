@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from dispose_core.video import probe
+from dispose_core.media.video_read import probe
 
 from .running import PACK
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dispose_core.control.svd_sizes import SvdSizes
+from dispose_core.models.svd_sizes import SvdSizes
 from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest
 

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from dispose_core.video import probe, read_audio, read_frames, write_video
+from dispose_core.media.video_read import probe, read_audio, read_frames
+from dispose_core.media.video_write import write_video
 
 from .client import ComfyClient, NodeError
 from .running import PACK

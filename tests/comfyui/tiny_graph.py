@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dispose_core.correspondence.keypoint_features import KeypointFeatures
-from dispose_core.pose.openpose import save_openpose
+from dispose_core.features.keypoint_features import KeypointFeatures
+from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.pipeline import DisPosePipeline
+from dispose_core.pose.openpose_json import save_openpose
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.sampling.inputs import ClipInputs
 from dispose_core.sampling.options import SamplingOptions
-from dispose_core.sampling.pipeline import DisPosePipeline
 from tests.rule_weights import rnd
 from tests.sampling.conftest import make_pipeline
 from tests.tiny_nets import Motion, controlnet_state, golden_clip

@@ -9,13 +9,14 @@ import torch
 from pytest import approx
 from torch.testing import assert_close
 
-from dispose_core.motion.cmp import GRID, CmpDensifier, CmpNetwork, expected_flow
+from dispose_core.models.cmp import CmpNetwork, expected_flow
+from dispose_core.motion.densifiers.cmp import GRID, CmpDensifier
 from dispose_core.motion.densify import motion_field
-from dispose_core.motion.field import MotionField
-from dispose_core.motion.preview import preview_frames
-from dispose_core.motion.sparse import picture_on_grid, sparse_flow
+from dispose_core.motion.motion_field import MotionField
+from dispose_core.motion.sparse_flow import picture_on_grid, sparse_flow
 from dispose_core.motion.trajectory import trajectory_points
 from dispose_core.motion.visualize import motion_pictures
+from dispose_core.preview.preview import preview_frames
 from tests.rule_weights import fill_by_rule, rnd
 from tests.tiny_nets import manifest
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from dispose_core.errors import DisPoseError, MediaError, PoseError
-from dispose_core.motion.densify import DenseMotion, motion_field
+from dispose_core.motion.densifiers.base import DenseMotion
+from dispose_core.motion.densify import motion_field
 from dispose_core.motion.trajectory import trajectory_points
 from dispose_core.pose.sequence import PoseSequence
 

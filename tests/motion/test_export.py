@@ -9,9 +9,9 @@ import torch
 from pytest import approx
 
 from dispose_core.errors import DisPoseError
-from dispose_core.motion.export import joint_tracks, optical_flow
-from dispose_core.motion.field import MotionField
+from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.trajectory import trajectory_points
+from dispose_core.preview.export import joint_tracks, optical_flow
 
 # A person of 6×6 pixels, four to the right at every step.
 STEP = 4.0

@@ -14,7 +14,7 @@ from pytest import approx
 from torch.testing import assert_close
 
 from dispose_core.errors import DisPoseError, MediaError
-from dispose_core.motion.field import MotionField, resize_flow
+from dispose_core.motion.motion_field import MotionField, resize_flow
 from dispose_core.motion.trajectory import trajectory_maps, trajectory_points
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 from torch import tensor
 from torch.testing import assert_close
 
-from dispose_core.motion.plate import background_plate
+from dispose_core.preview.background_inpainting import background_plate
 
 H, W = 96, 128
 

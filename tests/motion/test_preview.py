@@ -8,15 +8,10 @@ from torch import tensor
 from torch.testing import assert_close
 
 from dispose_core.errors import DisPoseError
-from dispose_core.motion import preview
-from dispose_core.motion.field import MotionField
-from dispose_core.motion.preview import (
-    held_entry,
-    person_colours,
-    preview_frames,
-    snap_to_edges,
-)
+from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.trajectory import TrajectoryPoints
+from dispose_core.preview import preview
+from dispose_core.preview.preview import held_entry, person_colours, preview_frames, snap_to_edges
 
 H, W = 64, 96
 RED, GREY = (0.8, 0.1, 0.1), (0.5, 0.5, 0.5)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from dispose_core.motion.densify import DenseMotion
-from dispose_core.motion.figure import TEMPLATE, build_figure
-from dispose_core.motion.limb import body_size, limb_transform
-from dispose_core.motion.skinning import SkinningDensifier, working_size
-from dispose_core.motion.subject import silhouette
-from dispose_core.motion.warp import forward_warp
+from dispose_core.motion.densifiers.base import DenseMotion
+from dispose_core.motion.densifiers.skinning.body_model import TEMPLATE, build_figure
+from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier, working_size
+from dispose_core.motion.densifiers.skinning.limbs import body_size, limb_transform
+from dispose_core.motion.densifiers.skinning.person_segmentation import silhouette
 from dispose_core.pose import skeleton as sk
 from dispose_core.pose.sequence import PoseSequence
+from dispose_core.preview.rasterizer import forward_warp
 
 SIZE = (400, 300)
 PICTURE = torch.full((3, *SIZE), 0.5)

@@ -9,7 +9,7 @@ import torch
 from pytest import approx
 from torch.testing import assert_close
 
-from dispose_core.motion.sparse import picture_on_grid, sparse_flow, sparse_marks
+from dispose_core.motion.sparse_flow import picture_on_grid, sparse_flow, sparse_marks
 
 
 @pytest.mark.parametrize("prefix", ["s", "t"])

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from dispose_core.motion.figure import TEMPLATE, build_figure
-from dispose_core.motion.subject import find_subject, silhouette
+from dispose_core.motion.densifiers.skinning.body_model import TEMPLATE, build_figure
+from dispose_core.motion.densifiers.skinning.person_segmentation import find_subject, silhouette
 from dispose_core.pose.sequence import PoseSequence
 
 SIZE = (400, 300)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from dispose_core.motion.field import MotionField
+from dispose_core.media.sprite_sheet import Strips
+from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.trajectory import TrajectoryPoints
-from dispose_core.motion.view import GLANCE_SIDE, person_at_a_glance
-from dispose_core.strips import Strips
+from dispose_core.preview.browser_view import GLANCE_SIDE, person_at_a_glance
 
 H, W = 320, 480
 SMALL_H, SMALL_W = 213, 320

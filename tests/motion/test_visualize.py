@@ -8,7 +8,7 @@ import torch
 from pytest import approx
 
 from dispose_core.errors import DisPoseError
-from dispose_core.motion.field import MotionField
+from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.trajectory import TrajectoryPoints
 from dispose_core.motion.visualize import (
     ARROW_DEPTH,

@@ -6,7 +6,7 @@ import torch
 from torch import tensor
 from torch.testing import assert_close
 
-from dispose_core.motion.volume import LimbVolume
+from dispose_core.motion.densifiers.skinning.volume_preservation import LimbVolume
 
 STRAIGHT = np.array([[0.0, 0], [100, 0], [200, 0]])
 BENT = np.array([[0.0, 0], [100, 0], [100, -100]])  # the forearm goes straight up

@@ -6,10 +6,10 @@ from torch import tensor
 from torch.testing import assert_close
 
 from dispose_core.errors import DisPoseError
-from dispose_core.motion.field import MotionField
-from dispose_core.motion.sheet import make_sheet
+from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.trajectory import TrajectoryPoints
-from dispose_core.motion.warp import forward_warp, warp_entries
+from dispose_core.preview.mesh import make_sheet
+from dispose_core.preview.rasterizer import forward_warp, warp_entries
 
 H, W = 40, 64
 

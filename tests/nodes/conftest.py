@@ -72,7 +72,7 @@ def moving_square(pack):
     """A field of three entries at 32×24: 6×6 pixels and a joint at (8, 10) go 4 right each time."""
     import numpy as np
     import torch
-    from dispose_pack.dispose_core.motion.field import MotionField
+    from dispose_pack.dispose_core.motion.motion_field import MotionField
     from dispose_pack.dispose_core.motion.trajectory import trajectory_points
     from dispose_pack.dispose_core.pose.sequence import PoseSequence
 
@@ -91,8 +91,8 @@ def moving_square(pack):
 @pytest.fixture
 def reference(assets):
     """The sample picture as an IMAGE of 144×256."""
-    from dispose_core.picture import read_picture
-    from dispose_core.prepare import resize_crop
+    from dispose_core.media.image import read_picture
+    from dispose_core.media.resize import resize_crop
 
     return resize_crop(read_picture(assets / "reference.png"), (256, 144)).movedim(0, -1)[None]
 

@@ -29,7 +29,7 @@ def temp(pack, tmp_path):
 @pytest.fixture
 def wire(standing):
     """Three frames of a person on 100×200 pixels."""
-    from dispose_core.pose.openpose import write_openpose
+    from dispose_core.pose.openpose_json import write_openpose
 
     return write_openpose([standing(3)])
 
@@ -114,7 +114,7 @@ def test_other_edits_write_nothing_anew_and_other_poses_do(edit, wire):
 
 
 def test_old_runs_are_forgotten(edit, wire, pack, monkeypatch):
-    from dispose_pack.nodes.host import editor_files
+    from dispose_pack.nodes.comfy_adapters import editor_files
 
     monkeypatch.setattr(editor_files, "KEPT_RUNS", 2)
     runs = [edit(wire[:n], pictures=torch.rand(1, 8, 8, 3))[2] for n in (1, 2, 3)]
@@ -122,7 +122,7 @@ def test_old_runs_are_forgotten(edit, wire, pack, monkeypatch):
 
 
 def test_long_clips_are_kept_in_fewer_pixels(edit, wire, monkeypatch):
-    from dispose_pack.nodes.host import editor_files
+    from dispose_pack.nodes.comfy_adapters import editor_files
 
     monkeypatch.setattr(editor_files, "MOST_PIXELS", 3 * 20 * 10)
     *_, folder = edit(wire, pictures=torch.rand(3, 200, 100, 3))
@@ -143,9 +143,9 @@ def test_pictures_that_do_not_go_with_the_poses_are_left_out_and_said(edit, wire
 
 
 def test_of_a_crowd_the_first_are_shown_and_everybody_is_edited(edit, standing, monkeypatch):
-    from dispose_pack.nodes.host import editor_files
+    from dispose_pack.nodes.comfy_adapters import editor_files
 
-    from dispose_core.pose.openpose import write_openpose
+    from dispose_core.pose.openpose_json import write_openpose
 
     monkeypatch.setattr(editor_files, "MOST_POSES", 3)
     crowd = write_openpose([standing(3), standing(3)])

@@ -13,7 +13,7 @@ OURS = ("diffusion_models", "controlnet", "checkpoints", "dispose", "detection")
 
 @pytest.fixture
 def files(pack):
-    return importlib.import_module("dispose_pack.nodes.host.files")
+    return importlib.import_module("dispose_pack.nodes.comfy_adapters.files")
 
 
 @pytest.fixture

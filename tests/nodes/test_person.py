@@ -41,7 +41,7 @@ def nose(frame: dict, person: int = 0) -> list[float]:
 @pytest.fixture
 def wire() -> list[dict]:
     """Five frames of both people, as another pack would send them."""
-    from dispose_core.pose.openpose import write_openpose
+    from dispose_core.pose.openpose_json import write_openpose
 
     return write_openpose(two_people(5))
 

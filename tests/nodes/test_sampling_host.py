@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from dispose_core.sampling.clip_image import clip_picture
+from dispose_core.sampling.clip_vision import clip_picture
 from dispose_core.sampling.windows import context_windows
 
 
 def host(name: str):
-    return importlib.import_module(f"dispose_pack.nodes.host.{name}")
+    return importlib.import_module(f"dispose_pack.nodes.comfy_adapters.{name}")
 
 
 @pytest.fixture
 def entries(pack):
-    return host("entries")
+    return host("window_frames")
 
 
 def window(index_list, **more):
@@ -139,7 +139,7 @@ class Control:
 def test_both_conditions_get_one_control_so_that_they_batch(pack):
     given = [["embedding", {"fps": 7}]]
 
-    positive, negative = host("conditions").with_control(Control(), given, given)
+    positive, negative = host("conditioning").with_control(Control(), given, given)
 
     assert positive[0][1]["control"] is negative[0][1]["control"]
     assert positive[0][1]["fps"] == 7
@@ -150,7 +150,7 @@ def test_a_control_goes_behind_the_one_that_is_there(pack):
     earlier = Control()
     with_one, without = [["a", {"control": earlier}]], [["b", {}]]
 
-    first, second = host("conditions").with_control(Control(), with_one, without)
+    first, second = host("conditioning").with_control(Control(), with_one, without)
 
     assert first[0][1]["control"].previous is earlier
     assert second[0][1]["control"].previous is None
@@ -222,7 +222,7 @@ def anchored(pack, monkeypatch, request):
 
     monkeypatch.setitem(sys.modules, "comfy.context_windows", stock)
     monkeypatch.setattr(comfy, "context_windows", stock, raising=False)
-    ours = host("windows")
+    ours = host("context_windows")
     spec = importlib.util.spec_from_file_location(f"{ours.__name__}_again", ours.__file__)
     again = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(again)

@@ -27,7 +27,7 @@ def temp(pack, tmp_path):
 
 @pytest.fixture
 def temp_files(pack):
-    return sys.modules["dispose_pack.nodes.host.temp_files"]
+    return sys.modules["dispose_pack.nodes.comfy_adapters.temp_files"]
 
 
 def files_of(told: dict) -> list[str]:
@@ -98,7 +98,7 @@ def test_without_a_writable_temp_folder_the_node_works_all_the_same(
 
 def test_keypoint_features_hand_over_two_pictures_and_the_maps(pack, temp):
     views = sys.modules["dispose_pack.nodes.views"]
-    room = sys.modules["dispose_pack.dispose_core.correspondence.point_view"]
+    room = sys.modules["dispose_pack.dispose_core.features.browser_view"]
     png = io.BytesIO()
     Image.new("L", (6, 4)).save(png, "png")
     joint = {"name": "Nose", "at": [0, 0], "match": [0, 0], "similarity": 1.0, "lowest": 0.0}

@@ -5,7 +5,7 @@ import pytest
 
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.align import AlignOptions, align_poses
+from dispose_core.pose.alignment.align import AlignOptions, align_poses
 from dispose_core.pose.sequence import PoseSequence
 
 SIZE = (200, 100)

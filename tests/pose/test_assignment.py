@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from dispose_core.pose.assignment import assign
+from dispose_core.pose.tracking.assignment import assign
 
 
 def test_the_sum_counts_not_each_row_for_itself():

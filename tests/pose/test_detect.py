@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose.detect import (
-    checked_frames,
-    create_detector,
-    detect_reference,
-    extract_poses,
-)
-from dispose_core.pose.people import PersonChoice
+from dispose_core.pose.detect import detect_reference, extract_poses
+from dispose_core.pose.detectors.base import checked_frames
+from dispose_core.pose.detectors.registry import create_detector
 from dispose_core.pose.sequence import PoseSequence
+from dispose_core.pose.tracking.person_selection import PersonChoice
 
 PICTURE = np.zeros((200, 100, 3), np.uint8)
 
@@ -167,7 +164,7 @@ def test_backends_get_contiguous_frames():
 
 def test_the_room_loads_neither_opencv_nor_a_backend():
     code = (
-        "import sys, dispose_core.pose as p; p.create_detector; "
+        "import sys, dispose_core.pose.detectors.registry; "
         "print([m for m in ('cv2', 'mediapipe', 'torch', 'matplotlib') if m in sys.modules])"
     )
     root = Path(__file__).parents[2]

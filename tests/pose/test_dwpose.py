@@ -9,8 +9,9 @@ import pytest
 from pytest import approx
 
 from dispose_core.errors import CheckpointError, PoseError
-from dispose_core.pose.detect import create_detector, detector_from_folder, extract_poses
-from dispose_core.pose.detectors import simcc
+from dispose_core.pose.detect import extract_poses
+from dispose_core.pose.detectors.dwpose import simcc
+from dispose_core.pose.detectors.registry import create_detector, detector_from_folder
 from tests import onnx_files as tiny
 
 

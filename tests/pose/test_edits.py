@@ -11,8 +11,8 @@ import pytest
 
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.edits import MIRROR, SWAP, apply_edits
-from dispose_core.pose.edits_text import MOST_CHARACTERS, MOST_EDITS, parse_edits
+from dispose_core.pose.edits.apply import MIRROR, SWAP, apply_edits
+from dispose_core.pose.edits.parse import MOST_CHARACTERS, MOST_EDITS, parse_edits
 from dispose_core.pose.sequence import PoseSequence
 
 CASES = json.loads((Path(__file__).parents[1] / "web" / "edits_cases.json").read_text("utf-8"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.align import AlignOptions, align_poses
+from dispose_core.pose.alignment.align import AlignOptions, align_poses
 from dispose_core.pose.sequence import PoseSequence
 
 SIZE = (600, 1000)

@@ -10,7 +10,8 @@ import pytest
 
 from dispose_core.errors import MissingPackage, PoseError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.detect import create_detector, detect_reference, extract_poses
+from dispose_core.pose.detect import detect_reference, extract_poses
+from dispose_core.pose.detectors.registry import create_detector
 
 needs_mediapipe = pytest.mark.skipif(
     find_spec("mediapipe") is None,

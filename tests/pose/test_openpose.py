@@ -7,7 +7,12 @@ import pytest
 
 from dispose_core.errors import MediaError, PoseError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.openpose import load_openpose, read_openpose, save_openpose, write_openpose
+from dispose_core.pose.openpose_json import (
+    load_openpose,
+    read_openpose,
+    save_openpose,
+    write_openpose,
+)
 from dispose_core.pose.sequence import PoseSequence
 
 

@@ -13,7 +13,7 @@ import torch
 from pytest import approx
 
 from dispose_core.errors import CheckpointError, MissingPackage, PoseError
-from dispose_core.pose.detect import create_detector, detector_from_folder
+from dispose_core.pose.detectors.registry import create_detector, detector_from_folder
 
 PICTURE = np.zeros((200, 100, 3), np.uint8)
 

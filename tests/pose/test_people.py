@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose.openpose import read_openpose, write_openpose
-from dispose_core.pose.people import PersonChoice, choose_person, first_person
+from dispose_core.pose.openpose_json import read_openpose, write_openpose
 from dispose_core.pose.sequence import PoseSequence
+from dispose_core.pose.tracking.person_selection import PersonChoice, choose_person, first_person
 from tests.pose.walkers import film, names, walker
 
 FRAMES = 40

@@ -9,7 +9,7 @@ import pytest
 
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.align import align_poses
+from dispose_core.pose.alignment.align import align_poses
 from dispose_core.pose.render import DrawOptions, draw_body, draw_frame, render_poses
 from dispose_core.pose.sequence import PoseSequence
 

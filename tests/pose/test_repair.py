@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.frame_names import name_frames
-from dispose_core.pose.repair import fill_gaps, one_euro, smooth
+from dispose_core.pose.alignment.gap_filling import fill_gaps, one_euro, smooth
+from dispose_core.pose.frame_ranges import name_frames
 from dispose_core.pose.sequence import PoseSequence
 
 WRIST = 4

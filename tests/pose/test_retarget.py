@@ -9,9 +9,9 @@ import pytest
 
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.align import AlignOptions, align_poses
-from dispose_core.pose.openpose import load_openpose
-from dispose_core.pose.proportions import BONES, Body, difference
+from dispose_core.pose.alignment.align import AlignOptions, align_poses
+from dispose_core.pose.alignment.body_proportions import BONES, Body, difference
+from dispose_core.pose.openpose_json import load_openpose
 from dispose_core.pose.sequence import PoseSequence
 
 SIZE = (1000, 500)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from dispose_core.checkpoints.onnx_header import read_header
 from dispose_core.errors import CheckpointError, NetworkError
-from dispose_core.pose.detectors import runtime
-from dispose_core.pose.detectors.runtime import open_network
-from dispose_core.weights.onnx_header import read_header
+from dispose_core.pose.detectors.dwpose import runtime
+from dispose_core.pose.detectors.dwpose.runtime import open_network
 from tests import onnx_files as tiny
 
 needs_onnxruntime = pytest.mark.skipif(

@@ -8,8 +8,13 @@ from pytest import approx
 
 from dispose_core.errors import CheckpointError, NetworkError
 from dispose_core.pose import skeleton as sk
-from dispose_core.pose.detectors.runtime import open_network
-from dispose_core.pose.detectors.simcc import PoseNetwork, crop_person, decode_simcc, to_skeleton
+from dispose_core.pose.detectors.dwpose.runtime import open_network
+from dispose_core.pose.detectors.dwpose.simcc import (
+    PoseNetwork,
+    crop_person,
+    decode_simcc,
+    to_skeleton,
+)
 from tests.onnx_files import person_onnx, pose_onnx
 
 

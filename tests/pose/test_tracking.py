@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.pose.tracking import PATIENCE, joints_of, track_people
+from dispose_core.pose.tracking.tracker import PATIENCE, joints_of, track_people
 from tests.pose.walkers import film, names, walker
 
 FRAMES = 60
@@ -123,7 +123,7 @@ def test_left_and_right_mixed_up_by_the_detector_do_not_part_a_person():
 
 def test_a_false_find_beside_a_fast_dancer_does_not_part_the_dance(assets):
     """Every eighth frame of the sample's dance: three a second."""
-    from dispose_core.pose.openpose import load_openpose
+    from dispose_core.pose.openpose_json import load_openpose
 
     (dance,) = load_openpose(assets / "poses" / "driving.json")
     dance = dance[::8]

@@ -7,8 +7,8 @@ import pytest
 from pytest import approx
 
 from dispose_core.errors import CheckpointError, NetworkError
-from dispose_core.pose.detectors.runtime import open_network
-from dispose_core.pose.detectors.yolox import PersonDetector, letterbox, suppress
+from dispose_core.pose.detectors.dwpose.runtime import open_network
+from dispose_core.pose.detectors.dwpose.yolox import PersonDetector, letterbox, suppress
 from tests.onnx_files import person_onnx, pose_onnx
 
 SIZE = (64, 64)

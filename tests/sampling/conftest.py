@@ -8,13 +8,13 @@ import cv2
 import pytest
 import torch
 
-from dispose_core.control.motion_encoder import MotionEncoder
-from dispose_core.control.point_adapter import PointAdapter
-from dispose_core.control.pose_net import PoseNet
-from dispose_core.correspondence.keypoint_features import keypoint_features
-from dispose_core.sampling.inputs import ClipInputs
-from dispose_core.sampling.pipeline import DisPosePipeline
-from dispose_core.weights.checkpoints import DisPose
+from dispose_core.checkpoints.loaders import DisPose
+from dispose_core.features.keypoint_features import keypoint_features
+from dispose_core.models.motion_encoder import MotionEncoder
+from dispose_core.models.point_adapter import PointAdapter
+from dispose_core.models.pose_net import PoseNet
+from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.pipeline import DisPosePipeline
 from tests.rule_weights import SQRT_2, fill_by_rule, rnd, rule_state
 from tests.tiny_nets import (
     GOLDENS,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from dispose_core.sampling.clip_image import clip_normalise, clip_picture
+from dispose_core.sampling.clip_vision import clip_normalise, clip_picture
 
 
 @pytest.mark.parametrize("name", ["a", "b", "c"], ids=["1024×576", "192×128", "256×448"])

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dispose_core.control.hints import ControlHints
 from dispose_core.errors import NetworkError
-from dispose_core.sampling.inputs import ClipInputs
+from dispose_core.guidance.control_hints import ControlHints
+from dispose_core.pipeline.inputs import ClipInputs
 from dispose_core.sampling.options import SamplingOptions
 
 PICTURE = torch.zeros(3, 128, 64)

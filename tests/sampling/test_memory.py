@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from dispose_core.control.motion_encoder import MotionEncoder, encode_motion
-from dispose_core.control.pose_net import PoseNet, encode_poses
+from dispose_core.guidance.motion_embedding import encode_motion
+from dispose_core.guidance.pose_latents import encode_poses
+from dispose_core.models.motion_encoder import MotionEncoder
+from dispose_core.models.pose_net import PoseNet
+from dispose_core.pipeline.memory import bytes_per_entry
 from dispose_core.sampling.decode import to_uint8
-from dispose_core.sampling.memory import bytes_per_entry
 from dispose_core.sampling.noise import clip_noise
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dispose_core.sampling.offload import denoising, on_device, swapped
+from dispose_core.pipeline.offload import denoising, on_device, swapped
 
 # A device without memory: what is there has a shape and no values.
 AWAY = torch.device("meta")

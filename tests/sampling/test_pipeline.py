@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from dispose_core.control.hints import ControlHints
-from dispose_core.control.motion_encoder import encode_motion
+from dispose_core.checkpoints.loaders import DisPose
 from dispose_core.errors import NetworkError
-from dispose_core.sampling import offload as offload_module
-from dispose_core.sampling import pipeline as pipeline_module
+from dispose_core.guidance.control_hints import ControlHints
+from dispose_core.guidance.motion_embedding import encode_motion
+from dispose_core.pipeline import offload as offload_module
+from dispose_core.pipeline import pipeline as pipeline_module
+from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.pipeline import DisPosePipeline
 from dispose_core.sampling.conditioning import official_pixels
 from dispose_core.sampling.decode import to_uint8
-from dispose_core.sampling.inputs import ClipInputs
 from dispose_core.sampling.options import SamplingOptions
-from dispose_core.sampling.pipeline import DisPosePipeline
 from dispose_core.sampling.windows import ContextWindows, context_windows
-from dispose_core.weights.checkpoints import DisPose
 from tests.tiny_nets import Motion
 
 # Golden 23: guidance from 1 to 3, noise on the picture, windows of 4, chunks of 4.

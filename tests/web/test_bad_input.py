@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dispose_core.pose import load_openpose, save_openpose
-from dispose_core.pose.openpose import write_openpose
+from dispose_core.pose.openpose_json import load_openpose, save_openpose, write_openpose
 
 from .page import edits_text, open_editor, place_of
 

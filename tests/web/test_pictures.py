@@ -20,18 +20,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dispose_core.correspondence import keypoint_features
-from dispose_core.correspondence.point_view import PointView, point_view
-from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.features import keypoint_features
+from dispose_core.features.browser_view import PointView, point_view
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
-from .page import (
-    await_picture,
-    bring_into_sight,
-    frame_to,
-    open_editor,
-    settings,
-    view_of,
-)
+from .page import await_picture, bring_into_sight, frame_to, open_editor, settings, view_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "web" / "docs"

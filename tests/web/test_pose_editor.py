@@ -7,17 +7,9 @@ from typing import Any
 
 import pytest
 
-from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
-from .page import (
-    edits_text,
-    has_vue_nodes,
-    listeners,
-    open_editor,
-    place_of,
-    remove,
-    use_vue_nodes,
-)
+from .page import edits_text, has_vue_nodes, listeners, open_editor, place_of, remove, use_vue_nodes
 
 
 def widget(x: int, kind: str, inputs: list, outputs: list, values: list, node_id: int) -> dict:

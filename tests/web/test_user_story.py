@@ -10,19 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from dispose_core.motion.field import MotionField
-from dispose_core.pose import load_openpose
-from dispose_core.video import read_frames
+from dispose_core.media.video_read import read_frames
+from dispose_core.motion.motion_field import MotionField
+from dispose_core.pose.openpose_json import load_openpose
 
-from .page import (
-    drag,
-    edits_text,
-    frame_to,
-    listeners,
-    open_editor,
-    place_of,
-    reopen,
-)
+from .page import drag, edits_text, frame_to, listeners, open_editor, place_of, reopen
 
 RWRIST = 4
 NAME = "my dance"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dispose_core.pose import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.comfyui.test_features import graph
 from tests.comfyui.tiny_workflow import write_files
 

@@ -1,1 +1,1 @@
-"""Backends that find people in pictures, one a file; `detect.create_detector` loads them."""
+"""Pose detectors: a registry, and one backend a file or folder."""

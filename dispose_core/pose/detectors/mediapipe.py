@@ -21,9 +21,9 @@ import numpy as np
 from ...errors import MissingPackage
 from ...progress import Progress, no_progress
 from .. import skeleton as sk
-from ..detect import checked_frames
-from ..repair import smooth
+from ..alignment.gap_filling import smooth
 from ..sequence import PoseSequence
+from .base import checked_frames
 
 _INSTALL = (
     "Install it with: pip install --no-deps mediapipe==0.10.21, and beside it: "

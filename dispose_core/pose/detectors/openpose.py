@@ -15,12 +15,12 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from ...checkpoints.state_dict import Weights, open_weights
 from ...errors import CheckpointError, MissingPackage, PoseError
 from ...progress import Progress, no_progress
-from ...weights.weights_file import Weights, open_weights
 from .. import skeleton as sk
-from ..detect import checked_frames
 from ..sequence import PoseSequence
+from .base import checked_frames
 from .slots import Found, people_in_slots
 
 # Under these names https://huggingface.co/lllyasviel/Annotators has them.

@@ -93,10 +93,10 @@ class MimicMotion:
         }
 
     def load(self, file, delay, dtype="default"):
-        unet = dispose("nodes.host.unet")
+        unet = dispose("nodes.comfy_adapters.unet")
         path = Path(folder_paths.get_full_path_or_raise("diffusion_models", file))
-        weights = dispose("dispose_core.weights.weights_file").open_weights(path)
-        dtypes = dispose("nodes.host.placement").DTYPES
+        weights = dispose("dispose_core.checkpoints.state_dict").open_weights(path)
+        dtypes = dispose("nodes.comfy_adapters.model_management").DTYPES
         model = tiny_svd(unet.comfyui_state(weights), dtypes.get(dtype))
         counted(model.model.diffusion_model, "unet", delay)
         return model, unet.load_pose_net_patcher(path, optional=False)
@@ -143,14 +143,14 @@ class ControlNet:
 
     def load(self, file, dtype, low_vram):
         path = Path(folder_paths.get_full_path_or_raise("controlnet", file))
-        host = dispose("nodes.host.controlnet")
+        host = dispose("nodes.comfy_adapters.hosted_controlnet")
         networks = host.load_control_networks(path, dtype, HEAD_CHANNELS)
         counted(networks.controlnet.model.network, "controlnet")
         counted(networks.motion.model, "motion")
         if low_vram:  # as ComfyUI loads where hardly anything fits
             networks.controlnet.load(management.get_torch_device(), lowvram_model_memory=1)
             assert networks.controlnet.model.model_lowvram
-        return (dispose("nodes.host.control").DisPoseControl(networks),)
+        return (dispose("nodes.comfy_adapters.control").DisPoseControl(networks),)
 
 
 class OtherControlNet:
@@ -303,7 +303,7 @@ class Guidance:
 
     def read(self, file):
         g = arrays(file)
-        core = dispose("dispose_core.correspondence.keypoint_features")
+        core = dispose("dispose_core.features.keypoint_features")
         features = core.KeypointFeatures(g["features"], torch.ones(18, dtype=torch.bool))
         motion = GivenMotion(g["flow"], g["trajectory"])
         return motion, features, g["skeletons"].movedim(1, -1)

@@ -97,8 +97,8 @@ class TinyDetector:
     name = "tiny"
 
     def detect(self, frames, total=None, on_frame=lambda done, total: None):
-        openpose = dispose("dispose_core.pose.openpose")
-        poses = Path(dispose("nodes.host.files").ASSETS) / "poses"
+        openpose = dispose("dispose_core.pose.openpose_json")
+        poses = Path(dispose("nodes.comfy_adapters.files").ASSETS) / "poses"
         found, seen = [], list(frames)
         (dance,) = openpose.load_openpose(poses / "driving.json")
         (still,) = openpose.load_openpose(poses / "reference.json")

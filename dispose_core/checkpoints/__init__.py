@@ -1,0 +1,1 @@
+"""Model files: safe opening, recognition, loading, conversion, download."""

@@ -1,0 +1,87 @@
+"""A picture of where the joints of the reference are found again."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..pose import skeleton as sk
+from ..pose.sequence import PoseSequence
+from .keypoint_features import KeypointFeatures
+from .matching import Match, best_match, similarity_map
+
+DIM = 0.55  # of the pictures' brightness: the marks stand out
+MULTIPLE = 64  # pixels, of the sides of a picture that is searched
+RING = 0.012  # radius of a mark, of the picture's shorter side
+
+
+def match_joints(features: KeypointFeatures, feature_map: Tensor) -> dict[int, Match]:
+    """The place most like each joint of the reference: joint number -> match.
+
+    Args:
+        features: the reference's.
+        feature_map: (C, h, w) of the picture that is searched.
+
+    Raises:
+        NetworkError: the map was made with another model.
+    """
+    joints = features.valid.nonzero().flatten().tolist()
+    return {j: best_match(similarity_map(features, j, feature_map)) for j in joints}
+
+
+def describe_matches(matches: dict[int, Match]) -> str:
+    """Which joints were found how well, a line each."""
+    lines = [f"{len(matches)} of {sk.N_BODY} joints have features"]
+    lines += [f"{sk.BODY[j]}: similarity {match.similarity:.2f}" for j, match in matches.items()]
+    return "\n".join(lines)
+
+
+def fit_target(target: Tensor, height: int) -> Tensor:
+    """(3, h, w) 0…1 at another height, uncut, its sides multiples of 64 as the UNet needs."""
+    scale = height / target.shape[1]
+    size = [max(round(side * scale / MULTIPLE), 1) * MULTIPLE for side in target.shape[1:]]
+    return F.interpolate(target[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+
+
+def match_picture(
+    reference: Tensor, pose: PoseSequence, target: Tensor, matches: dict[int, Match]
+) -> Tensor:
+    """The reference beside the searched picture, a line from each joint to its match.
+
+    Args:
+        reference: (3, H, W) 0…1.
+        pose: the reference's, one frame.
+        target: (3, h, w) 0…1; shown at the reference's height.
+        matches: from `match_joints`.
+
+    Returns:
+        (3, H, W + W') 0…1
+    """
+    height, width = reference.shape[1:]
+    target_width = max(round(target.shape[2] * height / target.shape[1]), 1)
+    target = F.interpolate(target[None].float(), (height, target_width), mode="area")[0]
+    canvas = torch.cat([reference.float().cpu(), target.cpu()], 2) * DIM
+    canvas = (canvas.movedim(0, -1) * 255).round().byte().numpy().copy()
+    radius = max(round(RING * min(height, width)), 3)
+    for joint, match in matches.items():
+        x, y = pose.body[0, joint] * (width, height)
+        start = round(float(x)), round(float(y))
+        end = round(width + match.x * target_width), round(match.y * height)
+        _mark(canvas, start, end, radius, sk.COLOURS[joint])
+    return torch.from_numpy(canvas.astype(np.float32)).div_(255).movedim(-1, 0)
+
+
+def _mark(
+    canvas: np.ndarray,
+    start: tuple[int, int],
+    end: tuple[int, int],
+    radius: int,
+    colour: tuple[int, int, int],
+) -> None:
+    cv2.line(canvas, start, end, colour, max(radius // 4, 1), cv2.LINE_AA)
+    for place in (start, end):
+        cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA)
+        cv2.circle(canvas, place, radius, (255, 255, 255), max(radius // 4, 1), cv2.LINE_AA)

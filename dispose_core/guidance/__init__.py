@@ -1,0 +1,1 @@
+"""What runs once a clip: motion embedding, point residuals, pose latents, control hints."""

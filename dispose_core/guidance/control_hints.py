@@ -1,0 +1,163 @@
+"""`ControlHints`: what the ControlNet needs of a whole clip, made once and sliced by window.
+
+Nothing here depends on the step, the window or the guidance half (SPEC 12: 2, 3). It stays on the
+CPU; a window takes the entries it needs by their absolute index, so windows never re-number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import NetworkError
+
+if TYPE_CHECKING:  # the network stands on diffusers, which takes seconds to import
+    from ..models.cached_conditioning import ClipConstants
+    from ..models.controlnet import HybridControlNet, Residuals
+
+
+@dataclass(frozen=True, eq=False)
+class PointLevel:
+    """The residuals of one level, kept only where they are not zero.
+
+    Attributes:
+        values: (M, C) float32, one row a kept cell.
+        entry: (M,) int64, the clip entry of each row.
+        cell: (M,) int64, its place y * w + x on the level's grid.
+        size: (h, w) of the level's grid.
+    """
+
+    values: Tensor
+    entry: Tensor
+    cell: Tensor
+    size: tuple[int, int]
+
+    def dense(self, entries: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+        """(n, C, h, w) for some entries (n,), or None where all of them are zero."""
+        position, row = (entries[:, None] == self.entry).nonzero(as_tuple=True)
+        if not len(row):
+            return None
+        # Without waiting for the device: nothing here changes the sources.
+        to = {"device": device, "non_blocking": True}
+        values = self.values[row].to(dtype=dtype, **to)
+        grid = values.new_zeros(len(entries), values.shape[1], math.prod(self.size))
+        grid[position.to(**to), :, self.cell[row].to(**to)] = values
+        return grid.unflatten(2, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class PointResiduals:
+    """The point adapter's output for a clip (SPEC 8.2).
+
+    A level per down block, sized as the block's output: 1/16, 1/32, 1/64, 1/64 of the picture.
+    Levels 2 and 3 are empty in most clips.
+
+    Attributes:
+        per_level: the levels in the order of the down blocks.
+        entries: F+1.
+    """
+
+    per_level: tuple[PointLevel, ...]
+    entries: int
+
+    def levels(
+        self, entries: Sequence[int], device: torch.device | str, dtype: torch.dtype
+    ) -> list[Tensor | None]:
+        """Each level (n, C_l, h_l, w_l) for the entries of a window, None where it adds nothing.
+
+        Entries may come in any order and more than once.
+
+        Raises:
+            NetworkError: an entry is not in the clip.
+        """
+        index = window_index(entries, self.entries, "point residuals")
+        return [level.dense(index, torch.device(device), dtype) for level in self.per_level]
+
+
+@dataclass(frozen=True, eq=False)
+class ControlHints:
+    """All hints of a clip of F+1 entries (entry 0 is the reference).
+
+    Attributes:
+        motion: (F+1, C0, h, w) on the CPU, the motion encoder's output at latent size; it is
+            added after the ControlNet's `conv_in` (SPEC 9.3).
+        points: residuals added after each down block (SPEC 9.5); None adds nothing, which is the
+            points' strength 0.
+
+    Raises:
+        NetworkError: motion and points are of clips of different length.
+    """
+
+    motion: Tensor
+    points: PointResiduals | None = None
+
+    def __post_init__(self) -> None:
+        if self.points is not None and self.points.entries != len(self.motion):
+            raise NetworkError(
+                f"hints: motion for {len(self.motion)} entries and points for "
+                f"{self.points.entries}. Make both from the same clip: the reference pose and "
+                "every driving pose."
+            )
+
+    def __len__(self) -> int:
+        return len(self.motion)
+
+    def window_motion(
+        self, entries: Sequence[int], device: torch.device | str, dtype: torch.dtype
+    ) -> Tensor:
+        """(n, C0, h, w): the motion embedding of a window's entries, in any order.
+
+        Raises:
+            NetworkError: an entry is not in the clip.
+        """
+        index = window_index(entries, len(self.motion), "motion embedding")
+        return self.motion[index].to(device, dtype)
+
+
+def window_residuals(
+    net: HybridControlNet,
+    sample: Tensor,
+    timestep: Tensor | float,
+    constants: ClipConstants,
+    hints: ControlHints,
+    entries: Sequence[int],
+    strength: float = 1.0,
+) -> Residuals:
+    """The ControlNet's `forward` with the hints of the clip's `entries`, by absolute number.
+
+    Raises:
+        NetworkError: also when an entry is not in the clip, or there are not as many entries as
+            frames.
+    """
+    frames = constants.frames_mark.shape[1]
+    if len(entries) != frames:
+        raise NetworkError(
+            f"ControlNet: {len(entries)} entries for windows of {frames} frames. "
+            "Give one entry of the clip a frame."
+        )
+    motion = hints.window_motion(entries, net.device, net.dtype)
+    points: Sequence[Tensor | None] = ()
+    if hints.points is not None:
+        points = hints.points.levels(entries, net.device, net.dtype)
+    return net(sample, timestep, constants, motion, points, strength)
+
+
+def window_index(entries: Sequence[int], available: int, name: str) -> Tensor:
+    """Absolute entries as an index (n,) on the CPU.
+
+    Raises:
+        NetworkError: an entry is not in 0…available-1; the message says which side is short.
+    """
+    index = torch.as_tensor(entries, dtype=torch.int64).cpu()
+    if ((index < 0) | (index >= available)).any():
+        raise NetworkError(
+            f"{name}: entries {int(index.min())}…{int(index.max())} are wanted, the clip has "
+            f"0…{available - 1}. A clip has one entry for the reference and one for each driving "
+            "frame; give the sampler as many latent frames."
+        )
+    return index

@@ -1,0 +1,60 @@
+"""Pose latents of a clip: PoseNet run over the drawn skeletons, in chunks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import NetworkError
+from ..models.latent import DOWNSCALE, picture_size
+from ..models.module_utils import placed
+from ..models.pose_net import PoseNet
+from ..progress import Progress, no_progress
+
+
+@torch.no_grad()
+def encode_poses(
+    net: PoseNet,
+    pictures: Tensor,
+    *,
+    chunk: int = 8,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    on_entry: Progress = no_progress,
+) -> Tensor:
+    """The pose latents of a clip.
+
+    Args:
+        net: stays as it is.
+        pictures: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first. Any sequence that
+            gives such a tensor for a slice will do.
+        chunk: pictures a pass. It changes memory and speed, not the result.
+        device, dtype: where and in which precision to compute, see `placed`.
+        on_entry: called after each pass; may raise to cancel.
+
+    Returns:
+        (F+1, C, H/8, W/8) on the CPU, in the net's own dtype. The unconditional half of the
+        guidance takes zeros in their place.
+
+    Raises:
+        NetworkError: pictures that the network does not take.
+    """
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or not len(pictures):
+        raise NetworkError(
+            f"PoseNet: pictures of shape {tuple(pictures.shape)}, needed (frames, 3, H, W). "
+            "Connect drawn skeletons: colour pictures, the reference's first."
+        )
+    height, width = picture_size(tuple(pictures.shape[-2:]), "PoseNet")
+    run = placed(net, device, dtype)
+    result = torch.empty(
+        len(pictures),
+        net.final_proj.out_channels,
+        height // DOWNSCALE,
+        width // DOWNSCALE,
+        dtype=net.scale.dtype,
+    )
+    for start in range(0, len(pictures), chunk):
+        part = pictures[start : start + chunk].to(run.scale)
+        result[start : start + len(part)] = run(part * 2 - 1)
+        on_entry(start + len(part), len(pictures))
+    return result

@@ -1,0 +1,127 @@
+"""Still pictures in and out, as they look: upright, opaque RGB."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import MediaError
+from .atomic_write import atomic_write
+
+# Pillow's modes with one 16-bit channel; "I" is how older Pillows open a 16-bit PNG.
+SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
+# What Pillow raises over damaged files, besides its own errors.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
+
+
+def read_picture(path: str | Path) -> Tensor:
+    """The picture in `path` as people see it.
+
+    EXIF rotation is applied. Transparent parts are shown over white, as browsers and viewers do;
+    what colour lies hidden under them is an accident of the program that wrote the file. CMYK,
+    palette and grey pictures become RGB; of an animation the first frame counts. Grey pictures
+    keep their 16 bits; Pillow reads 16-bit RGB PNGs at 8.
+
+    Returns:
+        (3, H, W) float32 RGB, 0…1.
+
+    Raises:
+        MediaError: missing, not a picture, damaged, too large, or in a pixel format that has no
+            agreed meaning (floating point, 32 bit).
+    """
+    with open_picture(path) as image:
+        rgb = to_rgb(image, str(path))
+    rgb = rgb.astype(np.float32) / np.float32(np.iinfo(rgb.dtype).max)
+    return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
+
+
+def write_picture(path: str | Path, picture: Tensor | np.ndarray) -> None:
+    """Writes a picture in the format that the extension of `path` names.
+
+    Args:
+        picture: tensor (3, H, W) or array (H, W, 3), RGB; uint8, or float in 0…1.
+
+    Raises:
+        MediaError: unknown extension, or the folder or disk does not take the file.
+    """
+    pixels = picture.permute(1, 2, 0).cpu().numpy() if isinstance(picture, Tensor) else picture
+    if pixels.dtype != np.uint8:
+        pixels = np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    suffix = Path(path).suffix.lower()
+    if suffix not in Image.registered_extensions():
+        raise MediaError(f"{path}: no picture format is called {suffix!r}. Use .png or .jpg.")
+    with atomic_write(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, quality=95)
+
+
+def open_picture(source) -> Image.Image:
+    """The picture with its header read and its pixels still in the file (a path or open file).
+
+    Raises:
+        MediaError: missing, unreadable, not a picture, or too large.
+    """
+    name = str(source) if isinstance(source, (str, Path)) else "picture from memory"
+    try:
+        return Image.open(source)
+    except Image.DecompressionBombError as e:
+        raise MediaError(
+            f"{name}: too large to open safely ({e}). Scale it down; no step uses more than a few "
+            "megapixels."
+        ) from e
+    except UnidentifiedImageError as e:
+        raise MediaError(
+            f"{name}: not a picture, or in a format that cannot be read. Save it as PNG or JPEG."
+        ) from e
+    except DAMAGED as e:
+        if isinstance(e, OSError) and e.errno is not None:
+            raise MediaError(
+                f"{name}: cannot be opened ({e.strerror}). Check the path and that you may read it."
+            ) from e
+        raise MediaError(_damaged(name, e)) from e
+
+
+def to_rgb(image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an open picture, uint16 where it is 16-bit grey.
+
+    Args:
+        name: how messages call the picture.
+        frame: which frame of an animation.
+
+    Raises:
+        MediaError: damaged, or a pixel format that has no agreed meaning.
+    """
+    try:
+        if frame or getattr(image, "n_frames", 1) > 1:
+            image.seek(frame)
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError as e:
+        raise MediaError(f"{name}: too large to open safely ({e}). Scale it down.") from e
+    except DAMAGED as e:
+        raise MediaError(_damaged(name, e)) from e
+    if upright.mode in SIXTEEN_BIT:
+        grey = np.asarray(upright)
+        if grey.max(initial=0) > 65535 or grey.min(initial=0) < 0:
+            raise MediaError(
+                f"{name}: 32-bit values ({grey.min()}…{grey.max()}) have no agreed white. "
+                "Save it as an 8- or 16-bit PNG."
+            )
+        return np.repeat(grey.astype(np.uint16)[..., None], 3, axis=2)
+    if upright.mode == "F":
+        raise MediaError(
+            f"{name}: floating-point pixels have no agreed white. Save it as an 8- or 16-bit PNG."
+        )
+    if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA", "RGBa", "La"}:
+        colours = upright.convert("RGBA")
+        white = Image.new("RGBA", colours.size, "white")
+        return np.array(Image.alpha_composite(white, colours).convert("RGB"))
+    return np.array(upright.convert("RGB"))
+
+
+def _damaged(name: str, error: Exception) -> str:
+    return f"{name}: damaged or cut short ({error}). Download or export it again."

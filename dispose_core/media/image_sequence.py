@@ -1,0 +1,164 @@
+"""Pictures that play as a video: a folder of them, an animated GIF, WebP or PNG, or one alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import MediaError
+from .image import open_picture, to_rgb
+from .video_source import DEFAULT_FPS, Picture, Source, VideoInfo, name_of, size_notes
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+# How the formats begin that FFmpeg cannot play, or plays without their transparency.
+MAGIC = re.compile(rb"GIF8|RIFF....WEBP|\x89PNG|\xff\xd8\xff", re.DOTALL)
+
+
+def looks_like_picture(source: Source) -> bool:
+    """Whether the file starts like a picture, animated or not."""
+    if hasattr(source, "read"):
+        source.seek(0)
+        head = source.read(12)
+        source.seek(0)
+    else:
+        try:
+            with open(source, "rb") as file:
+                head = file.read(12)
+        except OSError:
+            return False  # whoever opens it next says why
+    return MAGIC.match(head) is not None
+
+
+class PictureFolder:
+    """An `OpenVideo` over the pictures of a folder, in natural order: 2.png before 10.png."""
+
+    def __init__(self, folder: Path):
+        self._files = sorted(
+            (
+                file
+                for file in folder.iterdir()
+                if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+            ),
+            key=_natural,
+        )
+        if not self._files:
+            raise MediaError(
+                f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))}). "
+                "Choose a folder of frames or a video file."
+            )
+        first = self._read(self._files[0])
+        count = len(self._files)
+        self.info = VideoInfo(
+            width=first.shape[1],
+            height=first.shape[0],
+            fps=DEFAULT_FPS,
+            frames=count,
+            duration=float(count / DEFAULT_FPS),
+            has_audio=False,
+            notes=(
+                f"{folder} is a folder of {count} pictures; {DEFAULT_FPS} fps assumed.",
+                *size_notes(count),
+            ),
+        )
+
+    def __enter__(self) -> PictureFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+        """See `OpenVideo`."""
+        for index in _indices_from(start, self.info):
+            yield float(index / self.info.fps), partial(self._sized, self._files[index])
+
+    def _sized(self, file: Path) -> np.ndarray:
+        picture = self._read(file)
+        height, width = picture.shape[:2]
+        if (width, height) != (self.info.width, self.info.height):
+            raise MediaError(
+                f"{file}: {width}×{height}, but {self._files[0].name} is "
+                f"{self.info.width}×{self.info.height}. Make all pictures of the folder one size."
+            )
+        return picture
+
+    @staticmethod
+    def _read(file: Path) -> np.ndarray:
+        with open_picture(file) as image:
+            return _eight_bit(to_rgb(image, str(file)))
+
+
+class Animation:
+    """An `OpenVideo` over an animated picture, or a single one, read by Pillow."""
+
+    def __init__(self, source: Source):
+        self._name = name_of(source)
+        self._picture = open_picture(source)
+        first = self._frame(0)
+        count = getattr(self._picture, "n_frames", 1)
+        self._times = _animation_times(self._picture, count)
+        notes = size_notes(count)
+        if self._times[-1]:
+            fps = Fraction(count * 1000, self._times[-1])
+        else:
+            fps = DEFAULT_FPS
+            self._times = [float(1000 * index / fps) for index in range(count + 1)]
+            if count > 1:
+                notes = (f"{self._name} does not say its frame rate; {fps} fps assumed.", *notes)
+        self.info = VideoInfo(
+            width=first.shape[1],
+            height=first.shape[0],
+            fps=fps,
+            frames=count,
+            duration=float(count / fps),
+            has_audio=False,
+            notes=notes,
+        )
+
+    def __enter__(self) -> Animation:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._picture.close()
+
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+        """See `OpenVideo`."""
+        near = float(1 / self.info.fps) / 4  # as in `Container`
+        for index in range(self.info.frames):
+            time = self._times[index] / 1000
+            if time >= start - near:
+                yield time, partial(self._frame, index)
+
+    def _frame(self, index: int) -> np.ndarray:
+        return _eight_bit(to_rgb(self._picture, self._name, frame=index))
+
+
+def _animation_times(picture: Image.Image, count: int) -> list[int]:
+    """When each frame begins, and when the last one ends, in milliseconds; 0 where unknown."""
+    times = [0]
+    for index in range(count):
+        picture.seek(index)
+        picture.load()  # WebP tells a frame's duration only once it is decoded
+        times.append(times[-1] + round(picture.info.get("duration") or 0))
+    picture.seek(0)
+    return times
+
+
+def _indices_from(start: float, info: VideoInfo) -> range:
+    # A start within a quarter frame after one means that one, as in `Container`.
+    return range(max(0, int(np.ceil(start * info.fps - 0.25))), info.frames)
+
+
+def _eight_bit(rgb: np.ndarray) -> np.ndarray:
+    return rgb if rgb.dtype == np.uint8 else np.round(rgb / 257).astype(np.uint8)
+
+
+def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
+    parts = re.findall(r"\d+|\D+", file.name.lower())
+    return [(int(p), "") if p.isdecimal() else (0, p) for p in parts], file.name

@@ -1,0 +1,281 @@
+"""Video files, read through PyAV (12 and later): MP4, MKV, WebM, MOV, MPEG-TS and the like."""
+
+from __future__ import annotations
+
+import gc
+import re
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from itertools import chain, pairwise
+
+import av
+import numpy as np
+from av.filter import Graph
+
+from ..errors import MediaError
+from .video_source import DEFAULT_FPS, Picture, Source, VideoInfo, name_of, size_notes
+
+# Through libavfilter, colours come out the same with every PyAV; `to_ndarray` took BT.709 for
+# BT.601 before 17. The flags keep red and blue as sharp as the file has them.
+SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+# (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
+Matrix = tuple[int, int, int, int]
+ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC: a song's cover is not a video
+
+
+def open_container(source: Source) -> av.container.InputContainer:
+    """The opened file.
+
+    Raises:
+        MediaError: it is missing, empty, or in no format that FFmpeg knows.
+    """
+    name = name_of(source)
+    try:
+        if hasattr(source, "read"):
+            source.seek(0)
+            return av.open(source)
+        return av.open(str(source))
+    except (av.error.InvalidDataError, av.error.EOFError) as e:
+        raise MediaError(
+            f"{name}: not a video, or only the beginning of one (FFmpeg: {e.strerror}). "
+            "Download or export it again, or convert it to MP4."
+        ) from e
+    except (av.error.FFmpegError, OSError, ValueError) as e:
+        raise MediaError(
+            f"{name}: cannot be opened ({getattr(e, 'strerror', None) or e}). "
+            "Check the path and that you may read it."
+        ) from e
+
+
+class Container:
+    """An `OpenVideo` over the first real video stream of a file.
+
+    Decodes without frame threads: with PyAV's logging on (it is by default in 12, and any other
+    pack can turn it on) a file that is closed before its end hangs the process in them.
+    """
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._open()
+        try:
+            self.info = self._probe()
+            self._open()  # probing took the first frame
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+        self._file = self._stream = self._convert = None
+        # PyAV's objects refer to each other in circles; their frame buffers, some 100 MB, would
+        # stay until Python happens to look, and it counts objects, not bytes.
+        gc.collect()
+
+    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+        """See `OpenVideo`. Starts decoding at the last key frame before `start`."""
+        near = float(1 / self.info.fps) / 4  # stored times are rounded, in MKV to 1 ms
+        if start > 0:
+            self._seek(start)
+        frames = self._decode()
+        if start > 0:
+            first = next(frames, None)
+            if first is None or first[0] > start + near:
+                # Without an index (MPEG-TS) a seek may land behind its target.
+                self._open()
+                frames = self._decode()
+            else:
+                frames = chain([first], frames)
+        self._convert = _Converter(self.info, self._matrix)
+        for time, frame in frames:
+            if time >= start - near:
+                yield time, partial(self._picture, frame)
+
+    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
+        return self._convert(frame)
+
+    def _open(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+        self._file = open_container(self._source)
+        self._stream = find_video(self._file)
+        if self._stream is None:
+            sound = bool(self._file.streams.audio)
+            self._file.close()
+            raise MediaError(
+                f"{name_of(self._source)}: {'sound only' if sound else 'no video'} in this file. "
+                "Choose a file with a picture track."
+            )
+
+    def _probe(self) -> VideoInfo:
+        name, stream = name_of(self._source), self._stream
+        first = next((frame for _, frame in self._decode()), None)
+        if first is None:
+            raise MediaError(f"{name}: holds no frame. Export or download it again.")
+        notes = []
+        fps = stream.average_rate or stream.guessed_rate
+        if not fps:
+            fps = DEFAULT_FPS
+            notes.append(f"{name} does not say its frame rate; {fps} fps assumed.")
+        duration = 0.0
+        if stream.duration:
+            duration = float(stream.duration * stream.time_base)
+        elif tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
+            # MKV and WebM: the file's own duration is that of the longest track, often the sound.
+            hours, minutes, seconds = tag.groups()
+            duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        elif self._file.duration:
+            duration = self._file.duration / av.time_base
+        frames = stream.frames or 1
+        if duration:
+            # Also where a count is stored: it includes what an editor hid from players.
+            shown = max(1, round(duration * fps))
+            frames = min(stream.frames or shown, shown)
+        self._matrix = _display_matrix(first)
+        rotation = _rotation(self._matrix)
+        if rotation:
+            notes.append(f"{name} is stored lying down: turned by {rotation}°.")
+        height, width = first.height, first.width
+        if rotation % 180:
+            height, width = width, height
+        return VideoInfo(
+            width=width,
+            height=height,
+            fps=Fraction(fps),
+            frames=frames,
+            duration=duration or float(frames / fps),
+            has_audio=bool(self._file.streams.audio),
+            rotation=rotation,
+            notes=(*notes, *size_notes(frames)),
+        )
+
+    def _seek(self, start: float) -> None:
+        offset = round(start / self._stream.time_base) + (self._stream.start_time or 0)
+        try:
+            self._file.seek(offset, stream=self._stream, backward=True)
+        except (av.error.FFmpegError, OSError):
+            self._open()  # not seekable: from the beginning, then
+
+    def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Frames in the order they are shown, with their seconds since the stream's start."""
+        stream = self._stream
+        begin = float((stream.start_time or 0) * stream.time_base)
+        step = float(1 / (stream.average_rate or stream.guessed_rate or DEFAULT_FPS))
+        time, reached, damaged = -step, 0.0, False
+        packets = self._file.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError):
+                packet, packets, damaged = _flush_packet(stream), iter(()), True
+            if packet is None:
+                break
+            if packet.size:
+                # One bad packet on the way is what players skip; a bad last one is a cut.
+                damaged = packet.is_corrupt
+                after = ((packet.pts or 0) + (packet.duration or 0)) * stream.time_base
+                reached = max(reached, float(after) - begin)
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                frames, damaged = [], True
+            for frame in frames:
+                time = time + step if frame.time is None else frame.time - begin
+                yield time, frame
+        announced = float((stream.duration or 0) * stream.time_base)
+        if damaged or reached < announced - 1:
+            raise MediaError(
+                f"{name_of(self._source)}: breaks off after {max(time + step, 0):.2f} s; the file "
+                "is damaged or cut short. Download or export it again, or set a duration that "
+                "ends before."
+            )
+
+
+def _flush_packet(stream: av.VideoStream) -> av.Packet:
+    """An empty packet, as files end with: the decoder gives out the frames it holds."""
+    packet = av.Packet()
+    packet.stream, packet.time_base = stream, stream.time_base
+    return packet
+
+
+def find_video(file: av.container.InputContainer) -> av.VideoStream | None:
+    """The first video stream that is not a cover picture."""
+    for stream in file.streams.video:
+        # PyAV before 14 does not tell covers: there a song passes for a video of one frame.
+        if not int(getattr(stream, "disposition", 0)) & ATTACHED_PICTURE:
+            return stream
+    return None
+
+
+def scaler(frame: av.VideoFrame, pixels: str, scale: str) -> Graph:
+    """A filter graph that turns frames like `frame` into the pixel format `pixels`."""
+    graph = Graph()
+    nodes = [
+        graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format.name,
+            time_base=frame.time_base or Fraction(1, 1000),
+        ),
+        graph.add("scale", scale),
+        graph.add("format", pixels),
+        graph.add("buffersink"),
+    ]
+    for left, right in pairwise(nodes):
+        left.link_to(right)
+    graph.configure()
+    return graph
+
+
+class _Converter:
+    """Frames to upright RGB arrays, all of the size of the first."""
+
+    def __init__(self, info: VideoInfo, matrix: Matrix | None):
+        turned = bool(info.rotation % 180)
+        width, height = (info.height, info.width) if turned else (info.width, info.height)
+        self._scale = f"{width}:{height}:{SCALE_FLAGS}"
+        self._matrix = matrix
+        self._graph: Graph | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        if self._graph is None:
+            self._graph = scaler(frame, "rgb24", self._scale)
+        self._graph.push(frame)
+        return _upright(self._graph.pull().to_ndarray(), self._matrix)
+
+
+def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
+    """How the stream is shown. Once a video: a frame asked for it stays until the next gc."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+    return a, b, c, d
+
+
+def _rotation(matrix: Matrix | None) -> int:
+    """Degrees clockwise from how a frame is stored to how it is shown; mirroring aside."""
+    if matrix is None:
+        return 0
+    a, b, _, d = matrix
+    if abs(b) > abs(a):
+        return 90 if b > 0 else 270
+    return 180 if a < 0 and d < 0 else 0
+
+
+def _upright(picture: np.ndarray, matrix: Matrix | None) -> np.ndarray:
+    """The picture as its display matrix shows it: quarter turns and mirrorings."""
+    if matrix is None:
+        return picture
+    a, b, c, d = matrix
+    if abs(b) > abs(a):  # x and y change places
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    if a < 0:
+        picture = picture[:, ::-1]
+    if d < 0:
+        picture = picture[::-1]
+    return np.ascontiguousarray(picture)

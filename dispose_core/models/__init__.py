@@ -1,0 +1,1 @@
+"""Networks alone; they know nothing of clips, files or hosts."""

@@ -1,0 +1,22 @@
+"""The size of a latent, in cells and in pixels."""
+
+from __future__ import annotations
+
+from ..errors import NetworkError
+
+DOWNSCALE = 8  # picture pixels a latent cell, each way
+
+
+def picture_size(size: tuple[int, int], name: str) -> tuple[int, int]:
+    """(H, W) as two ints.
+
+    Raises:
+        NetworkError: a side is not a positive multiple of 8, so there is no latent of that size.
+    """
+    height, width = (int(side) for side in size)
+    if height < 1 or width < 1 or height % DOWNSCALE or width % DOWNSCALE:
+        raise NetworkError(
+            f"{name}: a picture of {width}×{height}; width and height must be multiples of "
+            f"{DOWNSCALE}. Let Prepare fit the picture."
+        )
+    return height, width

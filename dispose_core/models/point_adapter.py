@@ -1,0 +1,60 @@
+"""The point adapter: where each joint is in each entry and what it looks like (SPEC 8.2).
+
+Every joint leaves the reference's feature vector in its cell of a coarse grid; small MLPs turn
+occupied cells into residuals for the ControlNet's levels. The rest of the grid is zero and costs
+nothing. It is done once a clip, on the CPU, in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from .module_utils import shape_of
+
+CHANNELS = (320, 640, 1280, 1280)  # of the released weights, a level a down block
+
+
+class PointMLP(nn.Module):
+    def __init__(self, features: int, hidden: int, channels: int):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(features, hidden), nn.SiLU(), nn.Linear(hidden, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mlp(x)
+
+
+class PointAdapter(nn.Module):
+    """One MLP a level. Parameter names are those of the released file below `point_adapter.`."""
+
+    def __init__(self, channels: Sequence[int] = CHANNELS, features: int = 1280, hidden: int = 128):
+        super().__init__()
+        self.model_list = nn.ModuleList(PointMLP(features, hidden, c) for c in channels)
+
+    @classmethod
+    def shaped_like(cls, shapes: Mapping[str, Sequence[int]]) -> PointAdapter:
+        """An adapter for weights of these shapes, keys as in `state_dict`; nothing is loaded.
+
+        Raises:
+            NetworkError: they are not of a point adapter.
+        """
+        name = "point adapter"
+        hidden, features = shape_of(shapes, "model_list.0.mlp.0.weight", 2, name)
+        levels = 1
+        while f"model_list.{levels}.mlp.2.weight" in shapes:
+            levels += 1
+        keys = (f"model_list.{level}.mlp.2.weight" for level in range(levels))
+        channels = [shape_of(shapes, key, 2, name)[0] for key in keys]
+        return cls(channels, features, hidden)
+
+    @property
+    def features(self) -> int:
+        """C of the keypoint features it takes."""
+        return self.model_list[0].mlp[0].in_features
+
+    def forward(self, cells: Tensor) -> list[Tensor]:
+        """What cells holding the vectors (U, E) give to each level: (U, C_l) each."""
+        return [level(cells) for level in self.model_list]

@@ -1,0 +1,1 @@
+"""Densifiers: what spreads the motion of the joints over the image."""

@@ -1,0 +1,39 @@
+"""What a densifier is: joint motion in, dense flow on its own grid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from ...pose.sequence import PoseSequence
+from ...progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class DenseMotion:
+    """What a densifier gives: flow on its own grid (fields as in `MotionField`)."""
+
+    grid: Tensor  # (F+1, 2, h, w) pixels of the grid
+    layer: Tensor | None = None  # (h, w)
+    subject: Tensor | None = None  # (h, w) 0…1
+    resample: Literal["bilinear", "nearest"] = "bilinear"
+    report: list[str] = field(default_factory=list)
+
+
+class Densifier(Protocol):
+    """Spreads joint motion over the picture."""
+
+    def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
+        """Flow from entry 0 to every entry.
+
+        Args:
+            picture: (3, H, W) reference, 0…1.
+            clip: F+1 poses of one person, entry 0 the reference; fractions of the picture.
+            on_entry: called after each entry; may raise to cancel.
+
+        Returns:
+            a grid that the caller may change; entries without a pose are set to zero.
+        """
+        ...

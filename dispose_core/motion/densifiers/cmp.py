@@ -1,0 +1,110 @@
+"""The densifier that asks the CMP network what moves along with the joints (SPEC 6).
+
+The image is encoded once a clip; frames go in batches.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...models.cmp import CmpNetwork
+from ...pose.sequence import PoseSequence
+from ...progress import Progress, no_progress
+from ..sparse_flow import picture_on_grid, sparse_flow
+from .base import DenseMotion
+from .skinning.densifier import SkinningDensifier
+
+GRID = (384, 384)  # (h, w), what the released weights were used at
+
+
+CHUNK = 8  # entries computed at once
+
+
+WORKING_MEMORY = CHUNK << 27  # bytes, beside the weights, with room to spare
+
+
+_NOTHING = 0.5  # background taken out: 0 for the network, as is what lies beyond the edges
+
+
+class CmpDensifier:
+    """Spreads joint motion by the CMP network (protocol `densify.Densifier`).
+
+    Args:
+        network: CMP (`checkpoints.load_cmp`). It is moved to `device` and `dtype`, and stays there.
+        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The rest is made plain
+            grey first: CMP is more accurate without a background (paper, appendix H). Without a
+            mask the network sees the whole picture, as in the official code.
+        chunk: entries computed at once.
+        device: where to compute; where the network is when None.
+        dtype: what to compute in; the network's when None.
+        reference: keep the official code's reading of missing joints (`sparse.sparse_flow`).
+    """
+
+    def __init__(
+        self,
+        network: CmpNetwork,
+        subject: Tensor | None = None,
+        chunk: int = CHUNK,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        reference: bool = False,
+    ) -> None:
+        self.network = network
+        self.subject = subject
+        self.chunk = chunk
+        self.device = device
+        self.dtype = dtype
+        self.reference = reference
+
+    def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
+        """Flow from entry 0 to every entry; zero without a pose.
+
+        Args:
+            picture: (3, H, W) reference, 0…1.
+            clip: F+1 poses of one person, entry 0 the reference.
+            on_entry: called after each entry; may raise to cancel.
+
+        Returns:
+            grid (F+1, 2, 384, 384), to be enlarged by the nearest point as the official code does;
+            `subject` (384, 384), the mask given or found, and `layer`, the drawing order of the
+            limbs: CMP knows neither, and the preview cuts the person out by them.
+        """
+        network = self.network.to(self.device, self.dtype)
+        small = picture_on_grid(picture.float(), GRID)
+        report = ["CMP: saw the whole picture"]
+        if self.subject is not None:
+            given = self.subject.detach().float().reshape(1, *self.subject.shape[-2:])
+            alone = picture_on_grid(given, GRID).to(small)
+            small = torch.lerp(small.new_tensor(_NOTHING), small, alone)
+            report = [
+                f"CMP: saw the person alone, {100 * alone.mean().item():.0f} % of the picture; "
+                "the rest was made plain grey"
+            ]
+        subject, layer = _person(picture, clip[0], self.subject)
+        size = tuple(picture.shape[-2:])
+        present = clip.body_visible.any(-1)
+        encoded = network.encode_reference(small)
+        grid = torch.zeros(len(clip), 2, *GRID)
+        on_entry(1, len(clip))
+        for start in range(1, len(clip), self.chunk):
+            part = range(start, min(start + self.chunk, len(clip)))
+            seen = [entry for entry in part if present[entry]]
+            if seen:
+                marks = sparse_flow(clip, size, GRID, seen, self.reference)
+                grid[seen] = network.flow(encoded, *marks).cpu()
+            for entry in part:
+                on_entry(entry + 1, len(clip))
+        return DenseMotion(grid, layer, subject, "nearest", report)
+
+
+def _person(
+    picture: Tensor, pose: PoseSequence, given: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """(384, 384) where the person is and which limb is drawn before which, as skinning has it."""
+    still = SkinningDensifier(given)(picture, pose, no_progress)
+    return tuple(
+        None if plane is None else F.interpolate(plane[None, None], GRID, mode="nearest")[0, 0]
+        for plane in (still.subject, still.layer)
+    )

@@ -1,0 +1,183 @@
+"""The densifier that needs no weights: the person moves as a skinned figure.
+
+Every limb, the head, the torso and, where hands are known, palms and fingers are bones
+(`bones.py`). A pixel follows the bones near it; what is not the person does not move.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ....pose.sequence import PoseSequence
+from ....progress import Progress
+from ..base import DenseMotion
+from .body_model import Figure, build_figure
+from .limbs import body_size
+from .person_segmentation import find_subject
+from .rig import Bone, build_bones
+from .volume_preservation import limb_volumes
+
+# Longest side of the working grid. Limbs are then 10 to 40 pixels thick, and a clip is small.
+WORKING_SIDE = 512
+# Entries computed at once: a few MB.
+_CHUNK = 4
+# How sharply pixels belong to the nearest bone: weights are distance ^ -_SHARPNESS, distances
+# in thicknesses, nearer than _NEAREST counting the same.
+_SHARPNESS, _NEAREST = 6.0, 0.05
+# The weights' edges are softened over this part of the shoulder width, thin bones over less:
+# this part of their thickness.
+_SOFTENING, _THIN_SOFTENING = 0.03, 0.4
+# Flow reaches this far beyond the mask, in shoulder widths: a mask is a pixel or two wrong.
+_KEEP, _FADE = 0.02, 0.05
+
+
+class SkinningDensifier:
+    """Spreads joint motion over the person by bones (protocol `densify.Densifier`).
+
+    Args:
+        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size; found from the
+            skeleton and the picture when missing.
+    """
+
+    def __init__(self, subject: Tensor | None = None) -> None:
+        self.subject = subject
+
+    def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
+        """Flow from entry 0 to every entry; zero outside the person and without a pose.
+
+        Args:
+            picture: (3, H, W) reference, 0…1.
+            clip: F+1 poses of one person, entry 0 the reference.
+            on_entry: called after each entry; may raise to cancel.
+
+        Returns:
+            grid (F+1, 2, h, w) with the longest side 512 at most, `layer` (h, w): larger is
+            nearer, arms before head and torso; `subject` (h, w), the mask used.
+        """
+        size = working_size(picture.shape[-2:])
+        grid = torch.zeros(len(clip), 2, *size)
+        layer = torch.zeros(size)
+        if not clip.body_visible[0].any():
+            for entry in range(len(clip)):
+                on_entry(entry + 1, len(clip))
+            return DenseMotion(grid, layer, report=["reference: no body point seen, no motion"])
+        small = F.interpolate(picture[None].float().cpu(), size, mode="area")[0]
+        if self.subject is None:
+            mask = find_subject(small, clip[0])
+        else:
+            mask = self.subject.detach().float().cpu().reshape(1, 1, *self.subject.shape[-2:])
+            mask = F.interpolate(mask, size, mode="area")[0, 0]
+        figure = build_figure(clip, size)
+        skin = _Skin(figure, mask.numpy(), on_entry)
+        skin.move(grid)
+        grid[~torch.from_numpy(figure.present)] = 0.0  # not just nearly
+        skin.order(layer)
+        report = _report(figure, self.subject is None, mask)
+        return DenseMotion(grid, layer, subject=mask, report=report)
+
+
+def working_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) of the grid for a picture of (H, W): the longest side 512 at most."""
+    scale = min(1.0, WORKING_SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+class _Skin:
+    """Which pixel follows which bone how much; made once for a clip."""
+
+    def __init__(self, figure: Figure, mask: np.ndarray, on_entry: Progress) -> None:
+        self.on_entry = on_entry
+        inside = (mask > 0.5).astype(np.uint8)
+        thickness = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if inside.all():  # no background at all: OpenCV has no distance to give
+            thickness = np.full(mask.shape, float(max(mask.shape)), np.float32)
+        bones = build_bones(figure, thickness)
+        outside = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if not inside.any():
+            outside = np.full(mask.shape, np.inf, np.float32)
+        keep, fade = _KEEP * figure.unit + 0.5, _FADE * figure.unit + 1
+        strength = np.clip(1 - (outside - keep) / fade, 0, 1)
+        rows, columns = np.nonzero(strength)
+        self.at = torch.from_numpy(rows * mask.shape[1] + columns)
+        points = np.stack([columns + 0.5, rows + 0.5], 1)
+        weights = self._weights(bones, points, rows, columns, _SOFTENING * figure.unit)
+        self.layers = np.array([bone.layer for bone in bones], np.float32)[weights.argmax(0)]
+
+        self.points = torch.from_numpy(points).float()
+        self.volumes = limb_volumes(figure, bones, body_size(figure), points, weights)
+        self.strength = torch.from_numpy(strength[rows, columns]).float()
+        weights = weights * strength[rows, columns]
+        features, transforms = [], []
+        for bone, weight in zip(bones, weights, strict=True):
+            along = bone.shape.along(points)
+            depth = bone.shape.depth(points)
+            ends = [(bone.start, weight)]
+            if bone.end is not bone.start:
+                ends = [(bone.start, weight * (1 - along)), (bone.end, weight * along)]
+            for transform, part in ends:
+                x, y = (points * part[:, None]).T
+                features.append(np.stack([x, y, depth * part, part]))
+                transforms.append(transform)
+        # What stays, stays exactly: the features carry the displacement, not the position.
+        moved = np.stack(transforms, 2) - np.eye(2, 4)[None, :, None]
+        self.features = torch.from_numpy(np.concatenate(features).astype(np.float32))
+        self.transforms = torch.from_numpy(moved.reshape(len(moved), 2, -1).astype(np.float32))
+
+    def _weights(
+        self, bones: list[Bone], points: np.ndarray, rows: np.ndarray, columns: np.ndarray,
+        softening: float,
+    ) -> np.ndarray:  # fmt: skip
+        """(B, N) how much each of the points follows each bone; sums to one."""
+        weights = np.stack([bone.shape.distance(points) for bone in bones]).astype(np.float32)
+        weights = np.maximum(weights, _NEAREST) ** -_SHARPNESS
+        weights /= weights.sum(0)
+        if not len(points):
+            return weights
+        top, left = rows.min(), columns.min()
+        box = np.zeros((rows.max() - top + 1, columns.max() - left + 1), np.float32)
+        for bone, weight in zip(bones, weights, strict=True):
+            box[rows - top, columns - left] = weight
+            sigma = max(min(softening, _THIN_SOFTENING * bone.shape.thickness), 0.3)
+            weight[:] = cv2.GaussianBlur(box, (0, 0), sigma)[rows - top, columns - left]
+        return weights / weights.sum(0)
+
+    def move(self, grid: Tensor) -> None:
+        """Fills `grid` (n, 2, h, w) with the flow of every entry."""
+        flat = grid.view(len(grid), 2, -1)
+        for first in range(0, len(grid), _CHUNK):
+            entries = range(first, min(first + _CHUNK, len(grid)))
+            flow = self.transforms[entries.start : entries.stop] @ self.features
+            for entry, moved in zip(entries, flow, strict=True):
+                if entry:  # nothing moves in the reference's own entry
+                    self._keep_volume(entry, moved)
+            flat[entries.start : entries.stop, :, self.at] = flow
+            for entry in entries:
+                self.on_entry(entry + 1, len(grid))
+
+    def _keep_volume(self, entry: int, flow: Tensor) -> None:
+        """Corrects the flow (2, N) of one entry where limbs bend."""
+        for limb in self.volumes:
+            place = self.points[limb.at] + flow[:, limb.at].T
+            off = limb.correct(entry, place) * self.strength[limb.at, None]
+            flow[:, limb.at] += off.T
+
+    def order(self, layer: Tensor) -> None:
+        """Fills `layer` (h, w): the drawing order of the bone that each pixel follows most."""
+        layer.view(-1)[self.at] = torch.from_numpy(self.layers)
+
+
+def _report(figure: Figure, found: bool, mask: Tensor) -> list[str]:
+    share = 100 * (mask > 0.5).float().mean().item()
+    source = "found from the skeleton and the picture" if found else "mask given"
+    lines = [f"skinning: the person covers {share:.0f} % of the picture ({source})"]
+    for side, far in zip(("left", "right"), figure.far_hands.T, strict=True):
+        if far.any():
+            lines.append(
+                f"{side} hand left out in {far.sum()} of {len(far)} poses: farther from the arm's "
+                "wrist than a hand reaches"
+            )
+    return lines

@@ -1,0 +1,190 @@
+"""Finds the person in the reference picture from the skeleton, with OpenCV's GrabCut."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ....pose.sequence import PoseSequence
+from ....pose.skeleton import HAND_EDGES
+from . import body_model as fg
+from .body_model import Figure, build_figure
+
+_SIDE = 512  # longest side at which GrabCut works: a second at full size, for the same outline
+_ROUNDS = 4
+_LEAST_CONTRAST = 2.0  # spread of colours, of 255, below which they tell nothing
+_MIXTURE = 5  # colours each of person and background
+_WIDEST = 30_000  # OpenCV refuses to draw wider lines
+
+# Half widths in shoulder widths: surely the person; in ordinary clothes, which is what is taken
+# when GrabCut fails; and at most the person, in loose clothes.
+_UPPER_ARM, _FOREARM = (0.05, 0.15, 0.28), (0.035, 0.11, 0.22)
+_THIGH, _SHIN = (0.09, 0.25, 0.42), (0.06, 0.17, 0.36)
+_LIMBS = {
+    (fg.R_SHOULDER, fg.R_ELBOW): _UPPER_ARM, (fg.R_ELBOW, fg.R_WRIST): _FOREARM,
+    (fg.L_SHOULDER, fg.L_ELBOW): _UPPER_ARM, (fg.L_ELBOW, fg.L_WRIST): _FOREARM,
+    (fg.R_HIP, fg.R_KNEE): _THIGH, (fg.R_KNEE, fg.R_ANKLE): _SHIN,
+    (fg.L_HIP, fg.L_KNEE): _THIGH, (fg.L_KNEE, fg.L_ANKLE): _SHIN,
+}  # fmt: skip
+
+
+def find_subject(picture: Tensor, pose: PoseSequence) -> Tensor:
+    """Mask of the person.
+
+    GrabCut, seeded from the skeleton: the middle of limbs, torso and face are the person, what
+    is farther from the skeleton than clothes and hair reach is not. Where it gives nothing
+    sensible (a tiny person, colours that tell nothing), the figure's outline is taken instead.
+
+    Args:
+        picture: (3, H, W) 0…1.
+        pose: one pose in fractions of the picture; without a visible body point nothing is found.
+
+    Returns:
+        (H, W) float32, 0…1.
+    """
+    full = picture.shape[-2:]
+    if not pose.body_visible[0].any():
+        return torch.zeros(full)
+    scale = min(1.0, _SIDE / max(full))
+    size = max(1, round(full[0] * scale)), max(1, round(full[1] * scale))
+    small = F.interpolate(picture[None].float().cpu(), size, mode="area")[0]
+    pixels = (small.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    figure = build_figure(pose[0], size)
+    mask = _cut(np.ascontiguousarray(pixels), figure)
+    mask = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
+    mask = torch.from_numpy(mask)[None, None]
+    return F.interpolate(mask, full, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1)
+
+
+def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np.ndarray:
+    """(h, w) uint8 0/1 outline of the figure: `sure`, `usual` or `most`, by how wide it is."""
+    canvas = np.zeros(size, np.uint8)
+    unit, joints = figure.unit, figure.joints
+    which = ("sure", "usual", "most").index(kind)
+
+    def line(a: np.ndarray, b: np.ndarray, half: float) -> None:
+        ends = [tuple(int(v) for v in np.clip(np.round(p * 8), -(2**20), 2**20)) for p in (a, b)]
+        cv2.line(canvas, *ends, 1, min(max(1, round(2 * half * unit)), _WIDEST), cv2.LINE_8, 3)
+
+    def blob(points: np.ndarray, half: float) -> None:
+        hull = cv2.convexHull(np.round(points * 8).clip(-(2**20), 2**20).astype(np.int32))
+        cv2.fillConvexPoly(canvas, hull, 1, cv2.LINE_8, 3)
+        for a, b in zip(hull[:, 0], np.roll(hull[:, 0], -1, 0), strict=True):
+            line(a / 8, b / 8, half)
+
+    for (a, b), widths in _LIMBS.items():
+        if figure.seen[a] and figure.seen[b]:
+            line(joints[a], joints[b], widths[which])
+    for ankle, knee in ((fg.R_ANKLE, fg.R_KNEE), (fg.L_ANKLE, fg.L_KNEE)):
+        if figure.seen[ankle] and figure.seen[knee]:
+            down = (joints[ankle] - joints[knee]) / max(fg.length(joints, ankle, knee), 1e-6)
+            reach = (0.15, 0.3, 0.4)[which] * unit
+            line(joints[ankle], joints[ankle] + reach * down, (0.05, 0.17, 0.6)[which])
+    corners = joints[[fg.R_SHOULDER, fg.L_SHOULDER, fg.L_HIP, fg.R_HIP]]
+    shrink = (0.8, 1.0, 1.05)[which]
+    blob(corners.mean(0) + shrink * (corners - corners.mean(0)), (0.01, 0.12, 0.3)[which])
+    ears = joints[[fg.R_EAR, fg.L_EAR]].mean(0)
+    up = joints[fg.NECK] - joints[[fg.R_HIP, fg.L_HIP]].mean(0)
+    up = up / max(np.linalg.norm(up), 1e-6)
+    line(joints[fg.NECK], ears, (0.06, 0.16, 0.3)[which])
+    half_width, half_height = ((0.85, 1.35), (1.15, 1.6), (2.2, 2.6))[which]
+    centre = ears + 0.2 * figure.ear * up
+    angle = float(np.degrees(np.arctan2(up[1], up[0])))
+    axes = (half_height * figure.ear, half_width * figure.ear)
+    centre = tuple(float(v) for v in np.clip(centre, -_WIDEST, _WIDEST))
+    box = centre, tuple(min(max(1.0, 2 * v), _WIDEST) for v in axes), angle
+    cv2.ellipse(canvas, box, 1, -1)
+    _draw_hands(figure, which, line, blob)
+    return canvas
+
+
+def _draw_hands(figure: Figure, which: int, line, blob) -> None:
+    joints, unit = figure.joints, figure.unit
+    for hand, wrist, elbow in zip(
+        figure.hands, (fg.L_WRIST, fg.R_WRIST), (fg.L_ELBOW, fg.R_ELBOW), strict=True
+    ):
+        known = hand[np.isfinite(hand[:, 0])]
+        if len(known) >= 5:
+            # Spread fingers have background between them, often of the person's colours.
+            half = (0.012, 0.03, 0.07)[which]
+            for a, b in HAND_EDGES:
+                if np.isfinite(hand[[a, b]]).all():
+                    line(hand[a], hand[b], half)
+        elif figure.seen[wrist] and figure.seen[elbow]:
+            out = joints[wrist] - joints[elbow]
+            out = out / max(np.linalg.norm(out), 1e-6)
+            tip = joints[wrist] + (0.4, 0.5, 0.55)[which] * unit * out
+            line(joints[wrist], tip, (0.06, 0.18, 0.35)[which])
+
+
+def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:
+    """(h, w) uint8 0/1."""
+    size = pixels.shape[:2]
+    usual = silhouette(figure, size, "usual")
+    sure, most = silhouette(figure, size, "sure"), silhouette(figure, size, "most")
+    if sure.sum() < 50 or not (most == 0).any():
+        return usual
+    labels = np.full(size, cv2.GC_BGD, np.uint8)
+    labels[most > 0] = cv2.GC_PR_BGD
+    labels[usual > 0] = cv2.GC_PR_FGD
+    labels[sure > 0] = cv2.GC_FGD
+    # Only the surroundings say what the background beside the person looks like.
+    rows, columns = (np.flatnonzero(most.any(axis)) for axis in (1, 0))
+    margin = round(0.5 * figure.unit)
+    box = tuple(slice(max(0, at[0] - margin), at[-1] + margin + 1) for at in (rows, columns))
+    near, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
+    if near.std((0, 1)).max() < _LEAST_CONTRAST:
+        return usual
+    models = [_colours(near[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD)]
+    try:
+        cv2.grabCut(near, seeds, None, *models, _ROUNDS, cv2.GC_EVAL)
+    except cv2.error:  # one colour everywhere
+        return usual
+    cut = np.zeros_like(labels)
+    cut[box] = seeds & 1  # GC_FGD and GC_PR_FGD are odd
+    cut = _clean(cut, sure)
+    overlap = (cut & usual).sum() / max((cut | usual).sum(), 1)
+    return cut if overlap > 0.5 else usual
+
+
+def _colours(pixels: np.ndarray) -> np.ndarray:
+    """GrabCut's mixture of five colours, as the (1, 65) array it takes: weights, means, spreads.
+
+    GrabCut's own start draws from OpenCV's global random numbers, so that the same picture gives
+    another outline each time. Here k-means starts from the colours' order along their main axis.
+    """
+    colours = pixels[:: max(1, len(pixels) // 20_000)].astype(float)
+    main = np.linalg.eigh(np.cov(colours.T) + np.eye(3))[1][:, -1]
+    order = np.argsort(colours @ main, kind="stable")
+    nearest = np.empty(len(colours), int)
+    nearest[order] = np.arange(len(colours)) * _MIXTURE // len(colours)
+    for _ in range(10):
+        means = np.stack([
+            colours[nearest == k].mean(0) if (nearest == k).any() else colours.mean(0)
+            for k in range(_MIXTURE)
+        ])  # fmt: skip
+        nearest = ((colours[:, None] - means) ** 2).sum(-1).argmin(1)
+    weights, spreads = [], []
+    for k in range(_MIXTURE):
+        members = colours[nearest == k]
+        weights.append(len(members) / len(colours))
+        spreads.append((np.cov(members.T) if len(members) > 1 else 0) + np.eye(3))
+    return np.concatenate([weights, means.ravel(), np.ravel(spreads)])[None]
+
+
+def _clean(cut: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Without islands that hold no part of the skeleton, specks and small holes."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    opened = cv2.morphologyEx(cut, cv2.MORPH_OPEN, kernel) | (cut & sure)
+    count, islands = cv2.connectedComponents(opened, connectivity=4)
+    kept = np.zeros(count, np.uint8)
+    kept[np.unique(islands[sure > 0])] = 1
+    kept[0] = 0
+    person = kept[islands]
+    count, holes, stats, _ = cv2.connectedComponentsWithStats(1 - person, connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] < 0.0005 * person.sum()
+    small[0] = False  # label 0 is the person
+    return person | small[holes].astype(np.uint8)

@@ -1,0 +1,176 @@
+"""All bones of a figure, from the trunk outwards.
+
+A bone that is not seen in an entry goes with the one it hangs on; one that is not seen in the
+reference does not exist.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import body_model as fg
+from .body_model import Figure
+from .hands import hand_bones, mitten_bone
+from .limbs import (
+    LAYERS,
+    Bone,
+    body_size,
+    bone_ends,
+    follow,
+    layer_of,
+    limb_radius,
+    limb_transform,
+    tilt_of,
+    wrap,
+)
+from .primitives import Capsule, crosswise
+from .torso_head import trunk_bones
+
+# Radius of limbs in shoulder widths, of an ordinary adult.
+RADII = {"upper arm": 0.12, "forearm": 0.09, "thigh": 0.22, "shin": 0.15}
+# Joints lie in the middle of hip and arm, but close behind the front of knee and shin: how far
+# the surface is before them, in radii, at both ends of the bone.
+_THIGH_BULGE, _SHIN_BULGE, _FLAT = (1.0, 0.6), (0.0, 0.5), (0.0, 0.0)
+_FOOT = 0.2  # half width of a shoe, and how far its middle is before the ankle
+# How much the ordinary plane of an elbow, its pit to the front, counts against its bend.
+_ELBOW_PRIOR = 1.0
+
+# Ends in the reference and the entries, tilt in the reference and the entries.
+_Moving = tuple[np.ndarray, np.ndarray, tuple[float, np.ndarray]]
+
+
+def build_bones(figure: Figure, thickness: np.ndarray) -> list[Bone]:
+    """All bones of a figure.
+
+    Args:
+        thickness: (h, w) distance of each pixel of the person from the background, pixels.
+    """
+    size = body_size(figure)
+    bones = trunk_bones(figure, size)
+    chest, pelvis = bones[0].start, bones[0].end
+    for side in ("R", "L"):
+        bones += _leg(figure, size, thickness, side, pelvis)
+    for side in ("R", "L"):
+        bones += _arm(figure, size, thickness, side, chest)
+    return bones
+
+
+def _leg(
+    figure: Figure, size: np.ndarray, thickness: np.ndarray, side: str, pelvis: np.ndarray
+) -> list[Bone]:
+    hip, knee, ankle = (
+        (fg.R_HIP, fg.R_KNEE, fg.R_ANKLE) if side == "R" else (fg.L_HIP, fg.L_KNEE, fg.L_ANKLE)
+    )
+    bones = []
+    parent = pelvis
+    # Knees bend one way: a thigh that looks short points forward, a shin back.
+    for a, b, name, forward, bulge in (
+        (hip, knee, "thigh", 1, _THIGH_BULGE),
+        (knee, ankle, "shin", -1, _SHIN_BULGE),
+    ):
+        joints, entries, seen, usable = bone_ends(figure, a, b)
+        if not usable:
+            continue
+        radius = limb_radius(*joints, RADII[name] * figure.unit, thickness)
+        own = limb_transform(joints, entries, size, tilt_of(figure, size, a, b, forward))
+        parent = follow(own, seen, parent)
+        bones.append(
+            Bone(Capsule(*joints, radius, bulge), layer_of(figure, name, side), parent, parent)
+        )
+    if not usable:
+        return bones
+    # There is no joint in the foot. It goes with the shin, and lies before it: where the shin
+    # leans back the heel comes up and the toes go down.
+    down = (joints[1] - joints[0]) / max(np.linalg.norm(joints[1] - joints[0]), 1e-6)
+    start, reach = joints[1] + 0.1 * figure.unit * down, 0.25 * figure.unit * down
+    shape = Capsule(start, start + reach, _FOOT * figure.unit, (figure.facing, figure.facing))
+    return [*bones, Bone(shape, layer_of(figure, "foot", side), parent, parent)]
+
+
+def _arm(
+    figure: Figure, size: np.ndarray, thickness: np.ndarray, side: str, chest: np.ndarray
+) -> list[Bone]:
+    first = fg.R_SHOULDER if side == "R" else fg.L_SHOULDER
+    shoulder, elbow, wrist = first, first + 1, first + 2
+    upper, upper_to, upper_seen, has_upper = bone_ends(figure, shoulder, elbow)
+    lower, lower_to, lower_seen, has_lower = bone_ends(figure, elbow, wrist)
+    upper_tilt = lower_tilt = (0.0, np.zeros_like(size))
+    if has_upper:
+        upper_tilt = tilt_of(figure, size, shoulder, elbow, 1)
+    if has_lower:
+        lower_tilt = tilt_of(figure, size, elbow, wrist, 1)
+    twists = (np.zeros_like(size),) * 2
+    if has_upper and has_lower:
+        twists = _hinge_twists(
+            (upper, upper_to, upper_tilt), (lower, lower_to, lower_tilt), figure.facing
+        )
+        both = upper_seen & lower_seen
+        twists = [figure.front * np.where(both, twist, 0) for twist in twists]
+
+    bones, parent = [], chest
+    if has_upper:
+        # The skin does not turn at the shoulder and turns wholly at the elbow.
+        still = follow(limb_transform(upper, upper_to, size, upper_tilt), upper_seen, chest)
+        bent = limb_transform(upper, upper_to, size, upper_tilt, twists[0])
+        parent = follow(bent, upper_seen, still)
+        radius = limb_radius(*upper, RADII["upper arm"] * figure.unit, thickness)
+        layer = layer_of(figure, "upper arm", side)
+        bones = [
+            _shoulder(figure, shoulder, upper_seen, chest),
+            Bone(Capsule(*upper, radius), layer, still, parent),
+        ]
+    if has_lower:
+        # Half of the turn is left at the wrist, where the hand has a will of its own.
+        near, far = (
+            follow(limb_transform(lower, lower_to, size, lower_tilt, turn), lower_seen, parent)
+            for turn in (twists[1], 0.5 * twists[1])
+        )
+        radius = limb_radius(*lower, RADII["forearm"] * figure.unit, thickness)
+        bones.append(Bone(Capsule(*lower, radius), layer_of(figure, "forearm", side), near, far))
+        hand = hand_bones(figure, side, far)
+        bones += hand or [mitten_bone(figure, side, lower, far)]
+    return bones
+
+
+def _shoulder(figure: Figure, shoulder: int, seen: np.ndarray, chest: np.ndarray) -> Bone:
+    """The slope from neck to shoulder: of the chest, but where the shoulder goes, it goes."""
+    joint = figure.joints[shoulder]
+    end = chest.copy()
+    end[:, :, 3] = figure.entries[:, shoulder] - end[:, :, :2] @ joint
+    end = follow(end, seen, chest)
+    start = joint + 0.6 * (figure.joints[fg.NECK] - joint)
+    return Bone(
+        Capsule(start, joint, RADII["upper arm"] * figure.unit, _FLAT), LAYERS["torso"], chest, end
+    )
+
+
+def _hinge_twists(upper: _Moving, lower: _Moving, facing: int) -> tuple[np.ndarray, ...]:
+    """(n,) twice: how upper arm and forearm turn about themselves, from the plane they bend in.
+
+    The elbow bends towards its pit. Where the arm is straight the pit is taken to face forward;
+    how much the arm is bent decides between the two.
+    """
+
+    def in_space(ends: np.ndarray, tilt: np.ndarray) -> np.ndarray:
+        flat = ends[..., 1, :] - ends[..., 0, :]
+        flat = flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-6)
+        tilt = np.asarray(tilt)[..., None]
+        return np.concatenate([flat * np.sqrt(1 - tilt**2), tilt], -1)
+
+    def angle(bone: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Of a direction seen along the bone, from `crosswise` towards the viewer."""
+        flat = bone[..., :2]
+        n = crosswise(flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-6))
+        n = np.concatenate([n, np.zeros_like(n[..., :1])], -1)
+        return np.arctan2((direction * np.cross(bone, n)).sum(-1), (direction * n).sum(-1))
+
+    pit = np.array([0, 0, facing * _ELBOW_PRIOR])
+    before = [in_space(joints, tilt[0]) for joints, _, tilt in (upper, lower)]
+    after = [in_space(entries, tilt[1]) for _, entries, tilt in (upper, lower)]
+    # The pit of the upper arm lies where the forearm goes, the forearm's where the arm comes from.
+    return tuple(
+        wrap(
+            angle(after[i], way * after[1 - i] + pit) - angle(before[i], way * before[1 - i] + pit)
+        )
+        for i, way in ((0, 1), (1, -1))
+    )

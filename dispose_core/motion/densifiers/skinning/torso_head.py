@@ -1,0 +1,161 @@
+"""Torso and head: the bones that turn aside, nod and shrug."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import body_model as fg
+from .body_model import Figure, as_complex, as_points
+from .limbs import LAYERS, Bone, fit_affine, follow
+from .primitives import Ellipse, Slab, crosswise
+
+# The chest turns with the head, less than it; and tilts with the shoulders, which also shrug.
+_CHEST_PER_HEAD = 0.4
+_CHEST_PER_SHOULDERS = 0.45
+_CHEST_DEPTH = 0.4  # front of the chest before the shoulder joints, in shoulder widths
+# Shoulders move on the chest: only beyond this does their width tell how far it is turned.
+_WIDTH_PLAY = 0.08
+# Head, in half distances between the ears: the points before the plane of the ears (tragion to
+# eye and tip of the nose), half width and height of the skull, its depth.
+_NOSE_DEPTH, _EYE_DEPTH = 1.7, 1.15
+_SKULL, _SKULL_DEPTH = (1.1, 1.6), 1.4
+# How much a head keeps its shape against what its five points say, in x, y and depth.
+_HEAD_STIFFNESS = (1.0, 1.0, 0.2)
+
+
+def trunk_bones(figure: Figure, size: np.ndarray) -> list[Bone]:
+    """The torso, which goes from the chest's way to the pelvis', and the head.
+
+    Args:
+        size: (n,) of the body against the reference.
+    """
+    joints = figure.joints
+    head = _head_transform(figure, size)
+    spine = _Spine(figure, size)
+    # The head's z column is how its front swings: along the shoulders, that is its turn.
+    swing = np.arcsin(np.clip(head[:, :, 2] @ spine.sideways / size, -1, 1))
+    tilt, width = spine.across(fg.R_SHOULDER, fg.L_SHOULDER)
+    yaw = _chest_yaw(width, swing)
+    chest = spine.transform(1.0, _CHEST_PER_SHOULDERS * tilt, np.cos(yaw), np.sin(yaw))
+    tilt, width = spine.across(fg.R_HIP, fg.L_HIP)
+    width = np.sign(width) * np.minimum(np.abs(width) + _WIDTH_PLAY, 1)
+    pelvis = spine.transform(0.0, tilt, width, np.zeros_like(width))
+
+    corners = joints[[fg.R_SHOULDER, fg.L_SHOULDER, fg.L_HIP, fg.R_HIP]]
+    inner = np.array([[0.75, 0.25, 0, 0], [0.25, 0.75, 0, 0], [0, 0, 0.9, 0.1], [0, 0, 0.1, 0.9]])
+    torso = Slab(
+        inner @ corners, joints[fg.NECK], joints[[fg.R_HIP, fg.L_HIP]].mean(0),
+        0.2 * figure.unit, 0.62 * figure.unit, _CHEST_DEPTH * figure.unit,
+    )  # fmt: skip
+    ears = joints[[fg.R_EAR, fg.L_EAR]].mean(0)
+    skull = Ellipse(
+        ears + 0.2 * figure.ear * spine.up, spine.up,
+        (_SKULL[0] * figure.ear, _SKULL[1] * figure.ear),
+        _SKULL_DEPTH * figure.ear * figure.facing,
+    )  # fmt: skip
+    head = follow(head, figure.entries_seen[:, fg.HEAD].any(1), chest)
+    return [Bone(torso, LAYERS["torso"], chest, pelvis), Bone(skull, LAYERS["head"], head, head)]
+
+
+class _Spine:
+    """The torso's long axis, from the hips' middle to the neck, and what lies across it.
+
+    Attributes:
+        up, sideways: (2,) unit vectors in the reference, to the neck and to the left shoulder.
+        turn: (n,) how far the axis is turned, radians.
+    """
+
+    def __init__(self, figure: Figure, size: np.ndarray) -> None:
+        self.figure, self.size = figure, size
+        hips = [fg.R_HIP, fg.L_HIP]
+        self.base = figure.joints[hips].mean(0), figure.entries[:, hips].mean(1)
+        before = figure.joints[fg.NECK] - self.base[0]
+        after = figure.entries[:, fg.NECK] - self.base[1]
+        if np.linalg.norm(before) < 0.3 * figure.unit:  # bent towards the viewer: no axis to see
+            before = np.array([0, -1.4 * figure.unit])
+            after = as_points(figure.turn * as_complex(before))
+        # Raised shoulders lift the neck point, and no spine gets longer.
+        long = np.maximum(np.linalg.norm(after, axis=1), 1e-6)
+        after = after * np.minimum(1, size * np.linalg.norm(before) / long)[:, None]
+        self.axis = before, after
+        self.turn = np.angle(as_complex(after) * as_complex(before).conj())
+        self.up = before / np.linalg.norm(before)
+        shoulders = figure.joints[fg.L_SHOULDER] - figure.joints[fg.R_SHOULDER]
+        self.sideways = shoulders / max(np.linalg.norm(shoulders), 1e-6)
+        if abs(self.sideways @ crosswise(self.up)) < 0.5:  # a profile
+            self.sideways = figure.facing * crosswise(self.up)
+
+    def across(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+        """How far joints a–b tilt beyond the spine, and their width against the reference.
+
+        (n,) each; the width is below zero for a body that turned its other side to the viewer.
+        """
+        joints, entries = self.figure.joints, self.figure.entries
+        before, after = (as_complex(p[..., b, :] - p[..., a, :]) for p in (joints, entries))
+        if np.abs(before) < 0.15 * self.figure.unit:  # a profile, which tells nothing
+            return np.zeros_like(self.size), np.ones_like(self.size)
+        turn = after / before * np.exp(-1j * self.turn)
+        side = np.where(turn.real < 0, -1, 1)
+        return np.angle(turn * side + 1e-12), side * np.abs(turn) / self.size
+
+    def transform(
+        self, at: float, tilt: np.ndarray, width: np.ndarray, sway: np.ndarray
+    ) -> np.ndarray:
+        """(n, 2, 4) of the torso at the hips (`at` 0) or the neck (1).
+
+        Args:
+            tilt: (n,) beyond the spine's turn, radians; width: (n,) against the reference;
+            sway: (n,) how far the front moves sideways, in its depth.
+        """
+        sideways = as_points(np.exp(1j * (self.turn + tilt)) * as_complex(self.sideways))
+        # Seen from the side a body is still half as wide as from the front.
+        width = np.where(width < 0, np.minimum(width, -0.5), np.maximum(width, 0.5))
+        before = np.stack([self.sideways, self.axis[0]], -1)
+        after = np.stack([sideways * (self.size * width)[:, None], self.axis[1]], -1)
+        out = np.zeros((len(self.size), 2, 4))
+        out[:, :, :2] = after @ np.linalg.inv(before)
+        out[:, :, 2] = sideways * (self.size * sway)[:, None]
+        start, end = (base + at * axis for base, axis in zip(self.base, self.axis, strict=True))
+        out[:, :, 3] = end - out[:, :, :2] @ start
+        return out
+
+
+def _chest_yaw(width: np.ndarray, head_yaw: np.ndarray) -> np.ndarray:
+    """(n,) how far the chest is turned against the reference, radians.
+
+    The head says to which side and, while the shoulders keep their width, how far; shoulders
+    that got narrower by more than they move on the chest say how far themselves.
+    """
+    least = np.arccos(np.clip(width + _WIDTH_PLAY, -1, 1))
+    most = np.arccos(np.clip(width - _WIDTH_PLAY, -1, 1))
+    return np.sign(head_yaw) * np.clip(_CHEST_PER_HEAD * np.abs(head_yaw), least, most)
+
+
+def _head_transform(figure: Figure, size: np.ndarray) -> np.ndarray:
+    """(n, 2, 4) of the head: nose, eyes and ears as points of a rigid head seen by a camera.
+
+    Least squares in x, y and depth, pulled towards the turn of whatever head points there are,
+    so that one point shifts, two turn, and all five also nod and look aside.
+    """
+    points = list(fg.HEAD)
+    joints = figure.joints[points]
+    seen = figure.entries_seen[:, points].astype(float)
+    entries = np.where(seen[..., None] > 0, figure.entries[:, points], 0)
+    ear = figure.ear
+    centre = joints[[3, 4]].mean(0)
+    # Nose, right and left eye, right and left ear, before or (from behind) beyond the ears.
+    depth = figure.facing * ear * np.array([_NOSE_DEPTH, _EYE_DEPTH, _EYE_DEPTH, 0, 0])
+    rows = np.concatenate([joints - centre, depth[:, None], np.ones((5, 1))], 1)  # (5, 4)
+
+    flat = seen * np.array([0.1, 1, 1, 1, 1])  # the nose swings most and turns least
+    turn, _ = fg.similarity(as_complex(joints), as_complex(entries), flat, (0.3 * ear) ** 2)
+    body = figure.turn / np.maximum(np.abs(figure.turn), 1e-6)
+    turn = np.where(flat.sum(1) > 1.5, turn, body)
+    turn = turn / np.maximum(np.abs(turn), 1e-6) * size
+    expected = np.zeros((len(size), 3, 2))
+    expected[:, 0] = as_points(turn)
+    # Ears that changed sides show the back of a head, not one upside down.
+    expected[:, 1] = as_points(1j * np.where((turn * body.conj()).real < 0, -turn, turn))
+    out = fit_affine(rows, entries, seen, np.array(_HEAD_STIFFNESS) * ear**2, expected)
+    out[:, :, 3] -= out[:, :, :2] @ centre
+    return out

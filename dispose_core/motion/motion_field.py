@@ -1,0 +1,163 @@
+"""`MotionField`: dense motion of a clip on the densifier's own grid, handed out in pieces.
+
+A clip of full-size flow is never held whole: a stage asks for the entries and the size it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import DisPoseError
+from ..progress import Progress, no_progress
+from .trajectory import TrajectoryPoints, trajectory_maps
+
+# Entries of a clip by their absolute number; None means all.
+Entries = Sequence[int] | slice | None
+
+
+@dataclass(frozen=True, eq=False)
+class MotionField:
+    """Flow from the reference picture to each entry of a clip; all tensors on the CPU.
+
+    Attributes:
+        grid: (F+1, 2, h, w) float32, (dx, dy) in pixels of this h×w grid; entry 0 is zero.
+        trajectories: joint motion, materialised as blurred maps by `trajectory`.
+        size: (H, W) of the picture.
+        valid: (F+1,) bool: entries that have a pose; the flow of others is zero.
+        layer: (h, w) drawing order of the grid's points where known, larger is nearer.
+        subject: (h, w) 0…1, where the person is on the grid, where the densifier knows.
+        resample: how the grid is enlarged (SPEC 6: CMP's is nearest).
+        report: what was decided on the way, a line each.
+    """
+
+    grid: Tensor
+    trajectories: TrajectoryPoints
+    size: tuple[int, int]
+    valid: Tensor
+    layer: Tensor | None = None
+    subject: Tensor | None = None
+    resample: Literal["bilinear", "nearest"] = "bilinear"
+    report: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.grid)
+
+    def frames(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
+        """Flow of some entries at some size.
+
+        Args:
+            entries: absolute entries; all when None.
+            size: (h, w) of the result; the picture's when None.
+
+        Returns:
+            (n, 2, h, w) float32, (dx, dy) in pixels of that size; the caller's own copy.
+
+        Raises:
+            DisPoseError: the field has no such entry.
+        """
+        return resize_flow(self.grid[self._index(entries)], size or self.size, self.resample)
+
+    def trajectory(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
+        """Trajectory maps of some entries; arguments, result and errors as of `frames`.
+
+        An entry's map shows the motion from the entry before it, whichever entries are asked for.
+        """
+        return trajectory_maps(self.trajectories.at(self._index(entries)), size or self.size)
+
+    def slice(self, entries: Entries) -> MotionField:
+        """A field with only these entries, their values unchanged: still from the reference.
+
+        Raises:
+            DisPoseError: the field has no such entry.
+        """
+        index = self._index(entries)
+        return replace(
+            self,
+            grid=self.grid[index],
+            trajectories=self.trajectories.at(index),
+            valid=self.valid[index],
+        )
+
+    def largest_motion(self, size: tuple[int, int] | None = None) -> float:
+        """The longest displacement of the clip, in pixels of `size` (the picture's when None)."""
+        scale = _scale(self.grid.shape[-2:], size or self.size)
+        moved = (torch.hypot(*(one * scale)).max().item() for one in self.grid)
+        return max(moved, default=0.0)
+
+    def save(
+        self,
+        path: str | Path,
+        size: tuple[int, int] | None = None,
+        on_entry: Progress = no_progress,
+    ) -> None:
+        """Write an .npz that other programs can read and `load` restores (see `field_io`).
+
+        Args:
+            size: (H, W) of the flow and the maps in it; the picture's when None.
+            on_entry: called as the entries are written; may raise to cancel, then no file is left.
+
+        Raises:
+            MediaError: the folder cannot be written, or the disk is full.
+        """
+        from .field_file import save_field
+
+        save_field(self, path, size or self.size, on_entry)
+
+    @staticmethod
+    def load(path: str | Path) -> MotionField:
+        """Read what `save` wrote, or another program's `flow`, `size` and `valid`.
+
+        Raises:
+            MediaError: the file is missing, damaged, or holds no motion field.
+        """
+        from .field_file import load_field
+
+        return load_field(path)
+
+    def _index(self, entries: Entries) -> Tensor:
+        count = len(self)
+        if entries is None:
+            return torch.arange(count)
+        if isinstance(entries, slice):
+            return torch.arange(count)[entries]
+        index = torch.as_tensor(entries, dtype=torch.int64)
+        wrong = index[(index < 0) | (index >= count)]
+        if len(wrong):
+            raise DisPoseError(
+                f"motion field: entry {int(wrong[0])} was asked for, it has entries 0…{count - 1} "
+                "(0 is the reference). Make the field from as many poses as there are frames."
+            )
+        return index
+
+
+def resize_flow(
+    flow: Tensor, size: tuple[int, int], resample: Literal["bilinear", "nearest"] = "bilinear"
+) -> Tensor:
+    """Flow at another size, its values in pixels of that size.
+
+    Args:
+        flow: (n, 2, h, w) pixels of h×w.
+        size: (H, W).
+        resample: bilinear between grid points (corners of pixels aligned), or the nearest of them.
+
+    Returns:
+        (n, 2, H, W) pixels of H×W; `flow` itself when it has that size.
+    """
+    size = tuple(size)
+    given = tuple(flow.shape[-2:])
+    if given == size:
+        return flow
+    smooth = {"align_corners": False} if resample == "bilinear" else {}
+    return F.interpolate(flow, size, mode=resample, **smooth).mul_(_scale(given, size).to(flow))
+
+
+def _scale(given: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """(2, 1, 1): what dx and dy grow by."""
+    return torch.tensor([size[1] / given[1], size[0] / given[0]])[:, None, None]

@@ -1,0 +1,1 @@
+"""The whole method from files to files: configuration, preprocessing, components, running."""

@@ -1,0 +1,117 @@
+"""`ClipInputs`: what the stages before sampling hand over, checked to be of one clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..errors import NetworkError
+from ..features.keypoint_features import KeypointFeatures
+from ..guidance.control_hints import ControlHints
+from ..guidance.motion_embedding import MotionSource
+from ..media.resize import MULTIPLE
+from ..models.latent import DOWNSCALE
+from ..pose.sequence import PoseSequence
+
+
+@dataclass(frozen=True, eq=False)
+class ClipInputs:
+    """A clip of F driving frames: F+1 entries, entry 0 is the reference.
+
+    What is left out has strength 0. Nothing is changed or moved.
+
+    Attributes:
+        picture: (3, H, W), 0…1, the fitted reference; sides are multiples of 64.
+        pose_pictures: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first; any sequence
+            that gives such a tensor for a slice will do.
+        motion: motion field of the clip, or hints that were encoded before; these carry the
+            strengths and points they were made with.
+        poses: of the F+1 entries (`pose.sequence.make_clip`); needed with `features`.
+        features: of the reference's joints.
+
+    Raises:
+        NetworkError: another size, no driving frames, or parts of clips of different length; the
+            message says which.
+    """
+
+    picture: Tensor
+    pose_pictures: Tensor | None = None
+    motion: MotionSource | ControlHints | None = None
+    poses: PoseSequence | None = None
+    features: KeypointFeatures | None = None
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.picture.shape)
+        if (
+            len(shape) != 3
+            or shape[0] != 3
+            or not min(shape)
+            or any(s % MULTIPLE for s in shape[1:])
+        ):
+            raise NetworkError(
+                f"reference picture: shape {shape}, needed (3, H, W) with sides that are multiples "
+                f"of {MULTIPLE}. Let Prepare fit the picture."
+            )
+        if not self.picture.isfinite().all():
+            raise NetworkError("reference picture: values that are not finite. Load it again.")
+        if self.features is not None and self.poses is None:
+            raise NetworkError(
+                "keypoint features without poses: where they belong in each frame is not known. "
+                "Give the poses of the clip too, the reference's first."
+            )
+        self._check_length()
+        self._check_sizes()
+
+    def __len__(self) -> int:
+        return next(iter(self._lengths().values()))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)"""
+        return tuple(self.picture.shape[-2:])
+
+    def _lengths(self) -> dict[str, int]:
+        parts = {
+            "pose pictures": self.pose_pictures,
+            "motion": self.motion,
+            "poses": self.poses,
+        }
+        return {name: len(part) for name, part in parts.items() if part is not None}
+
+    def _check_length(self) -> None:
+        lengths = self._lengths()
+        if not lengths:
+            raise NetworkError(
+                "nothing to animate by: pose pictures, motion and poses are all missing. "
+                "Give at least the pose pictures."
+            )
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        if len(set(lengths.values())) > 1:
+            raise NetworkError(
+                f"parts of different clips: {listed} entries. All need one entry for the "
+                "reference, first, and one for each driving frame; the one that is short by one "
+                "probably lacks the reference."
+            )
+        if len(self) < 2:
+            raise NetworkError(
+                f"no driving frames: {listed} entries, and the first is the reference's. "
+                "Give at least one driving frame."
+            )
+
+    def _check_sizes(self) -> None:
+        if self.pose_pictures is not None:
+            found, needed = tuple(self.pose_pictures.shape), (len(self), 3, *self.size)
+            if found != needed:
+                raise NetworkError(
+                    f"pose pictures: shape {found}, needed {needed}. Draw them at the size of the "
+                    "reference picture."
+                )
+        if isinstance(self.motion, ControlHints):
+            found = tuple(self.motion.motion.shape[-2:])
+            needed = tuple(side // DOWNSCALE for side in self.size)
+            if found != needed:
+                raise NetworkError(
+                    f"control hints: encoded for latents of {found}, the picture needs {needed}. "
+                    "Encode them at the size of the reference picture."
+                )

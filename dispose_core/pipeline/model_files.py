@@ -1,0 +1,253 @@
+"""Which model files a run takes: named, or found in ComfyUI's models folder by what they are.
+
+Nothing is loaded here. A file is looked for under its published names first, then by its content,
+so that renamed files are found too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from ..checkpoints.catalog import places, present, published, source
+from ..checkpoints.recognise import Kind, recognise, require_kind
+from ..checkpoints.state_dict import Weights, open_weights
+from ..errors import CheckpointError, DisPoseError
+from .config import Settings
+
+_SUFFIXES = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar")
+
+# What each file of a run may be, with what it is called in messages.
+_KINDS: dict[str, dict[Kind, str]] = {
+    "unet": {
+        Kind.MIMICMOTION: "MimicMotion_1-1.pth",
+        Kind.SVD_UNET: "a merged MimicMotion UNet",
+        Kind.SVD_COMFYUI: "MimicMotion as ComfyUI saves it",
+    },
+    "pose_net": {
+        Kind.POSE_NET: "mimic_motion_pose_net.safetensors",
+        Kind.MIMICMOTION: "MimicMotion_1-1.pth",
+    },
+    "dispose": {Kind.DISPOSE: "DisPose.pth"},
+    "svd": {Kind.SVD: "svd_xt_1_1.safetensors"},
+    "sd15": {Kind.SD15: "v1-5-pruned-emaonly-fp16.safetensors"},
+    "cmp": {Kind.CMP: "ckpt_iter_42000.pth.tar"},
+}
+_PUBLISHED_ROLES = {"unet": "mimicmotion"}  # else it is called as here
+
+# Networks of a folder in diffusers' layout, and a class that tells it from other models.
+_FOLDERS = {
+    "svd": (("vae", "image_encoder"), "vae", "AutoencoderKLTemporalDecoder"),
+    "sd15": (("unet", "vae", "text_encoder"), "unet", "UNet2DConditionModel"),
+}
+
+# Networks by the beginnings of their keys in the files that hold several.
+_PARTS = {
+    Kind.MIMICMOTION: {"UNet": ("unet.",), "PoseNet": ("pose_net.",)},
+    Kind.DISPOSE: {"motion encoders": ("controlnet_cond_embedding.", "point_adapter.")},
+    Kind.SVD: {"VAE": ("first_stage_model.",), "CLIP": ("conditioner.",)},
+}
+_WHOLE = {
+    Kind.SVD_UNET: "UNet",
+    Kind.SVD_COMFYUI: "UNet",
+    Kind.POSE_NET: "PoseNet",
+    Kind.DISPOSE: "ControlNet",
+    Kind.SD15: "SD 1.5",
+    Kind.CMP: "CMP",
+}
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The files of a run.
+
+    Attributes:
+        paths: by the name of their setting: unet, pose_net, dispose, svd, sd15, cmp.
+        faults: what is wrong with those that cannot be used, by the same names.
+        parameters: of each network, told from the files.
+        unet_dtype: in which the UNet is stored.
+    """
+
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    unet_dtype: torch.dtype | None = None
+
+    def require(self, names: list[str]) -> None:
+        """Raises CheckpointError, with everything that is wrong, unless these can be used."""
+        faults = [f"{name}: {self.faults[name]}" for name in names if name in self.faults]
+        if faults:
+            raise CheckpointError("\n".join(["these model files are needed:", *faults]))
+
+
+def needed_files(settings: Settings) -> list[str]:
+    """Names of the files that a run takes."""
+    return [
+        *("unet", "pose_net", "dispose", "svd"),
+        *(["sd15"] if settings.makes_features else []),
+        *(["cmp"] if settings.uses_cmp and settings.uses_control else []),
+    ]
+
+
+def find_model_files(settings: Settings, names: list[str] | None = None) -> ModelFiles:
+    """The files of a run, all looked into as far as their table of contents.
+
+    Args:
+        settings: files that it names, and the models folder for the others.
+        names: which files; those of an `animate` run when None.
+    """
+    paths: dict[str, Path] = {}
+    faults: dict[str, str] = {}
+    parameters: dict[str, int] = {}
+    unet_dtype = None
+    kinds: dict[Path, Kind] = {}
+    opened: dict[Path, Weights] = {}
+    for name in names or needed_files(settings):
+        try:
+            given = getattr(settings, name)
+            path = given or _beside(name, paths, kinds) or _search(name, settings.models)
+            if path.is_dir():
+                _check_folder(name, path)
+                parameters.update(_folder_parameters(name, path))
+            else:
+                weights = opened[path] if path in opened else open_weights(path)
+                opened[path] = weights
+                kinds[path] = require_kind(weights.shapes, weights.name, _KINDS[name])
+                parameters.update(_file_parameters(weights, kinds[path], name))
+                if name == "unet":
+                    unet_dtype = _stored_dtype(weights)
+            paths[name] = path
+        except DisPoseError as e:
+            faults[name] = str(e)
+    return ModelFiles(paths, faults, parameters, unet_dtype)
+
+
+def _beside(name: str, paths: Mapping[str, Path], kinds: Mapping[Path, Kind]) -> Path | None:
+    """PoseNet in MimicMotion's own file."""
+    unet = paths.get("unet")
+    return unet if name == "pose_net" and kinds.get(unet) is Kind.MIMICMOTION else None
+
+
+def _search(name: str, models: Path | None) -> Path:
+    known = published(role=_PUBLISHED_ROLES.get(name, name))
+    where = " ".join(map(source, known))
+    option = f"--{name.replace('_', '-')}"
+    if models is None:
+        raise CheckpointError(
+            f"no file given. Name ComfyUI's models folder with --models, or the file with {option}."
+            f" {where}"
+        )
+    if not models.is_dir():
+        raise CheckpointError(f"{models} is no folder. Name ComfyUI's models folder.")
+    for model in known:
+        if found := present(model, models):
+            return found[0]
+    folders = list(dict.fromkeys(model.folder for model in known))
+    looked = [place for folder in folders for place in places(folder, models)]
+    found = [path for place in looked for path in _alike(place, name)]
+    if name in _FOLDERS and not found:
+        looked.append(models / "diffusers")
+        found = [path for path in _sorted(looked[-1], "*") if _is_folder_of(name, path)]
+    if not found:
+        raise CheckpointError(
+            f"nothing found in {' or '.join(map(str, looked))}. {where} Put it there, or name the "
+            f"file with {option}."
+        )
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{len(found)} files would do: {', '.join(map(str, found))}. Name one with {option}."
+        )
+    return found[0]
+
+
+def _alike(place: Path, name: str) -> list[Path]:
+    """Files below a folder that are recognised as what is wanted."""
+    found = []
+    for path in _sorted(place, "**/*"):
+        if path.suffix.lower() in _SUFFIXES and path.is_file():
+            try:
+                shapes = open_weights(path).shapes
+            except CheckpointError:
+                continue  # some other model's file; it is not asked for
+            if recognise(shapes) in _KINDS[name] and _is_whole(name, shapes):
+                found.append(path)
+    return found
+
+
+def _is_whole(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether an SD 1.5 file is more than a UNet."""
+    return name != "sd15" or any(key.startswith("cond_stage_model.") for key in shapes)
+
+
+def _sorted(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern))
+
+
+def _is_folder_of(name: str, path: Path) -> bool:
+    try:
+        _check_folder(name, path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _check_folder(name: str, path: Path) -> None:
+    if name not in _FOLDERS:
+        raise CheckpointError(f"{path} is a folder. Name the file itself.")
+    parts, part, wanted = _FOLDERS[name]
+    for one in parts:
+        config = path / one / "config.json"
+        try:
+            facts = json.loads(config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise CheckpointError(
+                f"{path}: {one}/config.json cannot be read ({e}). Give the whole folder in "
+                "diffusers' layout, or the checkpoint as a single file."
+            ) from e
+        found = facts.get("_class_name")
+        if one == part and found != wanted:
+            raise CheckpointError(f"{path}: its {part} is {found}, needed {wanted}.")
+        if one == "unet" and facts.get("cross_attention_dim") != 768:
+            raise CheckpointError(f"{path}: no Stable Diffusion 1.5, its texts are of other width.")
+
+
+def _folder_parameters(name: str, path: Path) -> dict[str, int]:
+    counts = dict.fromkeys(_FOLDERS[name][0], 0)
+    for part in counts:
+        for suffix in (".safetensors", ".bin"):
+            files = _sorted(path / part, f"*{suffix}")
+            # Both precisions may lie there; one is loaded.
+            files = [p for p in files if ".fp16." not in p.name] or files
+            if files:
+                counts[part] = sum(_count(open_weights(p), lambda key: True) for p in files)
+                break
+    if name == "svd":
+        return {"VAE": counts["vae"], "CLIP": counts["image_encoder"]}
+    return {"SD 1.5": counts["unet"] + counts["vae"]}
+
+
+def _file_parameters(weights: Weights, kind: Kind, name: str) -> dict[str, int]:
+    if name == "pose_net" and kind is Kind.MIMICMOTION:
+        return {"PoseNet": _count(weights, lambda key: key.startswith("pose_net."))}
+    counts = {
+        network: _count(weights, lambda key, begins=prefixes: key.startswith(begins))
+        for network, prefixes in _PARTS.get(kind, {}).items()
+    }
+    if kind in _WHOLE:
+        rest = tuple(p for prefixes in _PARTS.get(kind, {}).values() for p in prefixes)
+        # The text encoder has done its part before the UNet runs.
+        rest += ("cond_stage_model.",)
+        counts[_WHOLE[kind]] = _count(weights, lambda key: not key.startswith(rest))
+    return counts
+
+
+def _count(weights: Weights, wanted: Callable[[str], bool]) -> int:
+    return sum(tensor.numel() for key, tensor in weights.tensors.items() if wanted(key))
+
+
+def _stored_dtype(weights: Weights) -> torch.dtype:
+    return next(t.dtype for t in weights.tensors.values() if t.is_floating_point())

@@ -1,0 +1,238 @@
+"""`DisPosePipeline`: the whole method without a host, from stage outputs to pictures (SPEC 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from ..checkpoints.loaders import DisPose
+from ..errors import NetworkError
+from ..guidance.control_hints import ControlHints
+from ..guidance.motion_embedding import encode_motion
+from ..guidance.point_residuals import point_residuals
+from ..guidance.pose_latents import encode_poses
+from ..models.mimicmotion import MimicMotionUNet
+from ..models.pose_net import PoseNet
+from ..progress import Progress, no_progress
+from ..sampling.conditioning import PictureConditioning, encode_picture, official_pixels
+from ..sampling.decode import decode_frames, vae_pass
+from ..sampling.denoise import Guidance, OnStep, denoise, no_preview
+from ..sampling.noise import clip_noise
+from ..sampling.options import SamplingOptions
+from ..sampling.windows import context_windows
+from .inputs import ClipInputs
+from .offload import Offload, denoising, on_device
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+# Gives the `Progress` of a stage by its name: "poses", "motion", "sampling", "decoding". What it
+# gives may raise to cancel; networks are back in their places then and the next run is not touched.
+StageProgress = Callable[[str], Progress]
+
+
+def no_stage_progress(stage: str) -> Progress:
+    """The `StageProgress` of a caller who does not ask."""
+    return no_progress
+
+
+class DisPosePipeline:
+    """Animates one clip after another with networks that are loaded once.
+
+    A stage holds only its own networks on the device: CLIP and the VAE's encoder, then PoseNet
+    and the motion encoder, UNet and ControlNet, the VAE's decoder. What is encoded once a clip
+    waits on the CPU and is sent by window. On one device, a seed always gives the same clip.
+
+    Args:
+        unet, dispose, pose_net: from `checkpoints`, the ControlNet without `fold_multiplicity`.
+        vae: diffusers' `AutoencoderKLTemporalDecoder` of SVD.
+        clip: transformers' `CLIPVisionModelWithProjection` of SVD.
+        device: where to compute.
+        dtype: to compute in; the networks are converted once, here. None is the UNet's own, but
+            float32 on a CPU, where half precision takes 20 to 100 times as long.
+        offload: see `offload.Offload`. It changes memory and speed, not the result.
+
+    Raises:
+        NetworkError: a dtype that cannot be computed in, such as fp8.
+    """
+
+    def __init__(
+        self,
+        unet: MimicMotionUNet,
+        dispose: DisPose,
+        pose_net: PoseNet,
+        vae: nn.Module,
+        clip: nn.Module,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+        offload: Offload = "stages",
+    ):
+        self.device = torch.device(device)
+        if dtype is None:
+            dtype = torch.float32 if self.device.type == "cpu" else unet.dtype
+        if dtype not in DTYPES:
+            raise NetworkError(
+                f"pipeline: cannot compute in {dtype}. Use float16 or bfloat16 on a GPU and "
+                "float32 on a CPU; files in fp8 load too and are converted."
+            )
+        self.dtype, self.offload = dtype, offload
+        self.unet = unet.to(dtype)
+        self.controlnet = dispose.controlnet.to(dtype)
+        self.motion_encoder = dispose.motion_encoder.to(dtype)
+        self.point_adapter = dispose.point_adapter.to(dtype)
+        self.pose_net = pose_net.to(dtype)
+        # Not diffusers' own `to`, which warns of any change of dtype.
+        self.vae = nn.Module.to(vae, dtype).requires_grad_(False).eval()
+        self.clip = nn.Module.to(clip, dtype).requires_grad_(False).eval()
+
+    def __call__(
+        self,
+        inputs: ClipInputs,
+        options: SamplingOptions | None = None,
+        *,
+        stage_progress: StageProgress = no_stage_progress,
+        on_step: OnStep = no_preview,
+    ) -> Iterator[Tensor]:
+        """`sample` at once, then `decode` as the pictures are asked for.
+
+        In reference mode the picture takes the official way through 8 bits first
+        (`official_pixels`); `sample` alone takes it as it is.
+        """
+        options = options or SamplingOptions()
+        if options.reference:
+            inputs = replace(inputs, picture=official_pixels(inputs.picture, self.dtype))
+        latents = self.sample(inputs, options, stage_progress=stage_progress, on_step=on_step)
+        return self.decode(latents, options, on_frame=stage_progress("decoding"))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        inputs: ClipInputs,
+        options: SamplingOptions | None = None,
+        *,
+        stage_progress: StageProgress = no_stage_progress,
+        on_step: OnStep = no_preview,
+    ) -> Tensor:
+        """The latents of a clip.
+
+        Args:
+            inputs: what the stages before gave.
+            options: the paper's when None.
+            stage_progress: "sampling" counts windows over all steps.
+            on_step: called after each step with what there is to see; may raise to cancel.
+
+        Returns:
+            (F+1, 4, H/8, W/8) on the CPU; entry 0 is the reference's.
+
+        Raises:
+            NetworkError: inputs that do not fit the networks or the options, or values that are
+                not finite, with step and window.
+        """
+        options = options or SamplingOptions()
+        frames = len(inputs)
+        windows = context_windows(frames, options.window, options.overlap)
+        noise = clip_noise(
+            options.seed,
+            frames,
+            inputs.size,
+            length=options.window,
+            kind=options.noise,
+            # The CPU's noise is the same on every machine.
+            device=self.device if options.reference else "cpu",
+            dtype=self.dtype if options.reference else torch.float32,
+        )
+        picture = self._encode_picture(inputs.picture, noise.picture, options)
+        guidance = Guidance(
+            picture,
+            self._encode_hints(inputs, options, stage_progress("motion")),
+            self._encode_poses(inputs, options, stage_progress("poses")),
+        )
+        networks = [self.unet] if guidance.hints is None else [self.unet, self.controlnet]
+        with denoising(*networks, device=self.device, offload=self.offload):
+            latents = denoise(
+                self.unet,
+                self.controlnet,
+                noise.latents,
+                guidance,
+                windows,
+                options,
+                stage_progress("sampling"),
+                on_step,
+            )
+            return latents.cpu()
+
+    def decode(
+        self,
+        latents: Tensor,
+        options: SamplingOptions | None = None,
+        on_frame: Progress = no_progress,
+    ) -> Iterator[Tensor]:
+        """Pictures of a clip's latents, one by one.
+
+        Args:
+            latents: from `sample`.
+            options: those of `sample`.
+            on_frame: called before each picture is handed on; may raise to cancel.
+
+        Yields:
+            (3, H, W) float32 on the CPU, 0…1: F of them, the reference's is left out.
+
+        Raises:
+            NetworkError: pictures that are not finite.
+        """
+        options = options or SamplingOptions()
+        with on_device(self.vae, device=self.device, offload=self.offload):
+            frames = decode_frames(
+                vae_pass(self.vae), latents, options.decode_chunk, options.reference, on_frame
+            )
+            next(frames)
+            yield from frames
+
+    def _encode_picture(
+        self, picture: Tensor, noise: Tensor, options: SamplingOptions
+    ) -> PictureConditioning:
+        with on_device(self.clip, self.vae, device=self.device, offload=self.offload):
+            return encode_picture(
+                self.clip, self.vae, picture, noise, options.augmentation, options.reference
+            )
+
+    def _encode_hints(
+        self, inputs: ClipInputs, options: SamplingOptions, on_entry: Progress
+    ) -> ControlHints | None:
+        if not options.control_strength:
+            return None
+        if isinstance(inputs.motion, ControlHints):
+            return inputs.motion
+        strength = options.motion_strength
+        motion = encode_motion(
+            self.motion_encoder,
+            inputs.motion,
+            inputs.size,
+            entries=range(len(inputs)),
+            flow_strength=strength,
+            trajectory_strength=strength,
+            device=self.device,
+            on_entry=on_entry,
+        )
+        points = None
+        if inputs.features is not None and options.point_strength:
+            points = point_residuals(
+                self.point_adapter,
+                inputs.features,
+                inputs.poses,
+                inputs.size,
+                strength=options.point_strength,
+            )
+        return ControlHints(motion, points)
+
+    def _encode_poses(
+        self, inputs: ClipInputs, options: SamplingOptions, on_entry: Progress
+    ) -> Tensor | None:
+        if inputs.pose_pictures is None or not options.pose_strength:
+            return None
+        return encode_poses(
+            self.pose_net, inputs.pose_pictures, device=self.device, on_entry=on_entry
+        )

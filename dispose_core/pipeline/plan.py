@@ -1,0 +1,203 @@
+"""`plan_clip`: what a run will do and take, told before a weight is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from ..errors import MediaError, SettingsError
+from ..media.image import read_picture
+from ..media.prepare import prepare
+from ..media.video_read import VideoInfo, count_frames, probe
+from ..media.video_write import SUFFIXES
+from ..sampling.windows import context_windows
+from .config import DTYPES, Settings
+from .memory import bytes_per_entry
+from .model_files import ModelFiles, needed_files
+
+# Which networks are on the device together, by stage.
+_STAGES = {
+    "keypoint features": ("SD 1.5",),
+    "CMP": ("CMP",),
+    "encoding the reference": ("CLIP", "VAE"),
+    "sampling": ("UNet", "ControlNet"),
+    "decoding": ("VAE",),
+}
+_GIGA = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class ClipPlan:
+    """One clip, decided.
+
+    Attributes:
+        settings: from `resolve`.
+        picture: (3, H, W) 0…1, the reference as it is in its file.
+        size: (H, W) of the result.
+        driver: the driving video.
+        stride: of the driver's own frames.
+        frames: driving frames, as far as the file tells.
+        fps: of the result.
+        windows: of each step.
+        report: all of it in words, the memory too.
+    """
+
+    settings: Settings
+    picture: Tensor
+    size: tuple[int, int]
+    driver: VideoInfo
+    stride: int
+    frames: int
+    fps: Fraction
+    windows: int
+    report: tuple[str, ...]
+
+
+def resolve(settings: Settings, files: ModelFiles) -> Settings:
+    """Settings with the files that were found, and the device and dtype that "auto" stands for.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    device = choose_device(settings.device)
+    dtype = settings.torch_dtype or _own_dtype(files.unet_dtype, device)
+    found = {name: files.paths[name] for name in needed_files(settings) if name in files.paths}
+    return replace(settings, device=str(device), dtype=_name_of(dtype), **found)
+
+
+def plan_clip(settings: Settings, files: ModelFiles) -> ClipPlan:
+    """Decides size, frames and windows of a run, and estimates its memory.
+
+    Args:
+        settings: from `resolve`, with inputs and output (`require_paths`).
+        files: for the sizes of the networks.
+
+    Raises:
+        MediaError: picture or video cannot be used, or the range has no frames.
+        NetworkError: windows that do not fit one another.
+    """
+    picture, driver = read_picture(settings.reference), probe(settings.driving)
+    available = count_frames(driver, settings.start, settings.duration)
+    if not available:
+        raise MediaError(
+            f"{settings.driving}: no frames from {settings.start:g} s on; it lasts "
+            f"{driver.duration:.2f} s. Choose an earlier start or a longer duration."
+        )
+    options = settings.sampling
+    prepared = prepare(
+        tuple(picture.shape[-2:]),
+        available,
+        driver.fps,
+        settings.resolution,
+        settings.stride,
+        settings.max_frames,
+        options.reference,
+    )
+    windows = len(context_windows(prepared.frames + 1, options.window, options.overlap))
+    report = (
+        *prepared.report.splitlines(),
+        *driver.notes,
+        f"{prepared.frames} frames and the reference in {windows} window"
+        f"{'s' if windows > 1 else ''} of up to {options.window}, {options.steps} steps: "
+        f"{windows * options.steps} window-steps on {settings.device} in {settings.dtype}.",
+        memory_report(settings, files, prepared.size, prepared.frames + 1),
+    )
+    return ClipPlan(
+        settings,
+        picture,
+        prepared.size,
+        driver,
+        prepared.stride,
+        prepared.frames,
+        prepared.fps,
+        windows,
+        report,
+    )
+
+
+def require_paths(settings: Settings) -> None:
+    """Raises SettingsError unless inputs and output are named and the output overwrites none."""
+    for name in ("reference", "driving", "output"):
+        if getattr(settings, name) is None:
+            raise SettingsError(f"{name} is not given. Name its file.")
+    output = settings.output
+    if output.suffix.lower() not in SUFFIXES:
+        raise SettingsError(
+            f"output {output}: not a video name. Use {', '.join(sorted(SUFFIXES))}."
+        )
+    if output.resolve() in (settings.reference.resolve(), settings.driving.resolve()):
+        raise SettingsError(f"output {output} would overwrite an input. Name another file.")
+    if output.is_dir():
+        raise SettingsError(f"output {output} is a folder. Name a file.")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name, known to work; "auto" is the GPU where there is one.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        reason = str(e).splitlines()[0]
+        raise SettingsError(
+            f"device is {name}, which cannot be used ({reason}). Use auto, cpu or cuda."
+        ) from e
+    return device
+
+
+def memory_report(
+    settings: Settings, files: ModelFiles, size: tuple[int, int], entries: int
+) -> str:
+    """The estimate in words: weights at a time and in all, and what grows with the clip."""
+    dtype = settings.torch_dtype
+    stages = stage_bytes(files, dtype)
+    stage = max(stages, key=stages.get)
+    whole = _gigabytes(sum(files.parameters.values()) * dtype.itemsize)
+    waiting = f"{whole} of weights in main memory"
+    if settings.device == "cpu":
+        weights = waiting
+    elif settings.offload == "none":
+        weights = f"{whole} of weights, all of them on {settings.device}"
+    elif settings.offload == "stages":
+        largest = _gigabytes(stages[stage])
+        weights = f"{largest} of weights on {settings.device} at a time ({stage}), {waiting}"
+    else:
+        weights = f"a layer of weights on {settings.device} at a time, {waiting}"
+    entry = sum(bytes_per_entry(size, dtype).values())
+    return (
+        f"Memory, an estimate: {weights}; {entry / 1e6:.1f} MB for each of {entries} frames, the "
+        f"reference among them, {_gigabytes(entry * entries)} in all. What the networks compute "
+        "with comes on top."
+    )
+
+
+def stage_bytes(files: ModelFiles, dtype: torch.dtype) -> dict[str, int]:
+    """Bytes of weights that are on the device together, by stage; of the networks in use."""
+    totals = {
+        stage: sum(files.parameters.get(name, 0) for name in names) * dtype.itemsize
+        for stage, names in _STAGES.items()
+    }
+    return {stage: total for stage, total in totals.items() if total}
+
+
+def _own_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtype:
+    """What `DisPosePipeline` takes by itself."""
+    if device.type == "cpu" or stored not in DTYPES.values():
+        return torch.float32
+    return stored
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return next(name for name, value in DTYPES.items() if value == dtype)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / _GIGA:.2f} GB" if size >= 0.1 * _GIGA else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,144 @@
+"""`animate_clip`: one clip from its files to a video, with the settings that made it beside it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..media.atomic_write import atomic_write
+from ..media.video_read import read_audio, read_frames
+from ..media.video_write import write_video
+from ..sampling.decode import to_uint8
+from .components import Networks
+from .config import Settings, load_settings, settings_path, to_toml
+from .pipeline import StageProgress, no_stage_progress
+from .plan import ClipPlan
+from .preprocess import read_clip
+
+GAP = 4  # black pixels between the pictures of a comparison
+
+
+@dataclass(frozen=True)
+class AnimatedClip:
+    """What was written."""
+
+    files: tuple[Path, ...]
+    frames: int
+    size: tuple[int, int]
+    fps: Fraction
+    report: tuple[str, ...]
+
+
+def animate_clip(
+    plan: ClipPlan, networks: Networks, stage_progress: StageProgress = no_stage_progress
+) -> AnimatedClip:
+    """Animates the reference of a plan and writes video, settings and, if wanted, the comparison.
+
+    Every file appears once it is whole, the settings last; when anything fails or is cancelled,
+    what was there before is untouched.
+
+    Args:
+        plan: from `plan_clip`.
+        networks: with the files of the plan's settings.
+        stage_progress: hears of "detection", "motion field", "features", of the pipeline's
+            stages, and may raise to cancel.
+
+    Raises:
+        DisPoseError: an input, a model file or the output cannot be used; the message says which.
+    """
+    settings = plan.settings
+    _try_to_write(settings.output)
+    pipeline = networks.pipeline  # a file that does not fit is told before the long work
+    inputs, report = read_clip(plan, networks, stage_progress)
+    options = settings.sampling
+    pictures = pipeline(inputs, options, stage_progress=stage_progress)
+    frames = [to_uint8(p, options.reference).permute(1, 2, 0).numpy() for p in pictures]
+
+    seconds = float(len(frames) / plan.fps)
+    sound = None
+    if plan.driver.has_audio:
+        sound = read_audio(settings.driving, settings.start, seconds)
+    files = [settings.output, settings_path(settings.output)]
+    notes: tuple[str, ...] = ()
+    with atomic_write(files[1]) as temporary:
+        temporary.write_text(to_toml(settings, _origin()), encoding="utf-8")
+        if settings.compare:
+            files.append(compare_path(settings.output))
+            still = (inputs.picture.permute(1, 2, 0) * 255).round().byte().numpy()
+            skeletons = inputs.pose_pictures.drawn(range(1, len(inputs)))
+            compared = compared_frames(still, _driver_frames(plan), skeletons, frames)
+            write_video(files[-1], compared, plan.fps, sound)
+        notes = write_video(settings.output, frames, plan.fps, sound)
+    return AnimatedClip(tuple(files), len(frames), plan.size, plan.fps, (*report, *notes))
+
+
+def compared_frames(
+    reference: np.ndarray,
+    driver: Iterator[np.ndarray],
+    skeletons: Iterator[np.ndarray],
+    results: list[np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Reference, driver, skeleton and result of each frame side by side, at the result's height.
+
+    Args:
+        reference: (H, W, 3) uint8, likewise the skeletons and results.
+        driver: (h, w, 3) uint8; its width follows from its height.
+    """
+    height = len(reference)
+    gap = np.zeros((height, GAP, 3), np.uint8)
+    for filmed, skeleton, result in zip(driver, skeletons, results, strict=False):
+        width = max(round(filmed.shape[1] * height / filmed.shape[0]), 1)
+        filmed = cv2.resize(filmed, (width, height), interpolation=cv2.INTER_AREA)
+        yield np.concatenate([reference, gap, filmed, gap, skeleton, gap, result], 1)
+
+
+def compare_path(output: Path) -> Path:
+    """Where the comparison of a result is."""
+    return output.with_name(f"{output.stem}_compare{output.suffix}")
+
+
+def is_finished(settings: Settings) -> bool:
+    """Whether the result is there and was made with just these settings."""
+    files = [settings.output]
+    if settings.compare:
+        files.append(compare_path(settings.output))
+    beside = settings_path(settings.output)
+    if not all(path.is_file() for path in (*files, beside)):
+        return False
+    try:
+        return to_toml(load_settings(beside)) == to_toml(settings)
+    except Exception:  # another version's, or somebody's own file: made anew
+        return False
+
+
+def _driver_frames(plan: ClipPlan) -> Iterator[np.ndarray]:
+    s = plan.settings
+    return read_frames(s.driving, plan.stride, s.start, s.duration, s.max_frames)
+
+
+def _try_to_write(output: Path) -> None:
+    """Raises MediaError now, and not after hours, where the result cannot be written."""
+    try:
+        with atomic_write(output):
+            raise _Enough
+    except _Enough:
+        pass
+
+
+class _Enough(Exception):
+    """Leaves `atomic_write` before the file takes its name."""
+
+
+def _origin() -> tuple[str, ...]:
+    return (
+        "How the video of the same name was made; to make it again:",
+        "python -m dispose_core animate --config THIS_FILE",
+        f"torch {torch.__version__}, Python {platform.python_version()}",
+    )

@@ -1,0 +1,294 @@
+"""Driving poses moved onto the reference body, by one of three methods.
+
+"fit" is the paper's: one scale and one shift for the whole clip, by the least-squares fit of the
+driving person's heights to the reference's (SPEC 3). `reference_mode` reproduces the official
+code; the default leaves out points that were not seen, fills gaps, and falls back where a fit
+cannot be made. "limbs" keeps the reference's proportions (`retarget.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ...errors import PoseError
+from .. import skeleton as sk
+from ..frame_ranges import name_frames
+from ..sequence import PoseSequence
+from .body_proportions import Body, difference
+from .gap_filling import fill_gaps, one_euro
+from .pose_transform import Placement
+from .retarget import retarget_limbs
+
+# Joints that the fit goes by: all but elbows and wrists, which swing too far (SPEC 3.1).
+FIT_JOINTS = np.array([0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])
+
+# A fitted scale that is further than this factor from the ratio of the body sizes is no fit: the
+# person moved more than the shared joints are apart, or lies down.
+MOST_DISAGREEMENT = 2.0
+
+# Bodies that differ by more than this share in arms, legs, trunk, shoulders or neck are pulled
+# out of shape by one scale. Less is within what a bone turns towards the camera.
+OTHER_BUILD = 0.2
+
+
+@dataclass(frozen=True)
+class AlignOptions:
+    """How driving poses become poses of the reference.
+
+    Attributes:
+        method: "fit" scales and shifts them onto the reference body; "limbs" bends the reference
+            body the driver's way; "none" takes them as they are, as fractions of the picture.
+        max_gap: frames; a longer gap stays missing (`repair.fill_gaps`).
+        smoothing: frames that a point at rest is averaged over (`repair.one_euro`); 0 = off.
+    """
+
+    method: Literal["fit", "limbs", "none"] = "fit"
+    max_gap: int = 12
+    smoothing: float = 0.0
+
+
+def align_poses(
+    reference: Sequence[PoseSequence],
+    driving: Sequence[PoseSequence],
+    size: tuple[int, int],
+    options: AlignOptions | None = None,
+    reference_mode: bool = False,
+) -> tuple[list[PoseSequence], list[str]]:
+    """Place the driving poses in the reference picture (SPEC 3).
+
+    What is done is found from the first person of both sides (slot 0). "fit" moves everybody in
+    the driving clip by the same scale and shift, found in frames that show nobody else where
+    there are such frames. "limbs" retargets the first person and moves the others likewise by
+    the scale of the two bodies.
+
+    Args:
+        reference: people of the reference picture, one frame each.
+        driving: people of the driving clip; `canvas` is the size of the driving frames.
+        size: (H, W) of the fitted reference picture.
+        options: see `AlignOptions`.
+        reference_mode: reproduce the official code whatever the options. It knows only "fit",
+            fits low-score points like sure ones, uses frames with one person alone, takes any
+            scale, fills no gap and smooths nothing.
+
+    Returns:
+        The aligned people, with canvas `size`, and the report.
+
+    Raises:
+        PoseError: a side shows nobody, or both share no joint to go by.
+    """
+    options = options or AlignOptions()
+    if len(reference[0]) != 1:
+        raise PoseError(
+            f"reference pose: {len(reference[0])} poses, needed 1. "
+            "Give the pose of the reference picture alone."
+        )
+    _require_driver(driving)
+    frame_size, report = _frame_size(driving[0].canvas, size)
+    to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
+    if reference_mode:
+        placement = _official_fit(reference[0], driving, to_frame_ratio)
+        aligned = [placement(person, size) for person in driving]
+        return aligned, [*report, _describe(placement, frame_size, size)]
+
+    repaired, repairs = _repair(driving, options)
+    if options.method == "none":
+        aligned = [PoseSequence(person.points, person.scores, size) for person in repaired]
+        report = [_taken_as_is(frame_size, size)]
+    elif options.method == "limbs":
+        first, placement, lines = retarget_limbs(reference[0], repaired[0], frame_size, size)
+        aligned = [first, *(placement(person, size) for person in repaired[1:])]
+        report += lines
+    else:
+        placement, lines = _sound_fit(reference[0], driving, to_frame_ratio)
+        aligned = [placement(person, size) for person in repaired]
+        report += [*lines, _describe(placement, frame_size, size)]
+        report += _other_build(reference[0], driving[0], frame_size, size)
+    return aligned, report + repairs
+
+
+def _repair(
+    people: Sequence[PoseSequence], options: AlignOptions
+) -> tuple[list[PoseSequence], list[str]]:
+    """Gaps filled, then smoothed: what is filled helps to steady what is beside it."""
+    repaired, report = [], []
+    for p, person in enumerate(people):
+        filled, lines = fill_gaps(person, options.max_gap)
+        repaired.append(one_euro(filled, options.smoothing))
+        report += [f"person {p}, {line}" for line in lines] if len(people) > 1 else lines
+    return repaired, report
+
+
+def _official_fit(
+    reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
+) -> Placement:
+    """SPEC 3 as written; only points without coordinates are left out."""
+    joints = _reference_joints(reference)
+    alone = _alone(driving)
+    if not alone.any():
+        raise PoseError(
+            f"driving poses: none of the {len(alone)} frames shows exactly one person, which the "
+            "official alignment needs. Switch reference mode off, or use a clip of one person."
+        )
+    target, found = _pairs(reference, driving[0][alone], joints, lambda pose: pose.body_scores > 0)
+    if len(found) < 2 or np.ptp(found[:, 1]) == 0:
+        raise PoseError(
+            f"driving poses: {len(found)} points to fit the scale on, needed 2 at different "
+            "heights. Switch reference mode off, or set the method to 'none'."
+        )
+    scale_y = _slope(found[:, 1], target[:, 1])
+    return _placed(target, found, scale_y, frame_ratio)
+
+
+def _sound_fit(
+    reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
+) -> tuple[Placement, list[str]]:
+    """The same fit on visible points only, and what to do where there is none."""
+    report = []
+    joints = _reference_joints(reference)
+    use = _alone(driving)
+    if not (driving[0].body_visible[:, joints].any(-1) & use).any():
+        use = driving[0].present
+    if len(driving) > 1:
+        report.append(f"{len(driving)} people: fitted on person 0, in {int(use.sum())} frames")
+    driver = driving[0][use]
+    target, found = _pairs(reference, driver, joints, lambda pose: pose.body_visible)
+    if len(found) == 0:
+        raise PoseError(
+            "reference and driving poses share no visible joint to fit on (the reference shows "
+            f"{', '.join(sk.BODY[j] for j in joints)}). Use a clip that shows the same part of "
+            "the body, or set the method to 'none'."
+        )
+    unseen = len(driver) * len(joints) - len(found)
+    if unseen:
+        report.append(f"{unseen} of {unseen + len(found)} points were not seen and left out")
+
+    size_ratio = _size_ratio(reference, driver, joints, frame_ratio)
+    scale_y = _slope(found[:, 1], target[:, 1])
+    if size_ratio is None:
+        # One joint says where the person is, not how large.
+        report.append("only one shared joint at a time: the driving person keeps the own size")
+        scale_y = 1.0
+    elif not size_ratio / MOST_DISAGREEMENT <= scale_y <= size_ratio * MOST_DISAGREEMENT:
+        report.append(
+            f"the fitted scale ({scale_y:.3g} of the frame height) does not suit the body sizes "
+            f"({size_ratio:.3g}); scaled by the body sizes"
+        )
+        scale_y = size_ratio
+    return _placed(target, found, scale_y, frame_ratio), report
+
+
+def _reference_joints(reference: PoseSequence) -> np.ndarray:
+    joints = FIT_JOINTS[reference.body_visible[0, FIT_JOINTS]]
+    if len(joints) == 0:
+        best = reference.body_scores[0, FIT_JOINTS].max()
+        raise PoseError(
+            f"reference pose: no joint of head, trunk or legs visible (best score {best:.2f}, "
+            f"needed more than {sk.VISIBLE}). Use a picture that shows head and shoulders, load "
+            "the pose from a file, or set the method to 'none'."
+        )
+    return joints
+
+
+def _require_driver(driving: Sequence[PoseSequence]) -> None:
+    if not driving[0].present.any():
+        everybody = np.ones(len(driving[0]), dtype=bool)
+        where = name_frames(everybody) if len(everybody) else "an empty list"
+        raise PoseError(
+            f"driving poses: no person found ({where}). Use a clip in which one person is seen "
+            "from head to hip at least, or another pose detector."
+        )
+
+
+def _frame_size(
+    canvas: tuple[int, int], size: tuple[int, int]
+) -> tuple[tuple[int, int], list[str]]:
+    if canvas == (1, 1):  # fractions from a file that does not tell its canvas
+        return size, ["driving poses name no canvas size; taken to have the picture's shape"]
+    return canvas, []
+
+
+def _alone(driving: Sequence[PoseSequence]) -> np.ndarray:
+    """(T,) bool: the first person is there and nobody else."""
+    others = [person.present for person in driving[1:]]
+    return driving[0].present & ~np.any(others, axis=0) if others else driving[0].present
+
+
+def _pairs(reference, driver, joints, usable) -> tuple[np.ndarray, np.ndarray]:
+    """Matched points (n, 2) of the reference and of the driver in all frames."""
+    keep = usable(driver)[:, joints]  # (K, joints)
+    found = driver.body[:, joints]
+    target = np.broadcast_to(reference.body[0, joints], found.shape)
+    return target[keep], found[keep]
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Slope of the least-squares line; NaN where x is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    variance = (x * x).sum()
+    return float((x * y).sum() / variance) if variance > 0 else float("nan")
+
+
+def _placed(target: np.ndarray, found: np.ndarray, scale_y: float, frame_ratio: float) -> Placement:
+    """Same size in pixels along both axes, and the middle of the points on one another."""
+    scale = np.array([scale_y / frame_ratio, scale_y])
+    return Placement(scale, (target - found * scale).mean(0))
+
+
+def _size_ratio(
+    reference: PoseSequence, driver: PoseSequence, joints: np.ndarray, frame_ratio: float
+) -> float | None:
+    """How much taller the reference is, as a factor on fractions of the height.
+
+    The spread of the joints that both show, about their middle, compared frame by frame; the
+    median over the frames. None where no frame has two such joints.
+    """
+    keep = driver.body_visible[:, joints, None]
+    aspect = np.array([1 / frame_ratio, 1.0])  # brings the driver's x and y to one unit
+    target = np.broadcast_to(reference.body[0, joints], (*keep.shape[:2], 2))
+    counts = keep.sum(1)
+
+    def spread(points: np.ndarray) -> np.ndarray:
+        points = np.where(keep, points, 0.0)
+        centred = np.where(keep, points - (points.sum(1) / np.maximum(counts, 1))[:, None], 0.0)
+        return np.sqrt((centred**2).sum((1, 2)))
+
+    reference_spread, driver_spread = spread(target), spread(driver.body[:, joints] * aspect)
+    usable = (counts[:, 0] >= 2) & (driver_spread > 1e-6) & (reference_spread > 1e-6)
+    if not usable.any():
+        return None
+    return float(np.median(reference_spread[usable] / driver_spread[usable]))
+
+
+def _describe(placement: Placement, frame_size: tuple[int, int], size: tuple[int, int]) -> str:
+    factor = placement.scale[1] * size[0] / frame_size[0]
+    dx, dy = placement.shift * (size[1], size[0])
+    return f"driving poses scaled by {factor:.3f} in pixels, then moved by ({dx:.0f}, {dy:.0f}) px"
+
+
+def _other_build(
+    reference: PoseSequence,
+    driver: PoseSequence,
+    frame_size: tuple[int, int],
+    size: tuple[int, int],
+) -> list[str]:
+    share = difference(Body.measure(reference, size), Body.measure(driver, frame_size))
+    if share <= OTHER_BUILD:
+        return []
+    return [
+        f"proportions of the two bodies differ by up to {share:.0%}; the method 'limbs' keeps the "
+        "reference's"
+    ]
+
+
+def _taken_as_is(frame_size: tuple[int, int], size: tuple[int, int]) -> str:
+    line = "poses taken as they are"
+    if abs(frame_size[0] * size[1] / (frame_size[1] * size[0]) - 1) > 0.01:
+        line += (
+            f"; the driving frames ({frame_size[1]}×{frame_size[0]}) have another shape than the "
+            f"picture ({size[1]}×{size[0]}), so bodies are stretched"
+        )
+    return line

@@ -1,0 +1,1 @@
+"""DWPose: YOLOX finds people, a SimCC network their joints; ONNX or TorchScript."""

@@ -1,0 +1,334 @@
+"""Networks from files, behind one interface whatever runs them.
+
+ONNX goes through onnxruntime when it is installed and through OpenCV when it is not, TorchScript
+through torch. Which a file is, its content decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ....checkpoints import catalog as models
+from ....checkpoints.onnx_header import OnnxHeader, Shape, read_header
+from ....checkpoints.recognise import recognise
+from ....checkpoints.state_dict import open_weights
+from ....errors import CheckpointError, NetworkError
+
+# Rows a GPU is given at once. On a CPU a batch is no faster, and its memory counts.
+GPU_BATCH = 8
+
+# What a sane file may ask for; a damaged one must not fill the memory.
+_LARGEST_BATCH, _LONGEST_SIDE = 64, 4096
+
+# Execution providers of onnxruntime that run on what torch calls "cuda".
+_CUDA_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider")
+
+# A batch size that a TorchScript file was traced with, as in dw-ll_ucoco_384_bs5.torchscript.pt.
+_TRACED_BATCH = re.compile(r"_bs(\d{1,2})(?!\d)")
+
+
+class Network(ABC):
+    """Pictures in, arrays out.
+
+    Attributes:
+        name: of the file, for messages.
+        size: (H, W) of the pictures it takes.
+        batch: how many it is given at once.
+        outputs: shape of each output, None where the file leaves a side open.
+    """
+
+    def __init__(
+        self, name: str, size: tuple[int, int], batch: int, padded: bool, outputs: list[Shape]
+    ) -> None:
+        self.name = name
+        self.size = size
+        self.batch = batch
+        self.outputs = outputs
+        self._padded = padded  # it takes exactly `batch`, no fewer
+
+    def ready(self) -> AbstractContextManager:
+        """Surrounds the runs of a clip: the weights are where they are computed with."""
+        return nullcontext()
+
+    def run(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """All outputs for (n, 3, H, W) float32, n rows each.
+
+        Raises:
+            NetworkError: it cannot be run here, or gives NaN.
+        """
+        starts = range(0, len(pictures), self.batch)
+        parts = [self._run(pictures[i : i + self.batch]) for i in starts]
+        outputs = [np.concatenate(output) for output in zip(*parts, strict=True)]
+        if any(np.isnan(output).any() for output in outputs):
+            raise NetworkError(
+                f"{self.name}: the network gave NaN (no number). The file is damaged, or the "
+                "device computes it wrongly: download it again, or run it on the CPU."
+            )
+        return outputs
+
+    def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
+        rows = len(pictures)
+        if self._padded and rows < self.batch:
+            pictures = np.pad(pictures, ((0, self.batch - rows), (0, 0), (0, 0), (0, 0)))
+        outputs = self._forward(np.ascontiguousarray(pictures, np.float32))
+        if any(output.ndim == 0 or len(output) != len(pictures) for output in outputs):
+            raise NetworkError(
+                f"{self.name}: {len(pictures)} pictures gave outputs of "
+                f"{listed(output.shape for output in outputs)}. Use the file as it is "
+                "published."
+            )
+        return [output[:rows] for output in outputs]
+
+    @abstractmethod
+    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+        """All outputs for (batch, 3, H, W) float32."""
+
+
+def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Network:
+    """A network from an .onnx or TorchScript file.
+
+    A TorchScript file is a program: it is loaded because the user chose it as a detector.
+
+    Args:
+        path: the file.
+        device: as torch names it, such as "cuda:0"; what a runtime cannot use it leaves.
+        size: (H, W) of its pictures, where the file does not say (TorchScript).
+
+    Raises:
+        CheckpointError: missing, damaged, or a file of another kind.
+    """
+    path = Path(path)
+    if _begins(path, b"\x08"):
+        return _open_onnx(path, device)
+    if _is_torchscript(path):
+        return TorchScriptNetwork(path, device, size)
+    # Neither: opening it as weights tells a web page, a cut-off archive or pickled code by name.
+    kind = recognise(open_weights(path).shapes)
+    raise CheckpointError(
+        f"{path.name}: this is {kind.value}, as plain weights. Needed is an ONNX or TorchScript "
+        "file, such as yolox_l.onnx and dw-ll_ucoco_384.onnx (huggingface.co/yzd-v/DWPose)."
+    )
+
+
+def listed(shapes: Iterable[Shape]) -> str:
+    """Shapes in words for a message."""
+    sides = (", ".join("?" if side is None else str(side) for side in shape) for shape in shapes)
+    return " and ".join(f"({text})" for text in sides) or "nothing"
+
+
+def _open_onnx(path: Path, device: str) -> Network:
+    header = read_header(path)
+    takes = [tensor.shape for tensor in header.inputs]
+    picture = takes[0] if len(takes) == 1 else ()
+    if len(picture) != 4 or picture[1] != 3 or None in picture[2:] or not header.outputs:
+        raise CheckpointError(
+            f"{path.name}: a network that takes {listed(takes)}, no detector: one takes pictures "
+            "(N, 3, height, width). Use the files as they are published."
+        )
+    if (picture[0] or 1) > _LARGEST_BATCH or max(picture[2:]) > _LONGEST_SIDE:
+        raise CheckpointError(
+            f"{path.name}: a network that takes {listed(takes)}, more than {_LARGEST_BATCH} "
+            f"pictures or sides above {_LONGEST_SIDE} at once. Use the files as they are published."
+        )
+    if not all(tensor.is_float for tensor in (*header.inputs, *header.outputs)):
+        raise CheckpointError(
+            f"{path.name}: computes in another format than 32-bit floats. Use the files as they "
+            "are published."
+        )
+    try:
+        import onnxruntime
+    except ImportError:
+        return OpenCVNetwork(path, header)
+    return OnnxRuntimeNetwork(path, header, device, onnxruntime)
+
+
+class OnnxRuntimeNetwork(Network):
+    """ONNX through onnxruntime, on the GPU where its package can."""
+
+    def __init__(self, path: Path, header: OnnxHeader, device: str, onnxruntime) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only: it warns about every folded constant
+        providers = _providers(device, onnxruntime.get_available_providers())
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as e:  # its errors have no common base
+            raise CheckpointError(
+                f"{path.name}: onnxruntime {onnxruntime.__version__} cannot load it "
+                f"({_first_line(e)}). Download it again, or install a newer onnxruntime."
+            ) from e
+        (taken,) = header.inputs
+        fixed = taken.shape[0]
+        on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"
+        batch = fixed or (GPU_BATCH if on_gpu else 1)
+        self._input = taken.name
+        self._names = [tensor.name for tensor in header.outputs]
+        shapes = [tensor.shape for tensor in header.outputs]
+        super().__init__(path.name, taken.shape[2:], batch, fixed is not None, shapes)
+
+    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+        try:
+            return self._session.run(self._names, {self._input: pictures})
+        except Exception as e:
+            raise NetworkError(
+                f"{self.name}: onnxruntime cannot run it ({_first_line(e)}). With a full GPU, "
+                "free memory or use a smaller model."
+            ) from e
+
+
+class OpenCVNetwork(Network):
+    """ONNX through OpenCV, on the CPU; one picture at a time, as its importer folds shapes."""
+
+    def __init__(self, path: Path, header: OnnxHeader) -> None:
+        # From memory: on Windows OpenCV opens no path with letters beyond the code page.
+        content = np.fromfile(path, np.uint8)
+        _refuse_damaged(path.name, content)
+        try:
+            self._net = cv2.dnn.readNetFromONNX(content)
+        except cv2.error as e:
+            raise CheckpointError(
+                f"{path.name}: OpenCV {cv2.__version__} cannot load it ({_first_line(e)}). "
+                "Download it again, or install onnxruntime."
+            ) from e
+        (taken,) = header.inputs
+        self._input = taken.name
+        self._names = self._output_names([tensor.name for tensor in header.outputs])
+        shapes = [tensor.shape for tensor in header.outputs]
+        super().__init__(path.name, taken.shape[2:], taken.shape[0] or 1, True, shapes)
+
+    def _output_names(self, wanted: list[str]) -> list[str]:
+        """OpenCV's names of the outputs, in the file's order; its own order is another."""
+        found = list(self._net.getUnconnectedOutLayersNames())
+        ours = [next((n for n in found if n.split("!")[-1] == name), None) for name in wanted]
+        return found if None in ours else ours
+
+    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+        try:
+            self._net.setInput(pictures, self._input)
+            return list(self._net.forward(self._names))
+        except cv2.error as e:
+            raise NetworkError(
+                f"{self.name}: OpenCV {cv2.__version__} cannot run it ({_first_line(e)}). "
+                "Install onnxruntime."
+            ) from e
+
+
+class TorchScriptNetwork(Network):
+    """TorchScript through torch; on its device only while it is used."""
+
+    def __init__(self, path: Path, device: str, size: tuple[int, int]) -> None:
+        import torch
+
+        try:
+            with warnings.catch_warnings():  # torch deprecates what published files are made for
+                warnings.simplefilter("ignore")
+                self._model = torch.jit.load(str(path), map_location="cpu").eval()
+        except (RuntimeError, ValueError, OSError) as e:
+            raise CheckpointError(
+                f"{path.name}: a damaged TorchScript file ({_first_line(e)}). Download it again."
+            ) from e
+        self.name = path.name
+        self._device = device
+        self._torch = torch
+        floats = (p.dtype for p in self._model.parameters() if p.is_floating_point())
+        self._dtype = next(floats, torch.float32)
+        super().__init__(path.name, size, *self._probe(size))
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        self._model.to(self._device)
+        try:
+            yield
+        finally:
+            self._model.to("cpu")
+
+    def _probe(self, size: tuple[int, int]) -> tuple[int, bool, list[Shape]]:
+        """How many rows it is given, whether exactly so many, and what it gives.
+
+        The file does not say, but one that was traced for a batch fails with another.
+        """
+        traced = _TRACED_BATCH.search(self.name)
+        problem = ""
+        for rows in [int(traced[1])] if traced else [2, 1, 5]:
+            try:
+                with self.ready():
+                    outputs = self._forward(np.zeros((rows, 3, *size), np.float32))
+            except NetworkError as e:
+                problem = f" ({e})"
+                continue
+            if all(output.ndim and len(output) == rows for output in outputs):
+                shapes: list[Shape] = [(None, *output.shape[1:]) for output in outputs]
+                if rows != 2:
+                    return rows, True, shapes
+                on_gpu = self._torch.device(self._device).type != "cpu"
+                return GPU_BATCH if on_gpu else 1, False, shapes
+        raise CheckpointError(
+            f"{self.name}: cannot be used on pictures of {size[1]}×{size[0]}{problem}. "
+            "Use the files as they are published."
+        )
+
+    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+        torch = self._torch
+        tensor = torch.from_numpy(pictures).to(self._device, self._dtype)
+        try:
+            # Compiling for the shapes at hand takes longer than it saves in a clip.
+            with torch.inference_mode(), torch.jit.optimized_execution(False):
+                outputs = self._model(tensor)
+        except RuntimeError as e:
+            raise NetworkError(f"{self.name}: torch cannot run it ({_last_line(e)}).") from e
+        outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        return [output.float().cpu().numpy() for output in outputs]
+
+
+def _refuse_damaged(name: str, content: np.ndarray) -> None:
+    """OpenCV's importer ends the process on some damaged files: those we can tell, it must not see.
+
+    A file as large as a published one is that one, or was.
+    """
+    sums = {model.sha256 for model in models.MODELS if model.size == content.size}
+    if sums and hashlib.sha256(content).hexdigest() not in sums:
+        raise CheckpointError(
+            f"{name}: as large as the published file, but other bytes: it is damaged. "
+            "Delete it and download it again."
+        )
+
+
+def _providers(device: str, available: list[str]) -> list:
+    """What onnxruntime is asked for: naming one that is not there only earns a warning."""
+    kind, _, index = str(device).partition(":")
+    wanted = [name for name in _CUDA_PROVIDERS if kind == "cuda" and name in available]
+    return [*((name, {"device_id": int(index or 0)}) for name in wanted), "CPUExecutionProvider"]
+
+
+def _begins(path: Path, mark: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(mark)) == mark
+    except OSError:
+        return False  # `open_weights` says why
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _last_line(error: Exception) -> str:
+    """What torch complains of stands below where in the program it happened."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]

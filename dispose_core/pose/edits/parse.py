@@ -1,0 +1,238 @@
+"""The text in which edits of poses are kept: a small JSON that people can read and write.
+
+    {"version": 1,
+     "made_for": {"frames": 72, "people": 1, "width": 576, "height": 1024},
+     "edits": [
+      {"do": "move", "frames": 12, "points": "RWrist", "to": [0.41, 0.55]},
+      {"do": "interpolate", "frames": [12, 20], "points": ["RElbow", "right_hand"]}]}
+
+`web/js/editor/edits_text.js` reads the same; `tests/web/edits_cases.json` holds both to it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import PoseError
+from .. import skeleton as sk
+
+VERSION = 1
+# Far above what a person does by hand, low enough that a file from anywhere is read in a second.
+MOST_CHARACTERS = 4_000_000
+MOST_EDITS = 20_000
+LAST_FRAME = 1_000_000
+# Further out than this many pictures no joint is drawn (`render.py`).
+FARTHEST = 10.0
+
+_GROUPS = {
+    "body": sk.BODY_SLICE,
+    "left_hand": sk.LEFT_HAND_SLICE,
+    "right_hand": sk.RIGHT_HAND_SLICE,
+    "face": sk.FACE_SLICE,
+    "all": slice(0, sk.N_POINTS),
+}
+_NAMED = {
+    **{name: [i] for i, name in enumerate(sk.BODY)},
+    **{name: list(range(part.start, part.stop)) for name, part in _GROUPS.items()},
+    **{
+        f"{name}.{i}": [_GROUPS[name].start + i]
+        for name, count in (("left_hand", 21), ("right_hand", 21), ("face", 68))
+        for i in range(count)
+    },
+}
+# What each kind takes beside do, frames and person; the first ones cannot be left out.
+_KEYS = {
+    "move": (("points", "to"), ()),
+    "hide": (("points",), ()),
+    "restore": (("points",), ()),
+    "copy": (("points", "from"), ()),
+    "interpolate": (("points",), ()),
+    "transform": (("points",), ("about", "scale", "shift")),
+    "mirror": (("about",), ()),
+    "swap": ((), ()),
+}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change.
+
+    Attributes:
+        do: "move", "hide", "restore", "copy", "interpolate", "transform", "mirror" or "swap";
+            `edits.apply_edits` says what each does.
+        first, last: frames it is for, the last one included.
+        person: counted from 0.
+        points: indices (`skeleton.py`), in the order they were named.
+        label: the points as they were named, for the report.
+        to: (x, y) as fractions of the canvas.
+        source: frame to copy from.
+        about: (x, y) that stays where it is when the figure is scaled or mirrored.
+        scale: factor.
+        shift: (dx, dy) as fractions of the canvas.
+    """
+
+    do: str
+    first: int
+    last: int
+    person: int = 0
+    points: tuple[int, ...] = tuple(range(sk.N_POINTS))
+    label: str = ""
+    to: tuple[float, float] = (0.0, 0.0)
+    source: int = 0
+    about: tuple[float, float] = (0.5, 0.5)
+    scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Edits in the order they are applied, and the clip they were made for ({} if not said)."""
+
+    edits: tuple[Edit, ...]
+    made_for: dict[str, int]
+
+
+def parse_edits(text: str) -> Edits:
+    """Read edits. An empty text has none.
+
+    Raises:
+        PoseError: damaged, too large, of another version, or with a key or value that is not
+            known; the message names the edit, counted from 1.
+    """
+    if not text.strip():
+        return Edits((), {})
+    if len(text) > MOST_CHARACTERS:
+        raise PoseError(
+            f"edits: {len(text)} characters, at most {MOST_CHARACTERS}. "
+            "Clear the node's edits and correct the poses' file itself."
+        )
+    try:
+        told = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as e:
+        raise PoseError(
+            f"edits: not valid JSON ({e}). Undo the last change to this text, or clear it to "
+            "start again."
+        ) from e
+    if not isinstance(told, dict) or not isinstance(told.get("edits"), list):
+        raise PoseError('edits: needed {"version": 1, "edits": [ … ]}. Clear it to start again.')
+    _known(told, ("version", "made_for", "edits"), "edits")
+    if told.get("version") != VERSION or isinstance(told["version"], bool):
+        raise PoseError(
+            f"edits: version {_shown(told.get('version'))}, needed {VERSION}. Update the pack if "
+            "the workflow is newer than it."
+        )
+    if len(told["edits"]) > MOST_EDITS:
+        raise PoseError(
+            f"edits: {len(told['edits'])} of them, at most {MOST_EDITS}. "
+            "Clear the node's edits and correct the poses' file itself."
+        )
+    edits = tuple(_edit(edit, f"edit {n}") for n, edit in enumerate(told["edits"], 1))
+    return Edits(edits, _made_for(told.get("made_for", {})))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _edit(told: Any, where: str) -> Edit:
+    if not isinstance(told, dict):
+        raise PoseError(f'{where}: {_shown(told)} is not an object such as {{"do": "hide", … }}.')
+    kind = told.get("do")
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise PoseError(f"{where}: do {_shown(kind)}, needed one of {', '.join(_KEYS)}.")
+    needed, optional = _KEYS[kind]
+    _known(told, ("do", "frames", "person", *needed, *optional), where)
+    for key in ("frames", *needed):
+        if key not in told:
+            raise PoseError(f"{where} ({kind}): {key} is missing.")
+    first, last = _frames(told["frames"], where)
+    if kind == "interpolate" and last - first < 2:
+        raise PoseError(f"{where}: frames {first} and {last} have none between them.")
+    values: dict[str, Any] = {}
+    if "points" in told:
+        values["points"], values["label"] = _points(told["points"], where)
+    if "from" in told:
+        values["source"] = _integer(told["from"], f"{where}, from")
+    if "scale" in told:
+        values["scale"] = _number(told["scale"], f"{where}, scale", 0.01, 100.0)
+    if "about" in told:
+        about = told["about"]
+        values["about"] = (
+            (_number(about, f"{where}, about"), 0.5)
+            if kind == "mirror"
+            else _pair(about, f"{where}, about")
+        )
+    values |= {key: _pair(told[key], f"{where}, {key}") for key in ("to", "shift") if key in told}
+    person = _integer(told.get("person", 0), f"{where}, person")
+    return Edit(kind, first, last, person, **values)
+
+
+def _frames(told: Any, where: str) -> tuple[int, int]:
+    pair = told if isinstance(told, list) else [told, told]
+    if len(pair) != 2:
+        raise PoseError(f"{where}: frames {_shown(told)}, needed a frame or [first, last].")
+    first, last = (_integer(frame, f"{where}, frames") for frame in pair)
+    if first > last:
+        raise PoseError(f"{where}: frames {_shown(told)}, needed the first one first.")
+    return first, last
+
+
+def _points(told: Any, where: str) -> tuple[tuple[int, ...], str]:
+    names = told if isinstance(told, list) else [told]
+    found: dict[int, None] = {}
+    for name in names:
+        if isinstance(name, str) and name in _NAMED:
+            found |= dict.fromkeys(_NAMED[name])
+        elif isinstance(name, int) and not isinstance(name, bool) and 0 <= name < sk.N_POINTS:
+            found[name] = None
+        else:
+            raise PoseError(
+                f"{where}: no point is called {_shown(name)}. Use a joint such as RWrist, "
+                "left_hand.4, face.30, an index from 0 to 127, or a group: "
+                f"{', '.join(_GROUPS)}."
+            )
+    if not found:
+        raise PoseError(f"{where}: points is empty.")
+    return tuple(found), ", ".join(str(name) for name in names[:3]) + (", …" * (len(names) > 3))
+
+
+def _made_for(told: Any) -> dict[str, int]:
+    if not isinstance(told, dict):
+        raise PoseError(f"edits: made_for {_shown(told)} is not an object.")
+    _known(told, ("frames", "people", "width", "height"), "edits, made_for")
+    return {key: _integer(value, f"edits, made_for, {key}") for key, value in told.items()}
+
+
+def _known(told: dict, keys: tuple[str, ...], where: str) -> None:
+    for key in told:
+        if key not in keys:
+            raise PoseError(f"{where}: unknown key {_shown(key)}. Known are {', '.join(keys)}.")
+
+
+def _integer(told: Any, where: str) -> int:
+    whole = isinstance(told, int) or (isinstance(told, float) and told.is_integer())
+    if isinstance(told, bool) or not whole or not 0 <= told <= LAST_FRAME:
+        raise PoseError(f"{where}: {_shown(told)}, needed a whole number from 0 to {LAST_FRAME}.")
+    return int(told)
+
+
+def _number(told: Any, where: str, low: float = -FARTHEST, high: float = FARTHEST) -> float:
+    known = isinstance(told, (int, float)) and not isinstance(told, bool)
+    if not known or not low <= told <= high or not math.isfinite(told):
+        raise PoseError(f"{where}: {_shown(told)}, needed a number from {low:g} to {high:g}.")
+    return float(told)
+
+
+def _pair(told: Any, where: str) -> tuple[float, float]:
+    if not isinstance(told, list) or len(told) != 2:
+        raise PoseError(f"{where}: {_shown(told)}, needed [x, y] as fractions of the picture.")
+    return _number(told[0], where), _number(told[1], where)
+
+
+def _shown(value: Any) -> str:
+    """The value as JSON, cut to what a message has room for."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:39] + "…"

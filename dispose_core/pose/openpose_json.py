@@ -1,0 +1,233 @@
+"""OpenPose JSON and ComfyUI's POSE_KEYPOINT: read whatever packs write, write without loss.
+
+One frame is a dict: `canvas_width`, `canvas_height` and `people`, each with flat lists
+x, y, confidence. Read are pixels or fractions, 18 or 25 body points, 68 or 70 face points, null
+or missing lists. Written are pixels, every confidence, and 0, 0, 0 for a missing point.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import PoseError
+from ..media.atomic_write import atomic_write
+from . import skeleton as sk
+from .sequence import PoseSequence
+
+# BODY_25 to BODY_18 (OpenPose's own output order): mid-hip and the six feet points are left out.
+BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+
+# Coordinates that all lie within this are fractions of the canvas: somebody who is two pixels
+# wide is not a person, and a point far outside a fractional canvas is not on it.
+LARGEST_FRACTION = 3.0
+
+# People in the fullest frame times frames, at most: under 1 GB while they are read.
+MOST_POSES = 80_000
+
+# key, where it goes, accepted numbers of points
+_PARTS = (
+    ("pose_keypoints_2d", sk.BODY_SLICE, (sk.N_BODY, 25)),
+    ("hand_left_keypoints_2d", sk.LEFT_HAND_SLICE, (sk.N_HAND,)),
+    ("hand_right_keypoints_2d", sk.RIGHT_HAND_SLICE, (sk.N_HAND,)),
+    ("face_keypoints_2d", sk.FACE_SLICE, (sk.N_FACE, 70)),
+)
+
+
+def read_openpose(
+    frames: Sequence[dict] | dict, name: str = "poses", canvas: tuple[int, int] | None = None
+) -> list[PoseSequence]:
+    """People of a clip, in the order in which each frame lists them: the chosen one first where
+    a pack chose (`people.choose_person`).
+
+    Args:
+        frames: one dict a frame, or a single dict for one frame.
+        name: what to call this input in an error.
+        canvas: (H, W) for frames that do not say theirs; else the first one that is said.
+
+    Returns:
+        As many sequences as the fullest frame has people, at least one, all of T frames.
+
+    Raises:
+        PoseError: not OpenPose data, a list of the wrong length, a value that is not a finite
+            number, more than `MOST_POSES`, or pixels without a canvas. The message names frame,
+            person and list.
+    """
+    if isinstance(frames, dict):
+        frames = [frames]
+    if not isinstance(frames, (list, tuple)) or not all(isinstance(f, dict) for f in frames):
+        raise PoseError(
+            f"{name}: not OpenPose keypoints (a list with one object a frame). "
+            "Use the JSON that a pose node saves, or connect a POSE_KEYPOINT output."
+        )
+    if not frames:
+        raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
+    listed = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
+    slots = max(1, *map(len, listed))
+    if slots * len(frames) > MOST_POSES:
+        raise PoseError(
+            f"{name}: up to {slots} people in {len(frames)} frames, at most {MOST_POSES} together. "
+            "Keep the people who matter, or load a shorter clip."
+        )
+    raw = [
+        [_read_person(person, f"{name}, frame {i}, person {p}") for p, person in enumerate(people)]
+        for i, people in enumerate(listed)
+    ]
+    fractions = _are_fractions(raw)
+    sizes = _canvases(frames, canvas, fractions, name)
+
+    values = np.zeros((slots, len(frames), sk.N_POINTS, 3))
+    for t, people in enumerate(raw):
+        for p, person in enumerate(people):
+            values[p, t] = person
+    points = values[..., :2]
+    if not fractions:
+        points = points / np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
+    return [PoseSequence(points[p], values[p, ..., 2], sizes[0]) for p in range(slots)]
+
+
+def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
+    """The POSE_KEYPOINT list of some people; `read_openpose` gives them back."""
+    height, width = people[0].canvas
+    lists = [_flat_lists(person) for person in people]  # [person][frame] -> dict
+    return [
+        {
+            "people": [frames[t] for frames in lists[: _last_present(people, t) + 1]],
+            "canvas_height": height,
+            "canvas_width": width,
+        }
+        for t in range(len(people[0]))
+    ]
+
+
+def load_openpose(path: str | Path, canvas: tuple[int, int] | None = None) -> list[PoseSequence]:
+    """Poses from a JSON file (see `read_openpose`).
+
+    Raises:
+        PoseError: the file is missing, no JSON, or no OpenPose data.
+    """
+    path = Path(path)
+    try:
+        frames = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as e:
+        raise PoseError(f"pose file {path}: cannot be read ({e.strerror}). Check the path.") from e
+    except (ValueError, RecursionError) as e:
+        raise PoseError(f"pose file {path}: not valid JSON ({e}). Save the poses again.") from e
+    return read_openpose(frames, name=f"pose file {path.name}", canvas=canvas)
+
+
+def save_openpose(path: str | Path, people: Sequence[PoseSequence]) -> None:
+    """Write poses as OpenPose JSON, atomically.
+
+    Raises:
+        MediaError: the folder cannot be written, or the disk is full.
+    """
+    text = json.dumps(write_openpose(people), separators=(",", ":"), allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _last_present(people: Sequence[PoseSequence], t: int) -> int:
+    """Index of the last person in frame t, -1 for nobody; earlier absent ones keep their place."""
+    return max((p for p, person in enumerate(people) if person.present[t]), default=-1)
+
+
+def _people_of(frame: dict, where: str) -> Sequence[dict]:
+    people = frame.get("people") or []
+    if not isinstance(people, (list, tuple)) or not all(isinstance(p, dict) for p in people):
+        raise PoseError(f"{where}: 'people' is not a list of objects. Save the poses again.")
+    return people
+
+
+def _read_person(person: dict, where: str) -> np.ndarray:
+    values = np.zeros((sk.N_POINTS, 3))
+    for key, part, counts in _PARTS:
+        flat = person.get(key)
+        if flat is None:
+            continue
+        found = _read_list(flat, counts, f"{where}, {key}")
+        if len(found) == 0:
+            continue
+        if len(found) == 25:
+            found = found[list(BODY_25_TO_18)]
+        values[part] = found[: part.stop - part.start]  # 70 face points: 68 and two pupils
+    return values
+
+
+def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np.ndarray:
+    """A flat x, y, c list as (n, 3)."""
+    if isinstance(flat, (str, dict)) or not hasattr(flat, "__len__"):
+        raise PoseError(f"{where}: {flat!r:.40} is not a list of numbers. Save the poses again.")
+    if len(flat) not in [0, *(3 * n for n in counts)]:
+        raise PoseError(
+            f"{where}: {len(flat)} values, needed {' or '.join(str(3 * n) for n in counts)} "
+            "(x, y, confidence for each point). The file may be cut off or of another skeleton."
+        )
+    for i, value in enumerate(flat):
+        if not _is_number(value):
+            raise PoseError(
+                f"{where}: value {i} (point {i // 3}) is {value!r}, not a finite number. "
+                "Write 0, 0, 0 for a point that is missing."
+            )
+    found = np.array(flat, dtype=np.float64).reshape(-1, 3)
+    # (0, 0) is how every OpenPose writer says "not found", whatever the confidence beside it.
+    found[(found[:, 0] == 0) & (found[:, 1] == 0), 2] = 0.0
+    return found
+
+
+def _is_number(value: object) -> bool:
+    """A finite number, NumPy's included: packs leave those in POSE_KEYPOINT."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
+
+
+def _are_fractions(raw: list[list[np.ndarray]]) -> bool:
+    seen = [person[person[:, 2] > 0, :2] for people in raw for person in people]
+    return not seen or np.abs(np.concatenate(seen)).max(initial=0.0) <= LARGEST_FRACTION
+
+
+def _canvases(
+    frames: Sequence[dict], fallback: tuple[int, int] | None, fractions: bool, name: str
+) -> list[tuple[int, int]]:
+    """(H, W) of every frame. Writers leave it out of frames without people, so the first one
+    that is named stands in for those that are not."""
+    named = [_named_canvas(frame) for frame in frames]
+    fallback = fallback or next((size for size in named if size), (1, 1) if fractions else None)
+    if fallback is None:
+        raise PoseError(
+            f"{name}: coordinates are pixels but canvas_width and canvas_height are missing. "
+            "Add the size of the picture the poses were found in."
+        )
+    return [size or fallback for size in named]
+
+
+def _named_canvas(frame: dict) -> tuple[int, int] | None:
+    size = (frame.get("canvas_height"), frame.get("canvas_width"))
+    if all(_is_number(s) and s >= 1 for s in size):
+        return int(size[0]), int(size[1])
+    return None
+
+
+def _flat_lists(person: PoseSequence) -> list[dict]:
+    height, width = person.canvas
+    values = np.concatenate([person.points * (width, height), person.scores[..., None]], -1)
+    values = np.nan_to_num(values, nan=0.0)
+    # A part nobody looked for is null, as the packs that read this expect.
+    return [
+        {
+            key: frame[part].ravel().tolist()
+            if frame[part][:, 2].any() or part is sk.BODY_SLICE
+            else None
+            for key, part, _ in _PARTS
+        }
+        for frame in values
+    ]

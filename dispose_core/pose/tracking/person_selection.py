@@ -1,0 +1,252 @@
+"""Which of several people is meant: the chosen one comes first, everybody else follows.
+
+That order is the contract of all poses, on the wire too: alignment fits by the first person,
+motion is that of the first person, drawing shows everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ...errors import PoseError
+from .. import skeleton as sk
+from ..frame_ranges import name_frames, numbers
+from ..sequence import PoseSequence
+from .tracker import joints_of, track_people
+
+# Nobody is "near" a point that is further away than this share of the picture's longer side.
+NEAR = 0.25
+# Two people cross where their boxes share this part of the smaller one.
+CROSSING = 0.25
+
+
+@dataclass(frozen=True)
+class PersonChoice:
+    """Which person is meant, and how that person is found again in the other frames.
+
+    Attributes:
+        by: "largest": who fills most of the picture over the clip; "nearest": who is nearest to
+            `point` in `frame`; "tracked": number `index` of `frame`; these three are followed
+            through the clip. "index": number `index` of each frame as it lists them, without
+            following; 0 is what the official code uses (SPEC 2.4).
+        index: counted from 0.
+        point: (x, y) as fractions of the picture.
+        frame: counted from 0.
+    """
+
+    by: Literal["largest", "nearest", "tracked", "index"] = "largest"
+    index: int = 0
+    point: tuple[float, float] = (0.5, 0.5)
+    frame: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> PersonChoice:
+        """From "largest", "index:1", "track:1@30" or "0.3,0.5@30"; without "@" it is frame 0.
+
+        Raises:
+            PoseError: anything else.
+        """
+        if text == "largest":
+            return cls()
+        if match := re.fullmatch(r"index:(\d{1,9})", text):
+            return cls("index", int(match[1]))
+        if match := re.fullmatch(r"track:(\d{1,9})(?:@(\d{1,9}))?", text):
+            return cls("tracked", int(match[1]), frame=int(match[2] or 0))
+        number = r"(0|1|[01]\.0*|0?\.\d+)"
+        if match := re.fullmatch(rf"{number},{number}(?:@(\d{{1,9}}))?", text):
+            point = (float(match[1]), float(match[2]))
+            return cls("nearest", point=point, frame=int(match[3] or 0))
+        raise PoseError(
+            f"{text!r} is not a person: largest, index:N, track:N, track:N@FRAME, X,Y or X,Y@FRAME "
+            "with X and Y from 0 to 1"
+        )
+
+    def __str__(self) -> str:
+        """What `parse` takes."""
+        if self.by == "largest":
+            return "largest"
+        if self.by == "index":
+            return f"index:{self.index}"
+        if self.by == "tracked":
+            return f"track:{self.index}@{self.frame}"
+        x, y = (f"{value:f}".rstrip("0") for value in self.point)
+        return f"{x},{y}@{self.frame}"
+
+
+def choose_person(
+    people: Sequence[PoseSequence], choice: PersonChoice | None = None, name: str = "poses"
+) -> tuple[list[PoseSequence], list[str]]:
+    """Put the person who is meant first.
+
+    Args:
+        people: as a detector or a file lists them. Unless they are taken by "index", they are
+            sorted so that one sequence is one person (`tracking.track_people`).
+        choice: see `PersonChoice`.
+        name: what to call this input in an error.
+
+    Returns:
+        The chosen person, then all others, the larger first (by "index": as listed), and the
+        report: who it is, in which frames that person is missing and where others cross.
+
+    Raises:
+        PoseError: nobody in the poses, no such frame or index, or nobody near the point.
+    """
+    choice = choice or PersonChoice()
+    if not np.any([person.present for person in people]):
+        raise PoseError(
+            f"{name}: nobody in any of the {len(people[0])} frames. "
+            "Use pictures that show a person, or another pose detector."
+        )
+    if choice.by == "index":
+        first, everybody = _indexed(people, choice.index, name), list(people)
+        who = f"number {choice.index} of each frame as listed, not followed"
+    else:
+        # A detector of one person says itself who is who, even across a cut.
+        everybody = track_people(people) if len(people) > 1 else list(people)
+        sizes = _sizes(everybody)
+        everybody = [everybody[i] for i in np.argsort(-sizes, kind="stable")]
+        if choice.by == "largest":
+            first, who = 0, "the largest"
+        elif choice.by == "nearest":
+            first = _nearest(everybody, choice, name)
+            x, y = choice.point
+            who = f"the one nearest to ({x:.2f}, {y:.2f}) in frame {choice.frame}"
+        else:
+            first = _started_at(people, everybody, choice, name)
+            who = f"number {choice.index} of frame {choice.frame}"
+    chosen = everybody.pop(first)
+    return [chosen, *everybody], _report(chosen, everybody, who)
+
+
+def first_person(people: Sequence[PoseSequence], name: str) -> tuple[PoseSequence, list[str]]:
+    """The person whose motion is used, and a line for the report about those who are not."""
+    others = len(people) - 1
+    if not others:
+        return people[0], []
+    ignored = "another person is" if others == 1 else f"{others} other people are"
+    return people[0], [f"{name}: the first person is used, {ignored} ignored"]
+
+
+def _indexed(people: Sequence[PoseSequence], index: int, name: str) -> int:
+    if index >= len(people):
+        most = f"{len(people)} people" if len(people) > 1 else "one person"
+        raise PoseError(
+            f"{name}: person {index} wanted; frames hold at most {most}, counted from 0. "
+            f"Choose an index up to {len(people) - 1}, or 'largest'."
+        )
+    return index
+
+
+def _started_at(
+    people: Sequence[PoseSequence], tracked: Sequence[PoseSequence], choice: PersonChoice, name: str
+) -> int:
+    """Which of `tracked` is number `index` of `frame`."""
+    _require_frame(people, choice.frame, name)
+    start = people[_indexed(people, choice.index, name)][choice.frame]
+    if not start.present[0]:
+        there = np.array([person.present[choice.frame] for person in people])
+        raise PoseError(
+            f"{name}, frame {choice.frame}: person {choice.index} is not there, only "
+            f"{numbers(there)}. Choose one of those, or another frame."
+        )
+    return next(
+        i
+        for i, person in enumerate(tracked)
+        if np.array_equal(person.points[choice.frame], start.points[0], equal_nan=True)
+    )
+
+
+def _nearest(people: Sequence[PoseSequence], choice: PersonChoice, name: str) -> int:
+    _require_frame(people, choice.frame, name)
+    height, width = people[0].canvas
+    joints = joints_of([person[choice.frame] for person in people])[0]  # (P, K, 2)
+    distances = _distances_to_bones(joints, np.array(choice.point) * (width, height))
+    nearest, limit = int(distances.argmin()), NEAR * max(height, width)
+    if distances[nearest] > limit:
+        x, y = np.nanmean(joints[nearest], 0) / (width, height)
+        raise PoseError(
+            f"{name}, frame {choice.frame}: nobody near ({choice.point[0]:.2f}, "
+            f"{choice.point[1]:.2f}); the nearest person, around ({x:.2f}, {y:.2f}), is "
+            f"{distances[nearest]:.0f} px away, needed at most {limit:.0f}. "
+            "Choose a point on the person, as fractions of the picture's width and height."
+        )
+    return nearest
+
+
+def _require_frame(people: Sequence[PoseSequence], frame: int, name: str) -> None:
+    present = np.any([person.present for person in people], axis=0)
+    if frame >= len(present):
+        raise PoseError(
+            f"{name}: frame {frame} wanted to choose a person in; there are {len(present)}, "
+            f"counted from 0. Choose a frame up to {len(present) - 1}."
+        )
+    if not present[frame]:
+        raise PoseError(
+            f"{name}, frame {frame}: nobody in it to choose. People are found in "
+            f"{name_frames(present)}: choose one of those."
+        )
+
+
+def _distances_to_bones(joints: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """(P,) pixels from the point to the nearest limb or joint; infinite for an absent person.
+
+    Args:
+        joints: (P, K, 2) pixels, see `tracking.joints_of`.
+        point: (2,) pixels.
+    """
+    alone = np.arange(joints.shape[1])
+    start, end = np.concatenate([np.array(sk.LIMBS), np.stack([alone, alone], 1)]).T
+    bone = joints[:, end] - joints[:, start]
+    to_point = point - joints[:, start]
+    length = np.maximum((bone * bone).sum(-1), 1e-12)
+    along = np.clip((to_point * bone).sum(-1) / length, 0.0, 1.0)
+    distance = np.linalg.norm(to_point - along[..., None] * bone, axis=-1)
+    return np.where(np.isfinite(distance), distance, np.inf).min(1)
+
+
+def _boxes(people: Sequence[PoseSequence]) -> np.ndarray:
+    """(T, P, 2, 2) corners (x, y) in pixels of the box around each; infinitely small if absent."""
+    joints = joints_of(people)
+    there = np.isfinite(joints)
+    low = np.where(there, joints, np.inf).min(2)
+    return np.stack([low, np.where(there, joints, -np.inf).max(2)], 2)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return np.maximum(boxes[..., 1, :] - boxes[..., 0, :], 0.0).prod(-1)
+
+
+def _sizes(people: Sequence[PoseSequence]) -> np.ndarray:
+    """(P,) part of the picture that each fills over the clip: the middle box of the frames in
+    which the person is there, for the share of frames in which that is so."""
+    areas = _areas(_boxes(people))  # (T, P)
+    present = np.stack([person.present for person in people], 1)
+    middle = np.nanmedian(np.where(present, areas, np.nan), 0)
+    return middle * present.mean(0)
+
+
+def _crossed(chosen: PoseSequence, others: Sequence[PoseSequence]) -> np.ndarray:
+    """(T,) bool: frames in which another person's box lies over the chosen one's."""
+    boxes = _boxes([chosen, *others])
+    mine, theirs = boxes[:, :1], boxes[:, 1:]
+    shared = np.stack(
+        [np.maximum(mine[:, :, 0], theirs[:, :, 0]), np.minimum(mine[:, :, 1], theirs[:, :, 1])], 2
+    )
+    smaller = np.minimum(_areas(mine), _areas(theirs))
+    return (_areas(shared) > CROSSING * smaller).any(1)
+
+
+def _report(chosen: PoseSequence, others: Sequence[PoseSequence], who: str) -> list[str]:
+    frames, found = len(chosen), int(chosen.present.sum())
+    line = f"person: {who}, of {len(others) + 1} people" if others else "one person"
+    line += f"; there in {found} of {frames} frames"
+    if 0 < found < frames:
+        line += f", missing in {name_frames(~chosen.present)}"
+    if not others or not (crossed := _crossed(chosen, others)).any():
+        return [line]
+    return [line, f"others cross the person in {name_frames(crossed)}"]

@@ -1,0 +1,73 @@
+"""What the motion view in the browser shows, mode by mode: frames in, compressed sheets out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..media.sprite_sheet import Strips, fit_longest, frame_strips
+from ..motion.motion_field import MotionField
+from .preview import preview_frames
+
+# The person in the view of a motion field is drawn at about the size it is shown at, and what is
+# behind it is filled coarsely: seconds matter there, and Motion Preview takes its time.
+GLANCE_SIDE, GLANCE_SEARCH = 320, 128
+
+
+def motion_modes(pictures: Iterable[np.ndarray]) -> dict[str, Strips]:
+    """The two modes of a motion field.
+
+    Args:
+        pictures: (h, 2·w, 3) uint8 from `motion_pictures`, or what was made of them; at least one.
+
+    Returns:
+        "flow", the left halves, and "arrows", the right ones.
+    """
+    halves = [np.split(picture, 2, axis=1) for picture in pictures]
+    flow, arrows = zip(*halves, strict=True)
+    return {"flow": frame_strips(flow), "arrows": frame_strips(arrows)}
+
+
+def person_modes(
+    animation: Iterable[np.ndarray], overlay: Iterable[np.ndarray]
+) -> dict[str, Strips]:
+    """The two modes of a preview: "person" over the filled background, "onion" over the picture.
+
+    Args:
+        animation, overlay: (H, W, 3) uint8, at least one.
+    """
+    return {"person": frame_strips(animation), "onion": frame_strips(overlay)}
+
+
+def person_at_a_glance(
+    picture: Tensor, field: MotionField, entries: Sequence[int], mask: Tensor | None = None
+) -> dict[str, Strips]:
+    """`person_modes` of a motion field, small and quick.
+
+    Args:
+        picture: (3, H, W) reference, 0…1.
+        field: of this picture.
+        entries: absolute entries, at least one.
+        mask: (H, W) 0…1, the person; the field's own when None.
+
+    Returns:
+        No mode where nobody says where the person is, or it is too small to be drawn.
+    """
+    size = fit_longest(tuple(picture.shape[-2:]), GLANCE_SIDE)
+    mask = field.subject if mask is None else mask
+    if mask is None:
+        return {}
+    small = F.interpolate(mask[None, None].float(), size, mode="area")[0, 0]
+    if not (small > 0.5).any():
+        return {}
+    picture = F.interpolate(picture[None], size, mode="area")[0]
+    drawn = preview_frames(picture, field, entries, small, search_side=GLANCE_SEARCH)
+    frames = [(_channels_last(f.picture), _channels_last(f.overlay)) for f in drawn]
+    return person_modes(*zip(*frames, strict=True))
+
+
+def _channels_last(picture: Tensor) -> np.ndarray:
+    return picture.permute(1, 2, 0).numpy()

@@ -1,0 +1,111 @@
+"""Motion for programs of others: optical flow as tensors, joint tracks as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import DisPoseError
+from ..motion.motion_field import MotionField
+from ..progress import Progress, no_progress
+from .rasterizer import flow_of, forward_warp
+
+
+def optical_flow(
+    field: MotionField,
+    between: Literal["frames", "reference"] = "frames",
+    size: tuple[int, int] | None = None,
+    on_entry: Progress = no_progress,
+) -> Tensor:
+    """The field as optical flow between pictures, the reference being the first of them.
+
+    Args:
+        field: of F+1 entries.
+        between: "frames": from each picture to the next, at the places of the former. Where the
+            person is not, nothing moves. "reference": from the reference to each later picture.
+        size: (H, W); the picture's when None.
+        on_entry: called as (done, total); may raise to cancel.
+
+    Returns:
+        (F, H, W, 2) float32, (dx, dy) in pixels of that size.
+
+    Raises:
+        DisPoseError: the field has no entry beside the reference.
+    """
+    size = tuple(size or field.size)
+    total = _drivers(field)
+    result = torch.empty(total, *size, 2)
+    earlier = torch.zeros(2, *size)
+    mask, layer = (_enlarged(plane, size) for plane in (field.subject, field.layer))
+    for n in range(total):
+        later = flow_of(field, n + 1, size)
+        if between == "frames":
+            # What the picture's points do next, carried to where they are now.
+            moved, coverage = forward_warp(later - earlier, earlier[None], mask, layer)
+            result[n] = (moved * (coverage > 0.5))[0].movedim(0, -1)
+        else:
+            result[n] = later.movedim(0, -1)
+        earlier = later
+        on_entry(n + 1, total)
+    return result
+
+
+def joint_tracks(
+    field: MotionField, size: tuple[int, int] | None = None, points: int | None = None
+) -> str:
+    """Where each body joint goes, as the JSON that track-driven video nodes read.
+
+    That is a list of tracks, each a list of {"x": …, "y": …}. The format has no missing points: a
+    joint keeps its last place until it is seen again, moving evenly in between. Joints that are
+    never seen have no track.
+
+    Args:
+        field: of F+1 entries.
+        size: (H, W) that x and y are pixels of; the picture's when None.
+        points: points a track, spread evenly over the clip; one an entry when None.
+
+    Raises:
+        DisPoseError: the field has no entry beside the reference.
+    """
+    entries = _drivers(field) + 1
+    height, width = size or field.size
+    place, seen = _joint_places(field)
+    wanted = np.linspace(0, entries - 1, points or entries)
+    tracks = []
+    for joint in range(place.shape[1]):
+        known = np.flatnonzero(seen[:, joint])
+        if len(known):
+            x, y = (np.interp(wanted, known, place[known, joint, axis]) for axis in (0, 1))
+            xs, ys = np.round(x * width, 2).tolist(), np.round(y * height, 2).tolist()
+            tracks.append([{"x": x, "y": y} for x, y in zip(xs, ys, strict=True)])
+    return json.dumps(tracks)
+
+
+def _joint_places(field: MotionField) -> tuple[np.ndarray, np.ndarray]:
+    """(F+1, 18, 2) fractions and (F+1, 18) bool: every joint as an end or a start of a step."""
+    steps = field.trajectories
+    place, seen = steps.end.clone(), steps.visible.clone()
+    starts = steps.visible[1:] & ~steps.visible[:-1]
+    place[:-1][starts] = steps.start[1:][starts]
+    seen[:-1] |= starts
+    return place.numpy(), seen.numpy()
+
+
+def _drivers(field: MotionField) -> int:
+    if len(field) < 2:
+        raise DisPoseError(
+            "motion export: the field holds the reference alone. Make it from at least one "
+            "driving pose."
+        )
+    return len(field) - 1
+
+
+def _enlarged(plane: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+    if plane is None:
+        return None
+    return F.interpolate(plane[None, None].float(), size, mode="nearest")[0, 0]

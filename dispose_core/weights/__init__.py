@@ -1,1 +1,0 @@
-"""Model files: opened safely, recognised, checked, converted, fetched, and made into networks."""

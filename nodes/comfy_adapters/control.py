@@ -1,0 +1,210 @@
+"""DisPose as ComfyUI's CONTROL_NET: hints of a clip in, residuals of every window and step out.
+
+Contract of ComfyUI 0.3.64 and later: `comfy/controlnet.py` ControlBase, called from
+`comfy/samplers.py`. Everything that depends on the clip alone was computed by the node.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from comfy.controlnet import ControlBase
+from torch import Tensor
+
+from ...dispose_core.errors import NetworkError
+from ...dispose_core.guidance.control_hints import ControlHints, window_residuals
+from .unet import require_svd
+from .window_frames import check_clip, current_window
+
+if TYPE_CHECKING:
+    from .hosted_controlnet import ControlNetworks
+
+NAME = "Apply DisPose ControlNet"
+
+# Elements of all residuals of one entry a cell of the latents: 3 skips of 320 channels at full
+# size, 320 + 2×640 at a half, 640 + 2×1280 at a quarter, 4×1280 at an eighth.
+_RESIDUALS_A_CELL = 960 + 1600 / 4 + 3200 / 16 + 5120 / 64
+_HALVES = 2  # the conditional and the unconditional one
+
+
+class DisPoseControl(ControlBase):
+    """A control that carries its clip's hints.
+
+    Args:
+        networks: shared by all copies.
+    """
+
+    def __init__(self, networks: ControlNetworks):
+        super().__init__()
+        self.networks = networks
+        self.hints: ControlHints | None = None
+        # AnimateDiff-Evolved and Advanced-ControlNet take a control with these as it is.
+        self.full_latent_length = 0
+        self.context_length = 0
+        self._reset()
+
+    @classmethod
+    def of(cls, control_net: Any) -> DisPoseControl:
+        """A CONTROL_NET as DisPose's.
+
+        Raises:
+            NetworkError: it is another one.
+        """
+        if not isinstance(control_net, cls):
+            raise NetworkError(
+                f"{NAME}: the CONTROL_NET is {type(control_net).__name__}, needed is DisPose's. "
+                "Connect 'DisPose ControlNet Loader'; other ControlNets have their own apply "
+                "nodes and can be chained with this one."
+            )
+        return control_net
+
+    def with_hints(
+        self, hints: ControlHints, strength: float, percent_range: tuple[float, float]
+    ) -> DisPoseControl:
+        """A copy of this control for one clip."""
+        control = self.copy()
+        control.hints = hints
+        control.strength = strength
+        control.timestep_percent_range = percent_range
+        return control
+
+    def set_cond_hint(self, *args: Any, **kwargs: Any) -> None:
+        """What stock apply nodes call: they have a picture, DisPose needs the motion of a clip."""
+        raise NetworkError(
+            "this CONTROL_NET is DisPose's: it takes poses, a motion field and keypoint features, "
+            f"not a picture. Use the node '{NAME}' in place of the stock apply node."
+        )
+
+    def copy(self) -> DisPoseControl:
+        control = DisPoseControl(self.networks)
+        self.copy_to(control)
+        control.hints = self.hints
+        return control
+
+    def deepclone_multigpu(
+        self, load_device: torch.device, autoregister: bool = False
+    ) -> DisPoseControl:
+        """What newer versions of ComfyUI call for each further GPU."""
+        control = self.copy()
+        control.networks = self.networks.on(load_device)
+        if autoregister:
+            self.multigpu_clones[load_device] = control
+        return control
+
+    def get_models(self) -> list:
+        return [*super().get_models(), self.networks.controlnet]
+
+    def inference_memory_requirements(self, dtype: torch.dtype) -> float:
+        """Bytes: the residuals of a window, and about as much while they are made."""
+        needed = super().inference_memory_requirements(dtype)
+        if self.hints is None:
+            return needed
+        frames = min(self.window_length or len(self.hints), len(self.hints))
+        cells = math.prod(self.hints.motion.shape[-2:])
+        elements = _HALVES * frames * cells * _RESIDUALS_A_CELL * self.networks.channels / 320
+        return needed + 2 * elements * self.networks.dtype.itemsize
+
+    def pre_run(self, model: Any, percent_to_timestep_function: Callable[[float], float]) -> None:
+        # Also where the run before was broken off: ComfyUI calls `cleanup` only after success.
+        self._reset()
+        super().pre_run(model, percent_to_timestep_function)
+        if self.hints is None:
+            raise NetworkError(
+                f"a DisPose CONTROL_NET without hints. Apply it with the node '{NAME}'."
+            )
+        require_svd(model, NAME, self.networks.channels)
+        self._sampling = model.model_sampling
+        if not self.networks.own_ids:
+            self._embed_ids = _embedding_of_ids(model)
+
+    def cleanup(self) -> None:
+        super().cleanup()
+        self._reset()
+
+    def get_control(
+        self,
+        x_noisy: Tensor,
+        t: Tensor,
+        cond: Mapping[str, Any],
+        batched_number: int,
+        transformer_options: Mapping[str, Any],
+    ) -> dict[str, list[Tensor | None]] | None:
+        """Residuals for a batch of guidance halves, added to those of the controls before it.
+
+        Args:
+            x_noisy: (B F, 4, h, w), not yet scaled.
+            t: (B F,) sigma.
+            cond: the batched conditions: c_concat, c_crossattn, y.
+            batched_number: B.
+            transformer_options: of the call; tells the window.
+
+        Raises:
+            NetworkError: the clip has another length or size than the latents.
+        """
+        before = None
+        if self.previous_controlnet is not None:
+            before = self.previous_controlnet.get_control(
+                x_noisy, t, cond, batched_number, transformer_options
+            )
+        first, last = self.timestep_range
+        if self.strength == 0 or not last <= float(t[0]) <= first:
+            return before
+
+        frames = len(x_noisy) // batched_number
+        window = current_window(transformer_options, frames, self.sub_idxs)
+        check_clip(NAME, len(self.hints), self.hints.motion.shape[-2:], window, x_noisy.shape[-2:])
+
+        net = self.networks.controlnet.model.network
+        net.run_device, net.run_dtype = x_noisy.device, self.networks.dtype
+        noisy = self._sampling.calculate_input(t, x_noisy)
+        picture = cond["c_concat"].to(noisy)
+        residuals = window_residuals(
+            net,
+            torch.cat([noisy, picture], 1).unflatten(0, (batched_number, frames)),
+            self._sampling.timestep(t)[::frames],
+            self._clip_constants(cond, frames, x_noisy.device, transformer_options),
+            self.hints,
+            window.entries,
+        )
+        # In the order of the input blocks: the UNet takes them from the end, as it does its skips.
+        control = {"middle": [residuals.mid], "output": list(residuals.down)}
+        return self.control_merge(control, before, output_dtype=None)
+
+    def _clip_constants(
+        self,
+        cond: Mapping[str, Any],
+        frames: int,
+        device: torch.device,
+        options: Mapping[str, Any],
+    ) -> Any:
+        """What does not change from step to step; computed once for each set of conditions."""
+        key = (tuple(options.get("uuids", ())), frames, device)
+        if key[0] and key in self._constants:
+            return self._constants[key]
+        net = self.networks.controlnet.model.network
+        context, ids = cond["c_crossattn"][::frames], cond["y"][::frames]
+        if self._embed_ids is None:
+            constants = net.constants(context, ids, frames)
+        else:
+            constants = net.constants(context, ids.new_zeros(len(ids), 3), frames)
+            constants = constants._replace(added=self._embed_ids(ids).to(constants.added))
+        if key[0]:
+            self._constants[key] = constants
+        return constants
+
+    def _reset(self) -> None:
+        """Forget what belongs to one run."""
+        self.window_length: int | None = None  # told where our context windows are used
+        self.sub_idxs: list[int] | None = None  # told by AnimateDiff-Evolved
+        self._sampling: Any = None
+        self._embed_ids: Callable[[Tensor], Tensor] | None = None  # the model's
+        self._constants: dict[tuple, Any] = {}
+
+
+def _embedding_of_ids(model: Any) -> Callable[[Tensor], Tensor]:
+    """What a model makes of the sinusoids of its added ids: the layers that MimicMotion trained."""
+    dtype = model.manual_cast_dtype or model.get_dtype()
+    return lambda ids: model.diffusion_model.label_emb(ids.to(dtype))

@@ -1,0 +1,141 @@
+"""Files a user picks in a node: weights, pose JSON in ComfyUI's folders, the samples we ship."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import folder_paths
+
+from ...dispose_core.checkpoints.catalog import FOLDERS, published, where_to_get
+from ...dispose_core.errors import CheckpointError, MediaError, PoseError
+
+ASSETS = Path(__file__).parents[2] / "assets"
+SAMPLE = " [sample]"
+OUTPUT = " [output]"
+
+_WEIGHTS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
+
+
+def register_folders() -> None:
+    """Make ComfyUI look for weights in the folders that the pack adds to its own.
+
+    A folder that the user's extra_model_paths.yaml or another pack has named already keeps its
+    places and their order. Nothing is created on the disk: ComfyUI lists a folder that does not
+    exist as an empty one, and finds it once it is made.
+    """
+    for name in FOLDERS:
+        folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
+
+
+def weight_files(folder: str, role: str | None = None) -> list[str]:
+    """Names for a combo of weights, those under their published names first.
+
+    Where the folder holds no weights at all, the published names are the entries, so that the
+    widget shows which file is wanted and a shared graph opens as it was saved; `weight_path` then
+    says where to get it. An empty list would make the front end show "undefined".
+
+    Args:
+        folder: "diffusion_models", "controlnet", "checkpoints", "dispose" or "detection".
+        role: of `ModelFile`, such as "yolox"; orders the list by what the input is for.
+    """
+    wanted = [model.name for model in published(folder, role)]
+    found = [
+        name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(_WEIGHTS)
+    ]
+    ours = {name: i for i, name in enumerate(wanted)}
+    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or wanted
+
+
+def weight_path(folder: str, name: str) -> Path:
+    """The file behind a name from `weight_files`.
+
+    Raises:
+        CheckpointError: there is no such file; the message says where it belongs and where to
+            get it.
+    """
+    found = folder_paths.get_full_path(folder, name)
+    if found is not None:
+        return Path(found)
+    places = " or ".join(folder_paths.get_folder_paths(folder))
+    raise CheckpointError(
+        f"{name}: not found in {places}. {where_to_get(folder, name)} Put it there and press R "
+        "to refresh the list."
+    )
+
+
+def pose_files() -> list[str]:
+    """Names for a combo: the input folder's JSON files, then the output folder's, then ours."""
+    return [
+        *_json_below(Path(folder_paths.get_input_directory())),
+        *(name + OUTPUT for name in _json_below(Path(folder_paths.get_output_directory()))),
+        *(name + SAMPLE for name in _json_below(ASSETS / "poses")),
+    ]
+
+
+def pose_path(name: str) -> Path:
+    """The file behind a name from `pose_files`.
+
+    Raises:
+        PoseError: there is no such file, or the name leads out of its folder.
+    """
+    if name.endswith(SAMPLE):
+        folder, name = ASSETS / "poses", name.removesuffix(SAMPLE)
+    else:
+        name, base = folder_paths.annotated_filepath(name)
+        folder = Path(base or folder_paths.get_input_directory())
+    path = (folder / name.strip()).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise PoseError(
+            f"pose file {name!r} is not in {folder}. "
+            "Put the JSON into ComfyUI's input folder and press R to refresh the list."
+        )
+    return path
+
+
+def problem_with(name: str) -> str | None:
+    """Why `pose_path` would refuse a name, None when it would not."""
+    try:
+        pose_path(name)
+    except PoseError as e:
+        return str(e)
+    return None
+
+
+def problem_with_weights(folder: str, name: str) -> str | None:
+    """Why `weight_path` would refuse a name, None when it would not: for `validate_inputs`."""
+    try:
+        weight_path(folder, name)
+    except CheckpointError as e:
+        return str(e)
+    return None
+
+
+def sample(name: str) -> Path:
+    """A file of the sample media that the pack ships.
+
+    Raises:
+        MediaError: the pack was installed without its assets folder.
+    """
+    path = ASSETS / name
+    if not path.is_file():
+        raise MediaError(f"sample {name}: missing from {ASSETS}. Install the pack again.")
+    return path
+
+
+def next_output(prefix: str, extension: str) -> Path:
+    """A free name in the output folder, numbered as ComfyUI numbers its own results."""
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(
+        prefix, folder_paths.get_output_directory()
+    )
+    return Path(folder) / f"{name}_{counter:05}_{extension}"
+
+
+def output_name(path: Path) -> str:
+    """A file of the output folder by the name that `pose_path` takes."""
+    return path.relative_to(folder_paths.get_output_directory()).as_posix() + OUTPUT
+
+
+def _json_below(folder: Path) -> list[str]:
+    found = (path.relative_to(folder).as_posix() for path in folder.glob("**/*.json"))
+    return sorted(name for name in found if not name.startswith("."))

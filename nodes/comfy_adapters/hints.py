@@ -1,0 +1,74 @@
+"""The hints of a clip, with the encoders in ComfyUI's hands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...dispose_core.errors import NetworkError
+from ...dispose_core.features.keypoint_features import KeypointFeatures
+from ...dispose_core.guidance.control_hints import ControlHints
+from ...dispose_core.guidance.motion_embedding import encode_motion
+from ...dispose_core.guidance.point_residuals import point_residuals
+from ...dispose_core.motion.motion_field import MotionField
+from ...dispose_core.pose.sequence import PoseSequence
+from ...dispose_core.progress import Progress
+from .control import NAME
+from .model_management import load
+
+if TYPE_CHECKING:
+    from .hosted_controlnet import ControlNetworks
+
+_CHUNK = 4  # entries the motion encoder takes at once
+_CHANNELS = 96  # of its activations at full size that are alive at once, generously
+
+
+def clip_hints(
+    networks: ControlNetworks,
+    clip: PoseSequence,
+    motion: MotionField | None,
+    features: KeypointFeatures | None,
+    motion_strength: float,
+    points_strength: float,
+    on_entry: Progress,
+) -> ControlHints:
+    """What the ControlNet needs of a clip; made once, whatever the steps and windows.
+
+    The picture's size is that of the motion field, else the canvas of the reference pose.
+
+    Args:
+        clip: poses of F+1 entries, the reference first.
+        motion: its motion field; None is the motion's strength 0.
+        features: the reference's; None is the points' strength 0.
+
+    Raises:
+        NetworkError: nothing to apply, or motion and poses of clips of different length.
+    """
+    if motion is None and features is None:
+        raise NetworkError(
+            f"{NAME}: neither a motion field nor keypoint features are connected. Connect at "
+            "least one of them, or leave the node out."
+        )
+    if motion is not None and len(motion) != len(clip):
+        raise NetworkError(
+            f"{NAME}: the motion field is of {len(motion) - 1} driving frames, driving_pose has "
+            f"{len(clip) - 1}. Make the motion field from the same poses."
+        )
+    size = clip.canvas if motion is None else motion.size
+    encoder = networks.motion.model
+    pixels = size[0] * size[1]
+    device = load(networks.motion, _CHUNK * _CHANNELS * pixels * encoder.dtype.itemsize)
+    embedding = encode_motion(
+        encoder,
+        motion,
+        size,
+        entries=range(len(clip)),
+        flow_strength=motion_strength,
+        trajectory_strength=motion_strength,
+        chunk=_CHUNK,
+        device=device,
+        on_entry=on_entry,
+    )
+    points = None
+    if features is not None and points_strength:
+        points = point_residuals(networks.points, features, clip, size, strength=points_strength)
+    return ControlHints(embedding, points)

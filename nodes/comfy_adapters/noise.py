@@ -1,0 +1,25 @@
+"""ComfyUI's NOISE drawn as MimicMotion draws it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ...dispose_core.models.latent import DOWNSCALE
+from ...dispose_core.sampling.noise import NoiseKind, clip_noise
+
+
+class ClipNoise:
+    """The NOISE that samplers take: a seed, and noise of the size of their latents."""
+
+    def __init__(self, seed: int, length: int, kind: NoiseKind):
+        self.seed = seed
+        self.length = length
+        self.kind = kind
+
+    def generate_noise(self, input_latent: dict[str, Any]) -> Tensor:
+        """(F+1, 4, h, w) for a LATENT."""
+        frames, _, height, width = input_latent["samples"].shape
+        size = height * DOWNSCALE, width * DOWNSCALE
+        return clip_noise(self.seed, frames, size, length=self.length, kind=self.kind).latents

@@ -1,0 +1,195 @@
+"""The denoiser as a stock MODEL: MimicMotion's file, and PoseNet's latents as a patch of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import comfy.model_base
+import comfy.sd
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+from ...dispose_core.checkpoints.key_maps import rename_keys, to_comfyui
+from ...dispose_core.checkpoints.recognise import Kind, recognise
+from ...dispose_core.checkpoints.state_dict import Weights, open_weights
+from ...dispose_core.errors import CheckpointError, NetworkError
+from ...dispose_core.progress import Progress
+from .model_management import DEFAULT, DTYPES, load, patcher, precision
+from .window_frames import check_clip, conditional_spans, current_window
+
+GUIDANCE = "Apply Pose Guidance"
+_INSIDE_SVD = "model.diffusion_model."
+# Channels of PoseNet's activations at full size that are alive at once, generously.
+_POSE_NET_CHANNELS, _POSE_NET_CHUNK = 48, 8
+
+
+def load_model(path: Path, dtype: str) -> ModelPatcher:
+    """MimicMotion's UNet, or SVD's own, through ComfyUI's loader.
+
+    Precision, offloading, fp8 and LoRAs with ComfyUI's keys work as for any MODEL.
+
+    Args:
+        path: a file in any layout that `checkpoints.unet_weights` knows, or a whole SVD.
+        dtype: a key of `placement.DTYPES`, or its `DEFAULT`.
+
+    Raises:
+        CheckpointError: another file, or a damaged one.
+    """
+    state = comfyui_state(open_weights(path))
+    options = {"dtype": DTYPES[dtype]} if dtype in DTYPES else {}
+    model = comfy.sd.load_diffusion_model_state_dict(state, model_options=options)
+    if model is None or not isinstance(model.model, comfy.model_base.SVD_img2vid):
+        raise CheckpointError(
+            f"{path.name}: ComfyUI does not know an SVD model of these sizes. "
+            "Use MimicMotion_1-1.pth as it was published, or SVD XT."
+        )
+    return model
+
+
+def comfyui_state(weights: Weights) -> dict[str, Tensor]:
+    """An SVD-class UNet's tensors under ComfyUI's names, from a file of any layout.
+
+    Raises:
+        CheckpointError: another file.
+    """
+    if recognise(weights.shapes) is Kind.SVD:
+        return weights.below(_INSIDE_SVD).tensors
+    from ...dispose_core.checkpoints.loaders import unet_weights
+
+    return rename_keys(unet_weights(weights).tensors, to_comfyui)
+
+
+def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
+    """PoseNet from its own file or MimicMotion's, in ComfyUI's hands.
+
+    Args:
+        path: the file.
+        optional: a file of a model without PoseNet is no error, but None.
+
+    Raises:
+        CheckpointError: another file, or a damaged one.
+    """
+    kind = recognise(open_weights(path).shapes)
+    if optional and kind in (Kind.SVD, Kind.SVD_UNET, Kind.SVD_COMFYUI):
+        return None
+    from ...dispose_core.checkpoints.loaders import load_pose_net
+
+    net = load_pose_net(path)
+    count = sum(weight.numel() for weight in net.parameters())
+    return patcher(net.to(precision(DEFAULT, net.scale.dtype, count).computed))
+
+
+def require_svd(model: comfy.model_base.BaseModel, name: str, channels: int) -> None:
+    """What a node adds fits the model.
+
+    Args:
+        model: the one inside a MODEL.
+        name: of the node, for the message.
+        channels: of the UNet's first level, as the node's network has it.
+
+    Raises:
+        NetworkError: another kind of model, or an SVD of other sizes.
+    """
+    if not isinstance(model, comfy.model_base.SVD_img2vid):
+        raise NetworkError(
+            f"{name}: the MODEL is {type(model.model_config).__name__}, needed is MimicMotion or "
+            "another video model of the SVD class. Connect the MODEL of 'MimicMotion Loader'."
+        )
+    found = model.model_config.unet_config["model_channels"]
+    if found != channels:
+        raise NetworkError(
+            f"{name}: its network is for a UNet of {channels} channels, the MODEL has {found}. "
+            "Use the files of MimicMotion and DisPose as they were published."
+        )
+
+
+def check_pose_net(model: ModelPatcher, pose_net: ModelPatcher | None) -> None:
+    """Raises NetworkError unless there is a PoseNet and it fits the MODEL."""
+    if pose_net is None:
+        raise NetworkError(
+            f"{GUIDANCE}: the model's file has no PoseNet. Choose its own file, "
+            "mimic_motion_pose_net.safetensors, in 'MimicMotion Loader', or load "
+            "MimicMotion_1-1.pth; plain SVD runs without this node."
+        )
+    require_svd(model.model, GUIDANCE, pose_net.model.final_proj.out_channels)
+
+
+def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_entry: Progress) -> Tensor:
+    """PoseNet's output for drawn skeletons, made once a clip.
+
+    Args:
+        pose_net: a `PoseNet` in ComfyUI's hands.
+        skeletons: IMAGE (F+1, H, W, 3), the reference's first.
+        on_entry: progress.
+
+    Returns:
+        (F+1, C, H/8, W/8) on the CPU.
+
+    Raises:
+        NetworkError: pictures that the network does not take.
+    """
+    from ...dispose_core.guidance.pose_latents import encode_poses
+
+    net = pose_net.model
+    pixels = skeletons.shape[1] * skeletons.shape[2]
+    size = net.scale.dtype.itemsize
+    device = load(pose_net, _POSE_NET_CHUNK * _POSE_NET_CHANNELS * pixels * size)
+    return encode_poses(
+        net,
+        skeletons[..., :3].movedim(-1, 1),
+        chunk=_POSE_NET_CHUNK,
+        device=device,
+        on_entry=on_entry,
+    )
+
+
+class PoseGuidance:
+    """A model patch: adds pose latents after the first convolution, to conditional halves.
+
+    It comes before the first skip is stored, as in MimicMotion's UNet (SPEC 10.2).
+
+    Args:
+        latents: (F+1, C, h, w) on the CPU, of the whole clip.
+        strength: scales them; 1 is the paper.
+        sigmas: from the larger to the smaller, where they are added.
+    """
+
+    def __init__(self, latents: Tensor, strength: float, sigmas: tuple[float, float]):
+        self.latents = latents
+        self.strength = strength
+        self.first, self.last = sigmas
+
+    def __call__(self, h: Tensor, options: Mapping[str, Any]) -> Tensor:
+        """ComfyUI's `input_block_patch`: h (B F, C, h, w) after an input block -> the same.
+
+        Raises:
+            NetworkError: the clip has another length or size than the latents.
+        """
+        if options["block"] != ("input", 0):
+            return h
+        if not self.last <= float(options["sigmas"][0]) <= self.first:
+            return h
+        halves = options["cond_or_uncond"]
+        window = current_window(options, len(h) // len(halves))
+        check_clip(
+            GUIDANCE, len(self.latents), self.latents.shape[-2:], window, tuple(h.shape[-2:])
+        )
+        spans = conditional_spans(halves, len(h))
+        if spans:
+            pose = self.latents[window.entries].to(h) * self.strength
+            for span in spans:
+                h[span] += pose
+        return h
+
+
+def apply_pose_guidance(
+    model: ModelPatcher, latents: Tensor, strength: float, start: float, end: float
+) -> ModelPatcher:
+    """A copy of a MODEL with pose latents added; start and end are shares of the sampling."""
+    sampling = model.get_model_object("model_sampling")
+    sigmas = float(sampling.percent_to_sigma(start)), float(sampling.percent_to_sigma(end))
+    guided = model.clone()
+    guided.set_model_input_block_patch(PoseGuidance(latents, strength, sigmas))
+    return guided

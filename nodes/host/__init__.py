@@ -1,1 +1,0 @@
-"""What touches ComfyUI itself: its progress bar, its folders, its models."""

@@ -1,0 +1,92 @@
+"""Between ComfyUI's tensors and the library's: the only place that knows both layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..dispose_core.errors import MediaError
+from ..dispose_core.preview.preview import PreviewFrame
+
+
+def picture_to_core(image: Tensor, name: str) -> Tensor:
+    """IMAGE of one picture (1, H, W, C) -> (3, H, W) 0…1.
+
+    Raises:
+        MediaError: the batch does not hold exactly one picture.
+    """
+    if len(image) != 1:
+        raise MediaError(
+            f"{name}: a batch of {len(image)} pictures, needed 1. "
+            "Pick one with an 'ImageFromBatch' node."
+        )
+    return image[0, ..., :3].movedim(-1, 0).cpu().float().clamp(0, 1)
+
+
+def mask_to_core(mask: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+    """MASK (1, H, W) or (H, W) -> (H, W) 0…1.
+
+    Raises:
+        MediaError: several masks, or one of another size than the picture.
+    """
+    if mask is None:
+        return None
+    mask = mask.reshape(-1, *mask.shape[-2:])
+    if len(mask) != 1 or tuple(mask.shape[-2:]) != tuple(size):
+        raise MediaError(
+            f"subject mask: {len(mask)} of {mask.shape[-1]}×{mask.shape[-2]}, needed 1 of "
+            f"{size[1]}×{size[0]}, the size of the reference. Make it from the fitted reference."
+        )
+    return mask[0].cpu().float().clamp(0, 1)
+
+
+def frames_to_core(images: Tensor) -> Iterable[np.ndarray]:
+    """IMAGE batch -> (H, W, 3) uint8 frames, one at a time."""
+    for image in images:
+        yield image[..., :3].mul(255).round().clamp(0, 255).byte().cpu().numpy()
+
+
+def frames_to_comfy(frames: Iterable[np.ndarray]) -> Tensor:
+    """(H, W, 3) uint8 frames -> IMAGE (n, H, W, 3).
+
+    Kept as bytes until their number is known, so that no second copy of the floats is held.
+    """
+    collected = list(frames)
+    batch = torch.empty((len(collected), *collected[0].shape))
+    for i, frame in enumerate(collected):
+        batch[i] = torch.from_numpy(frame)
+    return batch.div_(255)
+
+
+def preview_to_comfy(frames: Iterable[PreviewFrame]) -> tuple[Tensor, Tensor, Tensor]:
+    """Preview entries -> animation IMAGE, overlay IMAGE, uncovered MASK."""
+    columns = zip(*((f.picture, f.overlay, f.uncovered) for f in frames), strict=True)
+    pictures, overlays, uncovered = (torch.stack(column) for column in columns)
+    return (
+        pictures.movedim(1, -1).float().div_(255),
+        overlays.movedim(1, -1).float().div_(255),
+        uncovered,
+    )
+
+
+def picture_to_comfy(picture: Tensor) -> Tensor:
+    """(3, H, W) 0…1 -> IMAGE (1, H, W, 3)."""
+    return picture.movedim(0, -1)[None].contiguous()
+
+
+def audio_to_comfy(audio: tuple[np.ndarray, int] | None) -> dict | None:
+    """Samples (channels, n) and their rate -> AUDIO."""
+    if audio is None:
+        return None
+    samples, rate = audio
+    return {"waveform": torch.from_numpy(samples)[None], "sample_rate": rate}
+
+
+def audio_to_core(audio: dict | None) -> tuple[np.ndarray, int] | None:
+    """AUDIO -> samples (channels, n) of its first clip and their rate."""
+    if audio is None:
+        return None
+    return audio["waveform"][0].cpu().float().numpy(), int(audio["sample_rate"])

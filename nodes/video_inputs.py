@@ -1,0 +1,118 @@
+"""The driving clip, whether it comes as VIDEO or as IMAGE batch: what Prepare reads frames from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from comfy_api.latest import Input
+from torch import Tensor
+
+from ..dispose_core.errors import MediaError
+from ..dispose_core.media.video_read import count_frames, probe, read_audio, read_frames
+from ..dispose_core.progress import Progress
+from .tensors import audio_to_core, frames_to_core
+
+Audio = tuple[np.ndarray, int] | None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The part of a clip that is used, in seconds; duration None = to the end."""
+
+    start: float
+    duration: float | None
+
+    def within(self, start: float, duration: float) -> Stretch:
+        """This part of a part: `start` and `duration` (0 = to the end) of the outer one."""
+        left = duration - self.start if duration else None
+        if left is not None and left <= 0:
+            raise MediaError(
+                f"driving_video: trimmed to {duration:g} s, start is {self.start:g} s. "
+                "Choose an earlier start."
+            )
+        lengths = [length for length in (left, self.duration) if length is not None]
+        return Stretch(start + self.start, min(lengths, default=None))
+
+
+def clip_of(
+    video: Input.Video | None, images: Tensor | None, fps: float, stretch: Stretch
+) -> FileClip | ImageClip | None:
+    """Whichever of both inputs is connected, None for neither.
+
+    Raises:
+        MediaError: both are connected, or there is no frame in the stretch.
+    """
+    if video is not None and images is not None:
+        raise MediaError(
+            "driving_video and driving_images are both connected, needed is one. "
+            "Remove the link that is not meant."
+        )
+    if video is not None:
+        return _clip_of_video(video, stretch)
+    return None if images is None else ImageClip(images, fps, stretch)
+
+
+def _clip_of_video(video: Input.Video, stretch: Stretch) -> FileClip | ImageClip:
+    # Newer ComfyUI trims, crops and resizes without touching the file: a trim is a window on it,
+    # what else is pending exists only once the video is asked for its pictures.
+    pending = getattr(video, "has_pending_frame_edits", lambda: False)()
+    made_of_pictures = type(video).get_stream_source is Input.Video.get_stream_source
+    if pending or made_of_pictures:
+        parts = video.get_components()
+        return ImageClip(parts.images, parts.frame_rate, stretch, audio_to_core(parts.audio))
+    window = getattr(video, "get_active_trim_window", lambda: (0.0, 0.0))()
+    return FileClip(video.get_stream_source(), stretch.within(*window))
+
+
+class FileClip:
+    """A video file, read frame by frame."""
+
+    def __init__(self, source, stretch: Stretch):
+        self.source, self.stretch = source, stretch
+        info = probe(source)
+        self.fps, self.size = info.fps, (info.height, info.width)
+        self.count = count_frames(info, stretch.start, stretch.duration)
+
+    def frames(self, stride: int, most: int | None, on_frame: Progress) -> Iterator[np.ndarray]:
+        start, duration = self.stretch.start, self.stretch.duration
+        return read_frames(self.source, stride, start, duration, most, on_frame)
+
+    def audio(self, seconds: float) -> Audio:
+        """The sound from the start of the stretch on."""
+        return read_audio(self.source, self.stretch.start, seconds)
+
+
+class ImageClip:
+    """Pictures in memory with a frame rate."""
+
+    def __init__(
+        self, images: Tensor, fps: float | Fraction, stretch: Stretch, sound: Audio = None
+    ):
+        self.fps = Fraction(fps).limit_denominator(1001)
+        self.stretch, self.sound = stretch, sound
+        first = round(stretch.start * self.fps)
+        count = len(images) if stretch.duration is None else round(stretch.duration * self.fps)
+        self.images = images[first : first + max(1, count)]
+        self.count, self.size = len(self.images), tuple(images.shape[1:3])
+        if not self.count:
+            raise MediaError(
+                f"driving clip: {len(images)} pictures at {float(fps):g} fps last "
+                f"{len(images) / fps:.2f} s, start is {stretch.start:g} s. Choose an earlier start."
+            )
+
+    def frames(self, stride: int, most: int | None, on_frame: Progress) -> Iterator[np.ndarray]:
+        chosen = self.images[::stride][:most]
+        for done, frame in enumerate(frames_to_core(chosen), 1):
+            on_frame(done, len(chosen))
+            yield frame
+
+    def audio(self, seconds: float) -> Audio:
+        """The sound from the start of the stretch on."""
+        if self.sound is None:
+            return None
+        samples, rate = self.sound
+        first = round(self.stretch.start * rate)
+        return samples[:, first : first + round(seconds * rate)], rate
