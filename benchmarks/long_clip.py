@@ -47,7 +47,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clip, poses, field = (folder / file for file in ("clip.mp4", "poses.json", "field.npz"))
+        clip, poses, field = (
+            folder / file for file in ("clip.mp4", "poses.json", "field.safetensors")
+        )
         write_clip(clip, round(options.seconds * FPS))
         reference = ROOT / "assets" / "reference.png"
         jobs = {
@@ -72,7 +74,7 @@ def main() -> None:
             print("|", " | ".join(cells), "|", flush=True)
         print(
             f"\nposes.json takes {poses.stat().st_size / 1e6:.1f} MB, "
-            f"field.npz {field.stat().st_size / 1e6:.0f} MB."
+            f"field.safetensors {field.stat().st_size / 1e6:.0f} MB."
         )
 
 

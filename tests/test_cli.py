@@ -63,10 +63,10 @@ def test_poses_in_place_move_each_joint_where_they_say(files):
 
 def test_a_cropped_reference_takes_its_pose_along(files, capsys):
     """144×256 to 128×128: scaled by 128/144 and cropped by 50 rows at the top."""
-    assert motion(files, "--size", "128x128") == 0
+    assert motion(files, "--size", "128x128", "-o", str(files / "field.safetensors")) == 0
     assert main([
         "preview", "--reference", str(files / "reference.png"),
-        "--field", str(files / "field.npz"), "-o", str(files / "out.mp4"), "--fps", "12",
+        "--field", str(files / "field.safetensors"), "-o", str(files / "out.mp4"), "--fps", "12",
     ]) == 0  # fmt: skip
     info = probe(files / "out.mp4")
     assert (info.width, info.height, info.frames, info.fps) == (128, 128, 3, 12)
@@ -126,7 +126,7 @@ def test_ctrl_c_leaves_no_file(files, capsys, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dispose_core.motion.field_file.save_field", stop)
+    monkeypatch.setattr("dispose_core.commands.motion.save_flow", stop)
     assert motion(files, "--size", "72x128") == 130
     assert not (files / "field.npz").exists()
 
@@ -140,3 +140,8 @@ def test_help_shows_examples_and_exit_codes(command, capsys):
     out = capsys.readouterr().out
     assert stop.value.code == 0 and "exit codes:" in out
     assert not command or "examples:" in out
+
+
+def test_a_field_of_another_name_is_refused_before_the_work(files, capsys):
+    assert motion(files, "-o", "field.pt") == 2
+    assert "name it .safetensors" in json.loads(capsys.readouterr().out)["error"]

@@ -40,7 +40,7 @@ def add_motion(commands) -> None:
         commands,
         "motion",
         "compute the dense motion of a reference picture driven by a video or by poses",
-        "motion --reference portrait.jpg --driving dance.mp4 -o field.npz",
+        "motion --reference portrait.jpg --driving dance.mp4 -o field.safetensors",
         "motion --reference portrait.jpg --poses poses.json --reference-pose reference.json "
         "--method none --size 288x512 -o field.npz",
     )
@@ -55,7 +55,7 @@ def add_motion(commands) -> None:
         type=Path,
         help="pose of the reference as OpenPose JSON; found in the picture when not given",
     )
-    add_output(parser, "field.npz")
+    add_output(parser, "field.safetensors; field.npz writes the flow at full size")
     add_motion_options(parser)
     parser.add_argument(
         "--size",
@@ -71,10 +71,15 @@ def add_preview(commands) -> None:
         commands,
         "preview",
         "show the reference person moving by a motion field",
-        "preview --reference portrait.jpg --field field.npz -o preview.mp4",
+        "preview --reference portrait.jpg --field field.safetensors -o preview.mp4",
     )
     parser.add_argument("--reference", type=Path, required=True, help="picture of the field")
-    parser.add_argument("--field", type=Path, required=True, help=".npz that 'motion' wrote")
+    parser.add_argument(
+        "--field",
+        type=Path,
+        required=True,
+        help="motion field that 'motion' wrote, or an .npz of flow",
+    )
     add_output(parser, "out.mp4")
     parser.add_argument(
         "--mask", type=Path, help="picture that is white on the person; found when not given"

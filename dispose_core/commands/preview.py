@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from ..media.image import read_picture
 from ..media.resize import describe_fit, resize_crop
-from ..motion.motion_field import MotionField
+from ..motion.field_file import load_field
 from .clip import write_preview
 from .console import summary
 
@@ -15,7 +15,7 @@ from .console import summary
 def run(options: Namespace) -> dict:
     """Writes the preview. Returns the summary for `--json`."""
     started = time.monotonic()
-    field = MotionField.load(options.field)
+    field = load_field(options.field)
     source = read_picture(options.reference)
     picture = resize_crop(source, field.size)
     mask = resize_crop(read_picture(options.mask), field.size).mean(0) if options.mask else None

@@ -1,230 +1,172 @@
-"""A motion field as an .npz file, written and read without ever holding a clip at full size.
+"""The motion field's own file: safetensors on the densifier's grid, packed.
 
-For other programs, at the size asked for (np.load reads it):
-    flow (F+1, 2, H, W) and trajectory (F+1, 2, H, W) float32, (dx, dy) in pixels;
-    valid (F+1,) bool; size (2,) H, W. Entry n+1 belongs to pose n of the driving list.
-For ourselves, small: grid, start, end, visible, layer, subject, resample, report and picture_size,
-the parts of `MotionField` by their names, text as UTF-8 bytes. `load_field` needs these or, from
-other programs, flow, valid and size.
+Only the grid points that move in some frame are stored, as 16-bit steps of a scale of their frame:
+each value is at most 1/65534 of the frame's largest displacement off, 0.005 pixels for one of 300.
 
-Nothing in a file is ever unpickled, and nothing is allocated that the file does not hold.
+    moving (P,) int32      flat indices into the (h, w) grid
+    flow (F+1, 2, P) int16, scale (F+1,) float32: pixels of the grid = flow · scale
+    start, end, visible    `TrajectoryPoints`
+    valid (F+1,), and where the densifier knows them layer and subject (h, w)
+
+The metadata holds format, version, grid and size as "H W", resample, and the report as JSON.
 """
 
 from __future__ import annotations
 
-import math
-import tokenize
-import zipfile
-import zlib
+import json
 from pathlib import Path
-from typing import IO
 
-import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
-from ..errors import MediaError
+from ..checkpoints.state_dict import open_weights
+from ..errors import CheckpointError, MediaError
 from ..media.atomic_write import atomic_write
 from ..pose.skeleton import N_BODY
-from ..progress import Progress
-from .motion_field import MotionField
+from ..progress import Progress, no_progress
+from .flow_npz import load_flow
+from .motion_field import MotionField, check_first_frame
 from .trajectory import TrajectoryPoints
 
-# Entries written at a time.
-CHUNK = 4
-# Deflate at its fastest: a sixth to a third of the size for 0.08 s an entry of 576×1024.
-LEVEL = 1
-# What deflate can do at best; a member that claims more is damaged or made to fill the memory.
-BEST_DEFLATE = 1032
+FORMAT, VERSION = "dispose motion field", "1"
+STEPS = 32767  # of int16
 LARGEST_SIDE = 16384
-# Maps on the grid that not every densifier gives.
-OPTIONAL = ("layer", "subject")
-
-# What reading a damaged archive or array header can raise, beside OSError.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    RuntimeError,
-    MemoryError,
-    tokenize.TokenError,
-)
+LARGEST_GRID = 1 << 26  # points; a grid is at most the size of an image
+_OPTIONAL = ("layer", "subject")
 
 
-def save_field(
-    field: MotionField, path: str | Path, size: tuple[int, int], on_entry: Progress
-) -> None:
-    """See `MotionField.save`."""
+def save_field(field: MotionField, path: str | Path, on_frame: Progress = no_progress) -> None:
+    """Writes what `load_field` reads.
+
+    Args:
+        on_frame: called after each frame is packed; may raise to cancel, then no file is left.
+
+    Raises:
+        MediaError: the folder cannot be written, or the disk is full.
+    """
+    count, grid = len(field), field.grid.flatten(2)
+    moves = torch.zeros(grid.shape[-1], dtype=torch.bool)
+    for frame in grid:  # one at a time: a clip's grid is large
+        moves |= frame.any(0)
+    moving = moves.nonzero()[:, 0]
+    packed = torch.empty(count, 2, len(moving), dtype=torch.int16)
+    scale = torch.zeros(count)
+    for n, frame in enumerate(grid):
+        values = frame[:, moving]
+        scale[n] = values.abs().max() / STEPS if values.numel() else 0
+        if scale[n]:
+            packed[n] = (values / scale[n]).round()
+        else:
+            packed[n] = 0
+        on_frame(n + 1, count)
     points = field.trajectories
-    small = {
-        "valid": field.valid.numpy(),
-        "size": np.array(size, dtype=np.int64),
-        "picture_size": np.array(field.size, dtype=np.int64),
-        "grid": field.grid.numpy(),
-        "start": points.start.numpy(),
-        "end": points.end.numpy(),
-        "visible": points.visible.numpy(),
-        "resample": np.array(field.resample.encode()),
-        "report": np.array([line.encode() for line in field.report], dtype=np.bytes_),
+    tensors = {
+        "moving": moving.int(),
+        "flow": packed,
+        "scale": scale,
+        "start": points.start,
+        "end": points.end,
+        "visible": points.visible,
+        "valid": field.valid,
     }
-    for name in OPTIONAL:
+    for name in _OPTIONAL:
         if (part := getattr(field, name)) is not None:
-            small[name] = part.float().numpy()
-    count = len(field)
-    with (
-        atomic_write(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive,
-    ):
-        for name, array in small.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-        # One after the other: a zip archive has one open member at a time.
-        for half, (name, part) in enumerate(
-            (("flow", field.frames), ("trajectory", field.trajectory))
-        ):
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (count, 2, *size)}
-                np.lib.format.write_array_header_1_0(member, header)
-                for first in range(0, count, CHUNK):
-                    chunk = part(slice(first, first + CHUNK), size).numpy()
-                    member.write(np.ascontiguousarray(chunk, dtype="<f4").data)
-                    done = min(first + CHUNK, count)
-                    on_entry(half * count + done, 2 * count)
+            tensors[name] = part.float()
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "grid": "{} {}".format(*field.grid.shape[-2:]),
+        "size": "{} {}".format(*field.size),
+        "resample": field.resample,
+        "report": json.dumps(field.report),
+    }
+    with atomic_write(path) as temporary:
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load_field(path: str | Path) -> MotionField:
-    """See `MotionField.load`."""
+    """A motion field from `save_field`, or the flow of an .npz (`flow_npz.load_flow`).
+
+    Raises:
+        MediaError: the file is missing, damaged, or holds no motion field.
+    """
     path = Path(path)
+    if path.suffix.lower() == ".npz":
+        return load_flow(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_field(_Archive(archive, path))
-    except OSError as e:
-        raise MediaError(
-            f"motion field {path}: cannot be read ({e.strerror or e}). Check the path."
-        ) from e
-    except _DAMAGE as e:
-        raise MediaError(
-            f"motion field {path}: damaged, cut off or not an .npz file ({e or type(e).__name__}). "
-            "Make the motion field again."
-        ) from e
+        tensors = open_weights(path).tensors  # checks what a damaged file can claim
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except CheckpointError as e:
+        raise MediaError(f"motion field {e}") from e
+    except Exception as e:  # weights of another format, which have no metadata
+        raise _wrong(path, f"not a safetensors file ({e})") from e
+    if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
+        raise _wrong(path, "not a motion field of this version of the pack")
+    return _unpack(path, tensors, metadata)
 
 
-class _Archive:
-    """The arrays of an .npz, each checked before memory is spent on it."""
-
-    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
-        self.archive = archive
-        self.path = path
-        self.file_size = path.stat().st_size
-        self.names = {name.removesuffix(".npy") for name in archive.namelist()}
-
-    def wrong(self, what: str) -> MediaError:
-        return MediaError(f"motion field {self.path}: {what}. Make the motion field again.")
-
-    def read(self, name: str, dtype: type, shape: tuple[int | None, ...]) -> np.ndarray:
-        """One array, as `dtype`.
-
-        Args:
-            dtype: what it becomes; in the file any width and byte order of that kind will do.
-            shape: the shape it must have; None for any length.
-        """
-        if name not in self.names:
-            has = ", ".join(sorted(self.names)) or "nothing"
-            raise self.wrong(f"there is no '{name}' in it, only {has}")
-        info = self.archive.getinfo(f"{name}.npy")
-        with self.archive.open(info) as member:
-            found, columns_first, stored = _read_header(member)
-            fits = len(found) == len(shape) and all(
-                f == s or s is None for f, s in zip(found, shape, strict=True)
-            )
-            kind = np.dtype(dtype).kind
-            if not fits or stored.kind not in ("iu" if kind == "i" else kind):
-                wanted = ", ".join("any" if s is None else str(s) for s in shape)
-                raise self.wrong(
-                    f"'{name}' is {stored} {found}, needed {np.dtype(dtype)} ({wanted})"
-                )
-            # Python's integers do not overflow, however large the claim.
-            claimed = stored.itemsize * math.prod(found)
-            packed = min(info.compress_size, self.file_size)
-            if claimed > info.file_size or info.file_size > BEST_DEFLATE * packed + 1024:
-                raise self.wrong(
-                    f"'{name}' claims {claimed / 1e6:.1f} MB, which cannot be in the "
-                    f"{packed / 1e6:.1f} MB the file has for it"
-                )
-            array = np.empty(found[::-1] if columns_first else found, stored)
-            _fill(array, member)
-        with np.errstate(over="ignore"):
-            array = (array.T if columns_first else array).astype(dtype, order="C", copy=False)
-        if kind == "f" and not all(np.isfinite(part).all() for part in array):
-            raise self.wrong(f"'{name}' has values that are not finite numbers")
-        return array
-
-    def read_size(self, name: str) -> tuple[int, int]:
-        height, width = self.read(name, np.int64, (2,)).tolist()
-        if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
-            raise self.wrong(f"'{name}' is {height}, {width} (H, W), needed 1…{LARGEST_SIDE} each")
-        return height, width
-
-
-def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(member)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(member)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(member)
-    raise ValueError(f"array format {version}")
-
-
-def _fill(array: np.ndarray, member: IO[bytes]) -> None:
-    """Reads exactly the array; the archive's own check sum is compared at the member's end."""
-    rest = memoryview(array.reshape(-1).view(np.uint8))
-    while rest:
-        count = member.readinto(rest[: 1 << 24])
-        if not count:
-            raise EOFError("an array is shorter than its header says")
-        rest = rest[count:]
-    if member.read(1):
-        raise ValueError("an array is longer than its header says")
-
-
-def _read_field(file: _Archive) -> MotionField:
-    valid = file.read("valid", np.bool_, (None,))
-    count = len(valid)
-    if "grid" in file.names:
-        grid = file.read("grid", np.float32, (count, 2, None, None))
-        size = file.read_size("picture_size")
-        start = file.read("start", np.float64, (count, N_BODY, 2))
-        end = file.read("end", np.float64, (count, N_BODY, 2))
-        visible = file.read("visible", np.bool_, (count, N_BODY))
-        resample = file.read("resample", np.bytes_, ()).item().decode()
-        report = [line.decode() for line in file.read("report", np.bytes_, (None,)).tolist()]
-    else:
-        size = file.read_size("size")
-        grid = file.read("flow", np.float32, (count, 2, *size))
-        start = end = np.zeros((count, N_BODY, 2))
-        visible = np.zeros((count, N_BODY), dtype=np.bool_)
-        resample = "bilinear"
-        report = [f"{file.path.name}: flow of another program, without trajectories"]
-    layer, subject = (
-        torch.from_numpy(file.read(name, np.float32, grid.shape[2:]))
-        if name in file.names
-        else None
-        for name in OPTIONAL
-    )
+def _unpack(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> MotionField:
+    grid_size, size = _size(path, metadata, "grid"), _size(path, metadata, "size")
+    if grid_size[0] * grid_size[1] > LARGEST_GRID:
+        raise _wrong(path, f"its grid is {grid_size[0]}×{grid_size[1]}")
+    count = len(tensors["valid"]) if "valid" in tensors else 0
+    points = tensors["moving"].numel() if "moving" in tensors else 0
+    shapes = {
+        "moving": (torch.int32, (points,)),
+        "flow": (torch.int16, (count, 2, points)),
+        "scale": (torch.float32, (count,)),
+        "start": (torch.float64, (count, N_BODY, 2)),
+        "end": (torch.float64, (count, N_BODY, 2)),
+        "visible": (torch.bool, (count, N_BODY)),
+        "valid": (torch.bool, (count,)),
+        **{name: (torch.float32, grid_size) for name in _OPTIONAL if name in tensors},
+    }
+    for name, (dtype, shape) in shapes.items():
+        found = tensors.get(name)
+        if found is None or found.dtype != dtype or tuple(found.shape) != shape:
+            what = "missing" if found is None else f"{found.dtype} {tuple(found.shape)}"
+            raise _wrong(path, f"'{name}' is {what}, needed {dtype} {shape}")
+        if found.is_floating_point() and not found.isfinite().all():
+            raise _wrong(path, f"'{name}' has values that are not finite numbers")
+    moving = tensors["moving"].long()
+    if points and not 0 <= int(moving.min()) <= int(moving.max()) < grid_size[0] * grid_size[1]:
+        raise _wrong(path, "'moving' has points outside the grid")
+    resample = metadata.get("resample")
     if resample not in ("bilinear", "nearest"):
-        raise file.wrong(f"'resample' is {resample!r}, needed 'bilinear' or 'nearest'")
-    if not grid.size or grid[0].any():
-        raise file.wrong("entry 0, the reference itself, is missing or moves")
-    points = TrajectoryPoints(*(torch.from_numpy(a) for a in (start, end, visible)))
-    return MotionField(
-        torch.from_numpy(grid),
-        points,
+        raise _wrong(path, f"'resample' is {resample!r}, needed 'bilinear' or 'nearest'")
+    try:
+        report = [str(line) for line in json.loads(metadata.get("report", "[]"))]
+    except (ValueError, TypeError) as e:
+        raise _wrong(path, f"its report cannot be read ({e})") from e
+    grid = torch.zeros(count, 2, grid_size[0] * grid_size[1])
+    for n in range(count):
+        grid[n][:, moving] = tensors["flow"][n] * tensors["scale"][n]
+    field = MotionField(
+        grid.unflatten(2, grid_size),
+        TrajectoryPoints(*(tensors[name].clone() for name in ("start", "end", "visible"))),
         size,
-        torch.from_numpy(valid),
-        layer,
-        subject,
+        tensors["valid"].clone(),
+        *(tensors[name].clone() if name in tensors else None for name in _OPTIONAL),
         resample,
         report,
     )
+    check_first_frame(field.grid, path)
+    return field
+
+
+def _size(path: Path, metadata: dict[str, str], name: str) -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in metadata[name].split())
+    except (KeyError, ValueError) as e:
+        raise _wrong(path, f"its {name} is not given") from e
+    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
+        raise _wrong(path, f"its {name} is {height}×{width}, needed 1…{LARGEST_SIDE} each")
+    return height, width
+
+
+def _wrong(path: Path, what: str) -> MediaError:
+    return MediaError(f"motion field {path}: {what}. Make the motion field again.")

@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import DisPoseError
-from ..progress import Progress, no_progress
+from ..errors import DisPoseError, MediaError
 from .trajectory import TrajectoryPoints, trajectory_maps
 
 # Entries of a clip by their absolute number; None means all.
@@ -91,36 +90,6 @@ class MotionField:
         moved = (torch.hypot(*(one * scale)).max().item() for one in self.grid)
         return max(moved, default=0.0)
 
-    def save(
-        self,
-        path: str | Path,
-        size: tuple[int, int] | None = None,
-        on_entry: Progress = no_progress,
-    ) -> None:
-        """Write an .npz that other programs can read and `load` restores (see `field_io`).
-
-        Args:
-            size: (H, W) of the flow and the maps in it; the picture's when None.
-            on_entry: called as the entries are written; may raise to cancel, then no file is left.
-
-        Raises:
-            MediaError: the folder cannot be written, or the disk is full.
-        """
-        from .field_file import save_field
-
-        save_field(self, path, size or self.size, on_entry)
-
-    @staticmethod
-    def load(path: str | Path) -> MotionField:
-        """Read what `save` wrote, or another program's `flow`, `size` and `valid`.
-
-        Raises:
-            MediaError: the file is missing, damaged, or holds no motion field.
-        """
-        from .field_file import load_field
-
-        return load_field(path)
-
     def _index(self, entries: Entries) -> Tensor:
         count = len(self)
         if entries is None:
@@ -161,3 +130,12 @@ def resize_flow(
 def _scale(given: tuple[int, int], size: tuple[int, int]) -> Tensor:
     """(2, 1, 1): what dx and dy grow by."""
     return torch.tensor([size[1] / given[1], size[0] / given[0]])[:, None, None]
+
+
+def check_first_frame(grid: Tensor, path: Path) -> None:
+    """Raises MediaError unless the flow read from `path` has a frame 0, and that stands still."""
+    if not grid.numel() or grid[0].any():
+        raise MediaError(
+            f"motion field {path}: entry 0, the reference itself, is missing or moves. "
+            "Make the motion field again."
+        )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from dispose_core.motion.motion_field import MotionField
+from dispose_core.motion.trajectory import trajectory_points
 from dispose_core.pose.sequence import PoseSequence
 
 
@@ -34,3 +37,19 @@ def official_tracks(golden):
         return arrays, clip, size
 
     return load
+
+
+@pytest.fixture
+def field(clip_of) -> MotionField:
+    """Six entries of a 24×32 picture on a 6×4 grid; entry n moves everything by (n, -n) cells."""
+    clip = clip_of(*({4: (8 + n, 10)} for n in range(6)), size=(24, 32))
+    grid = torch.arange(6.0)[:, None, None, None] * torch.tensor([1.0, -1.0])[:, None, None]
+    return MotionField(
+        grid.repeat(1, 1, 6, 4),
+        trajectory_points(clip),
+        (24, 32),
+        torch.tensor([True] * 5 + [False]),
+        layer=torch.arange(24.0).view(6, 4),
+        subject=torch.linspace(0, 1, 24).view(6, 4),
+        report=["first line", "zweite Zeile: ü"],
+    )

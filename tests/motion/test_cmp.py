@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from dispose_core.models.cmp import CmpNetwork, expected_flow
 from dispose_core.motion.densifiers.cmp import GRID, CmpDensifier
 from dispose_core.motion.densify import motion_field
+from dispose_core.motion.field_file import load_field, save_field
 from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.sparse_flow import picture_on_grid, sparse_flow
 from dispose_core.motion.trajectory import trajectory_points
@@ -288,9 +289,9 @@ def test_a_field_is_made_of_it(clip_of):
 
 def test_a_field_of_it_is_saved_loaded_pictured_and_previewed(clip_of, tmp_path):
     clip = driven(clip_of, 3)
-    motion_field(PICTURE, clip, CmpDensifier(Marks())).save(tmp_path / "field.npz")
+    save_field(motion_field(PICTURE, clip, CmpDensifier(Marks())), tmp_path / "field.safetensors")
 
-    field = MotionField.load(tmp_path / "field.npz")
+    field = load_field(tmp_path / "field.safetensors")
 
     assert field.resample == "nearest" and field.grid.shape == (3, 2, *GRID)
     assert field.subject.shape == field.layer.shape == GRID

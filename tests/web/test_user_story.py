@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dispose_core.media.video_read import read_frames
+from dispose_core.motion.field_file import load_field
 from dispose_core.motion.motion_field import MotionField
 from dispose_core.pose.openpose_json import load_openpose
 
@@ -87,7 +88,7 @@ def field_of(comfy, server, job: dict, name: str) -> MotionField:
     inputs = {"motion_field": source, "name": name}
     job["record"] = {"class_type": "RecordMotionField", "inputs": inputs}
     comfy.run(job, timeout=300)
-    return MotionField.load(server.base / "output" / f"{name}.npz")
+    return load_field(server.base / "output" / f"{name}.safetensors")
 
 
 def wrist_places(field: MotionField, start: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import folder_paths
@@ -16,7 +17,10 @@ class RecordMotionField:
         return {"required": {"motion_field": ("DISPOSE_MOTION_FIELD",), "name": ("STRING", {})}}
 
     def record(self, motion_field, name):
-        motion_field.save(Path(folder_paths.get_output_directory()) / f"{name}.npz")
+        # The module of the pack under test, whatever its folder is called.
+        package = type(motion_field).__module__.rpartition(".")[0]
+        save_field = import_module(f"{package}.field_file").save_field
+        save_field(motion_field, Path(folder_paths.get_output_directory(), f"{name}.safetensors"))
         return {}
 
 
