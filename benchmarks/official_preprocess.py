@@ -53,7 +53,10 @@ def main(checkout: str, job: str) -> None:
 
 
 def official_pose(arrays: np.lib.npyio.NpzFile, t: int) -> dict:
-    """One person in the structure that the official detector returns (SPEC 2.4)."""
+    """One person in the structure that the official detector returns.
+
+    See docs/reference_behaviour.md#pose-output.
+    """
     part = {
         name: np.nan_to_num(arrays[name][t])
         for name in ("body", "body_scores", "hands", "hands_scores", "face", "face_scores")

@@ -1,7 +1,8 @@
 """The preprocessing as one would write it with OpenCV, straight from the SPEC: the yardstick.
 
 Trajectory maps are a full-size float64 picture a frame, filtered with the 199×199 kernel (SPEC
-5.2); skeletons are drawn on the 2160 canvas and dimmed as a whole (SPEC 4).
+5.2); skeletons are drawn on the 2160 canvas and dimmed as a whole
+(docs/reference_behaviour.md#skeleton-drawing).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The same SVD UNet in diffusers' words and in ComfyUI's (SPEC 14): a renaming, nothing else.
+"""The same SVD UNet in diffusers' words and in ComfyUI's: a renaming, nothing else.
+
+See docs/reference_behaviour.md#comfyui-unet.
 
 Keys come without prefix on both sides.
 """

@@ -83,7 +83,7 @@ def load_dispose(
 
     Args:
         add_embedding: the state dict of the UNet's `add_embedding`, for a file without; the
-            official code leaves it to chance there (SPEC 9).
+            official code leaves it to chance there (docs/reference_behaviour.md#hybrid-controlnet).
         placement: of the ControlNet. The encoders go to the same device in the same precision.
         fold_multiplicity: see `HybridControlNet`.
         head_channels: channels an attention head; 64 but in test models.

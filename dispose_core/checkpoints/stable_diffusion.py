@@ -31,7 +31,8 @@ from .recognise import Kind, require_kind
 from .state_dict import Weights, open_weights
 from .state_dict_diff import check_shapes
 
-# "photo of a human", the one prompt DisPose was trained with (SPEC 7), in CLIP's tokens: start,
+# "photo of a human", the one prompt DisPose was trained with
+# (docs/reference_behaviour.md#dift-features), in CLIP's tokens: start,
 # four words, and the end up to 77. It spares the tokenizer, which is not in single files.
 PROMPT_TOKENS = (49406, 1125, 539, 320, 2751) + (49407,) * 72
 

@@ -37,7 +37,10 @@ class Program:
 
     @property
     def kind(self) -> Kind:
-        """The detector it is, as far as its names and sizes show (SPEC 2.1, 2.2)."""
+        """The detector it is, as far as its names and sizes show.
+
+        See docs/reference_behaviour.md#person-detector, 2.2.
+        """
         shapes = list(self.outputs.values())
         if "simcc_x" in self.outputs or [shape[1:2] for shape in shapes] == [(133,), (133,)]:
             return Kind.DWPOSE

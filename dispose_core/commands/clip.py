@@ -30,7 +30,8 @@ from ..preview.preview import preview_frames
 from .console import Bar
 from .densify import load_densifier
 
-RESOLUTION = 576  # short side the released weights were trained with (SPEC 0)
+# See docs/reference_behaviour.md#top-level-flow.
+RESOLUTION = 576  # short side the released weights were trained with
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Diffusion features: what an SD 1.5 UNet sees in a noised picture (DIFT, SPEC 7).
+"""Diffusion features: what an SD 1.5 UNet sees in a noised picture (DIFT,
+docs/reference_behaviour.md#dift-features).
 
 A picture in, a feature map out. `diffusion_features` runs diffusers' modules; a host with a UNet
 of its own gives `ensemble_features` a `FeaturePass` instead.
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from ..errors import NetworkError
 from ..progress import Progress, no_progress
 
-# What the released weights were trained with (SPEC 7); the caller embeds it.
+# What the released weights were trained with (docs/reference_behaviour.md#dift-features); the
+# caller embeds it.
 PROMPT = "photo of a human"
 
 # SD 1.5's noise schedule: betas are the squares of a line between these roots.
@@ -82,7 +84,8 @@ def diffusion_features(
             f"diffusion features: picture of shape {tuple(picture.shape)}, needed (3, H, W) with "
             f"sides that are multiples of {scale}. Let Prepare fit the picture."
         )
-    # One encoding serves all copies: each official copy encodes the same picture (SPEC 12: 8).
+    # One encoding serves all copies: each official copy encodes the same picture
+    # (docs/reference_behaviour.md#quirk-8).
     latents = vae.encode(picture[None].to(weight) * 2 - 1).latent_dist
     factor = vae.config.scaling_factor
     own = next(unet.parameters())

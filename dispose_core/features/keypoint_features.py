@@ -1,4 +1,7 @@
-"""`KeypointFeatures`: the reference's feature vector at each body joint (SPEC 8.1)."""
+"""`KeypointFeatures`: the reference's feature vector at each body joint.
+
+See docs/reference_behaviour.md#keypoint-lookup.
+"""
 
 from __future__ import annotations
 

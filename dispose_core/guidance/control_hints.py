@@ -1,6 +1,7 @@
 """`ControlHints`: what the ControlNet needs of a whole clip, made once and sliced by window.
 
-Nothing here depends on the step, the window or the guidance half (SPEC 12: 2, 3). It stays on the
+Nothing here depends on the step, the window or the guidance half
+(docs/reference_behaviour.md#quirk-2, 3). It stays on the
 CPU; a window takes the entries it needs by their absolute index, so windows never re-number.
 """
 
@@ -52,7 +53,7 @@ class PointLevel:
 
 @dataclass(frozen=True, eq=False)
 class PointResiduals:
-    """The point adapter's output for a clip (SPEC 8.2).
+    """The point adapter's output for a clip (docs/reference_behaviour.md#point-adapter).
 
     A level per down block, sized as the block's output: 1/16, 1/32, 1/64, 1/64 of the picture.
     Levels 2 and 3 are empty in most clips.
@@ -85,8 +86,9 @@ class ControlHints:
 
     Attributes:
         motion: (F+1, C0, h, w) on the CPU, the motion encoder's output at latent size; it is
-            added after the ControlNet's `conv_in` (SPEC 9.3).
-        points: residuals added after each down block (SPEC 9.5); None adds nothing, which is the
+            added after the ControlNet's `conv_in` (docs/reference_behaviour.md#motion-embedding).
+        points: residuals added after each down block
+            (docs/reference_behaviour.md#controlnet-down-blocks); None adds nothing, which is the
             points' strength 0.
 
     Raises:

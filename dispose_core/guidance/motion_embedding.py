@@ -1,4 +1,6 @@
-"""The motion embedding of a clip: the motion encoder run over a motion field, in chunks (SPEC 9.3).
+"""The motion embedding of a clip: the motion encoder run over a motion field, in chunks.
+
+See docs/reference_behaviour.md#motion-embedding.
 
 It depends on neither the step, nor the window, nor cond and uncond, so it is computed once.
 """

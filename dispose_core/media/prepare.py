@@ -66,7 +66,9 @@ def prepare(
 
 
 def frame_stride(fps: float | Fraction, sample_stride: int) -> int:
-    """Every how many frames of the file one is used (SPEC 1).
+    """Every how many frames of the file one is used.
+
+    See docs/reference_behaviour.md#image-and-video-preparation.
 
     At 48 fps and above the stride grows, so that the same time passes between two frames.
 
@@ -79,7 +81,10 @@ def frame_stride(fps: float | Fraction, sample_stride: int) -> int:
 
 
 def frame_indices(count: int, fps: float | Fraction, sample_stride: int) -> range:
-    """Which of `count` frames are used (SPEC 1)."""
+    """Which of `count` frames are used.
+
+    See docs/reference_behaviour.md#image-and-video-preparation.
+    """
     return range(0, count, frame_stride(fps, sample_stride))
 
 

@@ -1,6 +1,7 @@
 """Sizes that the networks take, and images fitted to them by resizing and cropping.
 
-Sizes are (H, W). SPEC 1 is the rule of the official code; where the default departs from it, the
+Sizes are (H, W). docs/reference_behaviour.md#image-and-video-preparation is the rule of the
+official code; where the default departs from it, the
 docstring says so and `reference=True` keeps to it.
 """
 
@@ -38,7 +39,8 @@ def snap_resolution(resolution: int) -> int:
 
 
 def official_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """(H, W) of SPEC 1: 9:16, 1:1 or 16:9, whichever way the picture lies.
+    """(H, W) of docs/reference_behaviour.md#image-and-video-preparation: 9:16, 1:1 or 16:9,
+    whichever way the picture lies.
 
     Args:
         source: (H, W) of the picture.
@@ -80,7 +82,9 @@ def fit_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
 
 
 def resize_crop(picture: Tensor, size: tuple[int, int], reference: bool = False) -> Tensor:
-    """The picture scaled to cover `size`, the overhang cropped evenly (SPEC 1).
+    """The picture scaled to cover `size`, the overhang cropped evenly.
+
+    See docs/reference_behaviour.md#image-and-video-preparation.
 
     Bilinear, the result rounded to 8 bits half to even, of float pictures too. The official code
     does not smooth before shrinking: of a large photograph it keeps one pixel in
@@ -130,7 +134,10 @@ def describe_fit(source: tuple[int, int], size: tuple[int, int]) -> str:
 def covering_crop(
     source: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The picture's size once it just covers `size`, and the (top, left) of the crop (SPEC 1)."""
+    """The picture's size once it just covers `size`, and the (top, left) of the crop.
+
+    See docs/reference_behaviour.md#image-and-video-preparation.
+    """
     ratio = source[0] / source[1]
     if ratio < size[0] / size[1]:
         height, width = size[0], math.ceil(size[0] / ratio)

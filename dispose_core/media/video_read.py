@@ -62,7 +62,8 @@ def read_frames(
 
     Args:
         source: see `probe`.
-        stride: 1 = every frame. SPEC 1 derives it from the frame rate: `prepare.frame_stride`.
+        stride: 1 = every frame. docs/reference_behaviour.md#image-and-video-preparation derives it
+            from the frame rate: `prepare.frame_stride`.
         start, duration: seconds; frames in [start, start + duration). None = to the end.
         max_frames: stop after so many frames handed out.
         on_frame: hears (frames handed out, frames expected).

@@ -1,7 +1,8 @@
 """What SVD's transformers need of a clip and not of a step, and transformers that use it.
 
 With one context token, cross-attention is a softmax over one key: its output is the token through
-two linear layers, whatever the picture shows (SPEC 10, 12.20). So are the frame positions and the
+two linear layers, whatever the picture shows (docs/reference_behaviour.md#unet-and-pose-net,
+12.20). So are the frame positions and the
 shares in which space and time are mixed (12.23) fixed before the first step. diffusers computes
 all of it in every call; here it is computed once a clip and handed down the blocks in the place
 of the context. What remains are diffusers' own blocks.
@@ -141,7 +142,8 @@ def over_pixels(constant: Tensor, pixels: int, clip: ClipConstants) -> Tensor:
 
     Rows are ordered (half, pixel). By default each gets its own half's context, as the weights
     were trained. The official code, by an error in how it lays the context out, gives row r that
-    of half r mod B (SPEC 10, 12.21), so that both halves see both contexts.
+    of half r mod B (docs/reference_behaviour.md#unet-and-pose-net, 12.21), so that both halves see
+    both contexts.
 
     Args:
         constant: (B, 1, C)

@@ -1,4 +1,6 @@
-"""The CMP network and the densifier that asks it: what moves along with the joints (SPEC 6).
+"""The CMP network and the densifier that asks it: what moves along with the joints.
+
+See docs/reference_behaviour.md#cmp-dense-motion.
 
 The picture is encoded once a clip. The first convolutions behind a joining of picture and motion
 are linear, so that the picture's share of them is part of that; entries go in batches.
@@ -80,7 +82,9 @@ class CmpNetwork(nn.Module):
 
 
 def expected_flow(logits: Tensor) -> Tensor:
-    """The mean of each component's distribution (SPEC 6, fuser).
+    """The mean of each component's distribution.
+
+    See docs/reference_behaviour.md#cmp-dense-motion, fuser.
 
     Args:
         logits: (n, 2 · 99, h, w), dx first.

@@ -1,4 +1,6 @@
-"""DisPose's hybrid ControlNet: residuals for a frozen SVD-class UNet (SPEC 9).
+"""DisPose's hybrid ControlNet: residuals for a frozen SVD-class UNet.
+
+See docs/reference_behaviour.md#hybrid-controlnet.
 
 Motion and points have been encoded once for the clip (`ControlHints`); what is left for every
 step is half a UNet and its zero convolutions.
@@ -106,7 +108,9 @@ class HybridControlNet(SvdEncoder):
 
 
 def residual_multiplicity(encoder: SvdEncoder) -> tuple[int, ...]:
-    """How many times MimicMotion's UNet adds each residual: 4,4,4,4,3,3,3,2,2,2,1,1 (SPEC 10.4).
+    """How many times MimicMotion's UNet adds each residual: 4,4,4,4,3,3,3,2,2,2,1,1.
+
+    See docs/reference_behaviour.md#residual-multiplicity.
 
     It adds all residuals known so far after every down block, and the weights were trained so.
     """

@@ -1,4 +1,7 @@
-"""MimicMotion's UNet: Stable Video Diffusion that takes a pose and a ControlNet (SPEC 10)."""
+"""MimicMotion's UNet: Stable Video Diffusion that takes a pose and a ControlNet.
+
+See docs/reference_behaviour.md#unet-and-pose-net.
+"""
 
 from __future__ import annotations
 

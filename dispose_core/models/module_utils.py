@@ -26,7 +26,7 @@ def placed(
         module: has at least one parameter.
         device: None is the module's own.
         dtype: None is the module's own, but float32 on a CPU: half precision convolutions take
-            20 to 100 times as long there (SPEC 12: 1).
+            20 to 100 times as long there (docs/reference_behaviour.md#quirk-1).
     """
     own = next(module.parameters())
     device = own.device if device is None else torch.device(device)

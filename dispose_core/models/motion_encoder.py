@@ -1,4 +1,6 @@
-"""The ControlNet's motion embedding: flow and trajectory maps to a map at latent size (SPEC 9.3).
+"""The ControlNet's motion embedding: flow and trajectory maps to a map at latent size.
+
+See docs/reference_behaviour.md#motion-embedding.
 
 It depends on neither the step, nor the window, nor the guidance half, so a clip is encoded once,
 in chunks, straight from the motion field.

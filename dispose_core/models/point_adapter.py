@@ -1,4 +1,6 @@
-"""The point adapter: where each joint is in each entry and what it looks like (SPEC 8.2).
+"""The point adapter: where each joint is in each entry and what it looks like.
+
+See docs/reference_behaviour.md#point-adapter.
 
 Every joint leaves the reference's feature vector in its cell of a coarse grid; small MLPs turn
 occupied cells into residuals for the ControlNet's levels. The rest of the grid is zero and costs

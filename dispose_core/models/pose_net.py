@@ -1,7 +1,9 @@
 """MimicMotion's PoseNet: drawn skeletons to a map that is added after the UNet's `conv_in`.
 
-SPEC 10. It runs once a clip, in chunks, on the device of the caller's choice; only the
-conditional half has pose latents, the unconditional one is zero and is not stored (SPEC 12: 27).
+docs/reference_behaviour.md#unet-and-pose-net. It runs once a clip, in chunks, on the device of the
+caller's choice; only the
+conditional half has pose latents, the unconditional one is zero and is not stored
+(docs/reference_behaviour.md#quirk-27).
 """
 
 from __future__ import annotations

@@ -50,7 +50,9 @@ class SvdEncoder(nn.Module):
     def constants(
         self, context: Tensor, added: Tensor, frames: int, reference: bool = False
     ) -> ClipConstants:
-        """What does not change from step to step (SPEC 12: 20, 23); make it once a clip.
+        """What does not change from step to step; make it once a clip.
+
+        See docs/reference_behaviour.md#quirk-20, 23.
 
         Args:
             context: (B, 1, D) image embedding of each guidance half; zeros for the unconditional.
@@ -88,7 +90,7 @@ class SvdEncoder(nn.Module):
         )
 
     def added_sinusoids(self, ids: Tensor) -> Tensor:
-        """(B, 3) ids -> (B, 768) float32 (SPEC 9.1)."""
+        """(B, 3) ids -> (B, 768) float32 (docs/reference_behaviour.md#time-embedding)."""
         return self.add_time_proj(ids.flatten().float()).reshape(len(ids), -1)
 
     def use_channels_last(self) -> None:
@@ -117,7 +119,8 @@ class SvdEncoder(nn.Module):
             x: (B F, C0, h, w), what goes in after `conv_in`.
             time: from `embed_time`.
             levels: (F, C_i, h_i, w_i) to add after down block i, the same for all halves; it
-                comes after the block's outputs are taken (SPEC 9.5).
+                comes after the block's outputs are taken
+                (docs/reference_behaviour.md#controlnet-down-blocks).
 
         Returns:
             mid block's output and the skips: `x` first, then the outputs of every block.

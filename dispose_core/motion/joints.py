@@ -12,8 +12,8 @@ def body_joints(clip: PoseSequence) -> tuple[Tensor, Tensor]:
     """Body points of a clip and which of them are seen.
 
     Returns:
-        (T, 18, 2) float64 fractions x, y, (0, 0) where a joint is not seen (as SPEC 5.1 has it);
-        (T, 18) bool.
+        (T, 18, 2) float64 fractions x, y, (0, 0) where a joint is not seen (as
+        docs/reference_behaviour.md#joint-tracks has it); (T, 18) bool.
     """
     visible = torch.from_numpy(clip.body_visible)
     points = torch.from_numpy(clip.body.copy())
@@ -22,14 +22,19 @@ def body_joints(clip: PoseSequence) -> tuple[Tensor, Tensor]:
 
 
 def to_pixels(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Fractions (…, 2) -> pixels x, y of size (H, W), held inside the picture (SPEC 5.1)."""
+    """Fractions (…, 2) -> pixels x, y of size (H, W), held inside the picture.
+
+    See docs/reference_behaviour.md#joint-tracks.
+    """
     height, width = size
     scaled = points * points.new_tensor([width, height])
     return torch.minimum(scaled.clamp_min(0), points.new_tensor([width - 1, height - 1]))
 
 
 def last_on_pixel(pixels: Tensor, shown: Tensor) -> Tensor:
-    """Of several shown joints on one pixel only the last counts (SPEC 5.2, 5.3).
+    """Of several shown joints on one pixel only the last counts.
+
+    See docs/reference_behaviour.md#trajectory-map, 5.3.
 
     Deciding it here leaves no pixel that is written twice, so the result does not depend on the
     order in which a device scatters.

@@ -32,7 +32,8 @@ class MotionField:
         valid: (F+1,) bool: entries that have a pose; the flow of others is zero.
         layer: (h, w) drawing order of the grid's points where known, larger is nearer.
         subject: (h, w) 0…1, where the person is on the grid, where the densifier knows.
-        resample: how the grid is enlarged (SPEC 6: CMP's is nearest).
+        resample: how the grid is enlarged (docs/reference_behaviour.md#cmp-dense-motion: CMP's is
+            nearest).
         report: what was decided on the way, a line each.
     """
 

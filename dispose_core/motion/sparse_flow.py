@@ -1,4 +1,6 @@
-"""Sparse flow: where each joint goes from the reference to each entry (SPEC 5.3, 5.4).
+"""Sparse flow: where each joint goes from the reference to each entry.
+
+See docs/reference_behaviour.md#sparse-optical-flow, 5.4.
 
 One value at the joint's pixel and a mask that says so: what the CMP network reads.
 """
@@ -74,5 +76,8 @@ def sparse_flow(
 
 
 def picture_on_grid(picture: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(3, H, W) -> (3, h, w) by the nearest pixel, as the CMP network was given it (SPEC 5.4)."""
+    """(3, H, W) -> (3, h, w) by the nearest pixel, as the CMP network was given it.
+
+    See docs/reference_behaviour.md#sparse-flow-384.
+    """
     return F.interpolate(picture[None], grid, mode="nearest")[0]

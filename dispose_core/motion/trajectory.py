@@ -1,4 +1,6 @@
-"""Trajectory map: where each joint goes from one entry to the next, blurred (SPEC 5.1, 5.2).
+"""Trajectory map: where each joint goes from one entry to the next, blurred.
+
+See docs/reference_behaviour.md#joint-tracks, 5.2.
 
 Kept as points, which are tiny; `trajectory_maps` turns them into pictures of any size.
 """
@@ -14,7 +16,8 @@ from torch import Tensor
 from ..pose.sequence import PoseSequence
 from .joints import body_joints, last_on_pixel, to_pixels
 
-# The official blur: 199 taps, standard deviation 20 pixels at every picture size (SPEC 5.2).
+# The official blur: 199 taps, standard deviation 20 pixels at every picture size
+# (docs/reference_behaviour.md#trajectory-map).
 SIGMA = 20.0
 RADIUS = 99
 
@@ -77,7 +80,7 @@ def trajectory_marks(
 
 
 def trajectory_maps(points: TrajectoryPoints, size: tuple[int, int]) -> Tensor:
-    """Blurred displacement maps (SPEC 5.2).
+    """Blurred displacement maps (docs/reference_behaviour.md#trajectory-map).
 
     Args:
         points: n entries.

@@ -1,4 +1,7 @@
-"""`DisPosePipeline`: the whole method without a host, from stage outputs to pictures (SPEC 11)."""
+"""`DisPosePipeline`: the whole method without a host, from stage outputs to pictures.
+
+See docs/reference_behaviour.md#pipeline.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`PoseSequence` → skeleton pictures, pixel for pixel as the official code draws them (SPEC 4).
+"""`PoseSequence` → skeleton pictures, pixel for pixel as the official code draws them.
+
+See docs/reference_behaviour.md#skeleton-drawing.
 
 A figure is drawn with OpenCV on a canvas whose short side is 2160 and shrunk to the picture. The
 canvas is made once for a clip, and the limbs take their dimmed colour directly instead of by a
@@ -57,7 +59,7 @@ def draw_frame(
     """Skeletons of everybody in one frame: (H, W, 3) uint8 RGB on black.
 
     Missing points are not drawn, nor is a body point that is not visible; hands and faces have
-    no threshold, their brightness is their score (SPEC 4).
+    no threshold, their brightness is their score (docs/reference_behaviour.md#skeleton-drawing).
 
     Args:
         people: sequences of equal length.

@@ -1,8 +1,9 @@
 """`PoseSequence`: one person through T frames, the form in which every stage takes poses.
 
 Several people are a list of sequences of equal length; a person who is absent from a frame is
-missing there. Poses are NumPy float64: they are tiny, and pixel-exact drawing (SPEC 4) and
-alignment to 1e-12 (SPEC 3) need the precision.
+missing there. Poses are NumPy float64: they are tiny, and pixel-exact drawing
+(docs/reference_behaviour.md#skeleton-drawing) and
+alignment to 1e-12 (docs/reference_behaviour.md#pose-alignment) need the precision.
 """
 
 from __future__ import annotations
@@ -114,7 +115,10 @@ class PoseSequence:
 
     @property
     def body_visible(self) -> np.ndarray:
-        """(T, 18) bool: body points with a score above `skeleton.VISIBLE` (SPEC 2.4)."""
+        """(T, 18) bool: body points with a score above `skeleton.VISIBLE`.
+
+        See docs/reference_behaviour.md#pose-output.
+        """
         return self.body_scores > sk.VISIBLE
 
     def __len__(self) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-# Body points in OpenPose order (SPEC 2.3); "R" is the person's own right.
+# Body points in OpenPose order (docs/reference_behaviour.md#joint-order); "R" is the person's own
+# right.
 BODY = (
     "Nose", "Neck",
     "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist",
@@ -21,20 +22,22 @@ RIGHT_HAND_SLICE = slice(39, 60)
 HANDS_SLICE = slice(18, 60)
 FACE_SLICE = slice(60, 128)
 
-# A point below this score counts as not seen (SPEC 2.4, 4).
+# A point below this score counts as not seen (docs/reference_behaviour.md#pose-output, 4).
 VISIBLE = 0.3
 
-# The 17 limbs that are drawn, as pairs of body points, in drawing order (SPEC 4).
+# The 17 limbs that are drawn, as pairs of body points, in drawing order
+# (docs/reference_behaviour.md#skeleton-drawing).
 LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10),
     (1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
 )  # fmt: skip
 
-# Five fingers from the wrist (point 0) to the tip (SPEC 4).
+# Five fingers from the wrist (point 0) to the tip (docs/reference_behaviour.md#skeleton-drawing).
 FINGERS = tuple((0, *range(4 * i + 1, 4 * i + 5)) for i in range(5))
 HAND_EDGES = tuple(edge for finger in FINGERS for edge in pairwise(finger))
 
-# One colour a body point and limb, in canvas channel order (SPEC 4).
+# One colour a body point and limb, in canvas channel order
+# (docs/reference_behaviour.md#skeleton-drawing).
 COLOURS = (
     (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0),
     (0, 255, 0), (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255),

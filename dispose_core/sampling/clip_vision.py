@@ -1,4 +1,7 @@
-"""The reference picture as the CLIP vision model of SVD is shown it (SPEC 11.2)."""
+"""The reference picture as the CLIP vision model of SVD is shown it.
+
+See docs/reference_behaviour.md#clip-image.
+"""
 
 from __future__ import annotations
 

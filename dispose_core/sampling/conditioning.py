@@ -1,4 +1,7 @@
-"""What the networks are told of the reference picture, once a clip (SPEC 11.1 to 11.5)."""
+"""What the networks are told of the reference picture, once a clip.
+
+See docs/reference_behaviour.md#pixel-round-trip to 11.5.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,9 @@ def encode_picture(
 
 
 def official_pixels(picture: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A picture as the official code hands it to its pipeline, 0…1 float32 (SPEC 11.1).
+    """A picture as the official code hands it to its pipeline, 0…1 float32.
+
+    See docs/reference_behaviour.md#pixel-round-trip.
 
     It goes from 8 bits to -1…1 and back and loses what is behind the point, so that some of the
     dark levels become one darker. In float16 they are others than in float32.

@@ -1,4 +1,6 @@
-"""Latents to pictures, a few entries at a time: memory does not grow with the clip (SPEC 11.12).
+"""Latents to pictures, a few entries at a time: memory does not grow with the clip.
+
+See docs/reference_behaviour.md#decoding.
 
 A video decoder mixes the entries it is given, so an entry at the border of a chunk comes out
 different from one in the middle. By default chunks overlap and fade into one another.

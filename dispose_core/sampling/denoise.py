@@ -1,4 +1,7 @@
-"""The sampling loop: windows of a clip through ControlNet and UNet, step by step (SPEC 11.10)."""
+"""The sampling loop: windows of a clip through ControlNet and UNet, step by step.
+
+See docs/reference_behaviour.md#sampling-step.
+"""
 
 from __future__ import annotations
 

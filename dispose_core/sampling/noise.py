@@ -1,4 +1,4 @@
-"""The noise of a clip from its seed (SPEC 11.6, 11.13)."""
+"""The noise of a clip from its seed (docs/reference_behaviour.md#initial-noise, 11.13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`SamplingOptions`: how a clip is denoised and decoded; the defaults are the paper's (SPEC 0)."""
+"""`SamplingOptions`: how a clip is denoised and decoded; the defaults are the paper's.
+
+See docs/reference_behaviour.md#top-level-flow.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,8 @@ class SamplingOptions:
     decode_chunk: int = CHUNK
     # Run the two guidance halves one after the other: half the memory, a little slower.
     split_halves: bool = False
-    # The official code to rounding: both halves see both contexts in the time layers (SPEC 10),
+    # The official code to rounding: both halves see both contexts in the time layers
+    # (docs/reference_behaviour.md#unet-and-pose-net),
     # the picture goes through 8 bits (`DisPosePipeline.__call__`), chunks do not overlap, float16
     # rounds the timesteps, and the device that computes draws the noise.
     reference: bool = False

@@ -11,7 +11,9 @@ SIGMA_MIN, SIGMA_MAX = 0.002, 700.0
 
 
 def euler_schedule(steps: int, half_timesteps: bool = False) -> EulerDiscreteScheduler:
-    """diffusers' Euler scheduler as the released model is sampled with (SPEC 11.11).
+    """diffusers' Euler scheduler as the released model is sampled with.
+
+    See docs/reference_behaviour.md#scheduler.
 
     Karras sigmas from 700 to 0.002 and then 0, v-prediction, timesteps 0.25 ln(sigma). It counts
     its steps: make one for each run.

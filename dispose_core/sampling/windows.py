@@ -38,7 +38,7 @@ class ContextWindows:
 
 
 def context_windows(frames: int, length: int = LENGTH, overlap: int = OVERLAP) -> ContextWindows:
-    """The windows of a clip (SPEC 11.9).
+    """The windows of a clip (docs/reference_behaviour.md#context-windows).
 
     A clip no longer than a window is a single, shorter one; the official code crashes there.
 

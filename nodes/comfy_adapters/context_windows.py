@@ -20,7 +20,8 @@ NAME = "dispose_anchored"
 
 
 class AnchoredWindows(stock.IndexListContextHandler):
-    """Windows and weights of SPEC 11.9; a clip no longer than one runs whole."""
+    """Windows and weights of docs/reference_behaviour.md#context-windows; a clip no longer than
+    one runs whole."""
 
     def __init__(self, length: int, overlap: int):
         super().__init__(

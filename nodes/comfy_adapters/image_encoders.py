@@ -28,7 +28,9 @@ def condition(
     told: Mapping[str, float],
     seed: int,
 ) -> tuple[Conditioning, Conditioning, dict[str, Tensor]]:
-    """Positive, negative and empty latents of a clip (SPEC 11.2, 11.3).
+    """Positive, negative and empty latents of a clip.
+
+    See docs/reference_behaviour.md#clip-image, 11.3.
 
     Args:
         clip_vision: CLIP_VISION of SVD.

@@ -148,7 +148,8 @@ def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_entry: Progress) 
 class PoseGuidance:
     """A model patch: adds pose latents after the first convolution, to conditional halves.
 
-    It comes before the first skip is stored, as in MimicMotion's UNet (SPEC 10.2).
+    It comes before the first skip is stored, as in MimicMotion's UNet
+    (docs/reference_behaviour.md#unet-pose-latents).
 
     Args:
         latents: (F+1, C, h, w) on the CPU, of the whole clip.

@@ -29,7 +29,7 @@ import comfy.ops  # noqa: E402
 import comfy.supported_models  # noqa: E402
 from comfy.model_detection import detect_unet_config  # noqa: E402
 
-TIMES = (4, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1, 1)  # SPEC 10.4
+TIMES = (4, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1, 1)  # docs/reference_behaviour.md#residual-multiplicity
 FRAMES = 3
 
 

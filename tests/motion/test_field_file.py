@@ -248,5 +248,5 @@ def test_pickled_objects_are_refused(tmp_path):
 
     arrays = foreign() | {"valid": np.array([Trap()] * 3, dtype=object)}
 
-    with pytest.raises(MediaError, match="damaged.*allow_pickle=False"):
+    with pytest.raises(MediaError, match=r"damaged.*allow_pickle=False"):
         load_field(write_npz(tmp_path / "other.npz", **arrays))

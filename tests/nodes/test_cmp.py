@@ -31,7 +31,8 @@ def test_the_network_is_comfyuis_to_manage_and_makes_a_field(run, dispose_folder
     (cmp,) = run("DisPoseCMPLoader", file=NAME)
     assert isinstance(cmp, ModelPatcher)
     assert cmp.model.dtype == torch.float32 and not cmp.model.training
-    assert cmp.model_size() == pytest.approx(4 * 28.5e6, rel=1e-2)  # SPEC 6, 4 bytes each
+    # docs/reference_behaviour.md#cmp-dense-motion, 4 bytes each
+    assert cmp.model_size() == pytest.approx(4 * 28.5e6, rel=1e-2)
 
     reference_pose, aligned = poses
     given = {"reference": reference, "reference_pose": reference_pose, "driving_pose": aligned[:1]}

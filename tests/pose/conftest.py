@@ -60,7 +60,7 @@ def official_people():
             people = len(g[f"{p}_subset"])
             points[:people, t, sk.BODY_SLICE] = g[f"{p}_candidate"].reshape(people, 18, 2)
             scores[:people, t, sk.BODY_SLICE] = g[f"{p}_score"]
-            # All left hands come before all right ones (SPEC 2.4).
+            # All left hands come before all right ones (docs/reference_behaviour.md#pose-output).
             hands = g[f"{p}_hands"].reshape(2, people, 21, 2)
             hand_scores = g[f"{p}_hands_score"].reshape(2, people, 21)
             for part, xy, score in zip(

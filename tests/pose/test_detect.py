@@ -81,7 +81,7 @@ def test_of_several_people_the_chosen_one_is_first_and_all_are_kept(standing, hi
 
 
 def test_index_0_is_what_the_official_code_takes_in_every_frame(standing):
-    """Row 0 of each frame, whoever that is (SPEC 2.4)."""
+    """Row 0 of each frame, whoever that is (docs/reference_behaviour.md#pose-output)."""
     left, right = standing(2, scale=0.4), standing(2, scale=0.5, shift=(0.5, 0.4))
     swapped = [
         left.with_points(np.stack([left.points[0], right.points[1]])),

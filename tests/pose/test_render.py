@@ -15,7 +15,8 @@ from dispose_core.pose.sequence import PoseSequence
 
 
 def drawn_literally(people: list[PoseSequence], size: tuple[int, int]) -> np.ndarray:
-    """SPEC 4 word for word: whole canvas, dimmed afterwards, channels swapped at the end."""
+    """docs/reference_behaviour.md#skeleton-drawing word for word: whole canvas, dimmed afterwards,
+    channels swapped at the end."""
     height, width = size
     ratio = 2160 / min(height, width)
     canvas = np.zeros((int(height * ratio), int(width * ratio), 3), np.uint8)
@@ -150,7 +151,10 @@ def test_a_clip_of_nobody_is_black(standing):
 
 
 def test_hand_and_face_points_are_drawn_from_pixel_one_of_the_canvas_on():
-    """Pixels of the canvas are pixels of the picture at 2160×2160 (SPEC 4: `> 0.01`)."""
+    """Pixels of the canvas are pixels of the picture at 2160×2160.
+
+    See docs/reference_behaviour.md#skeleton-drawing: `> 0.01`.
+    """
     size = (2160, 2160)
     for point in (20, 70):
         for x, drawn in ((0.9, False), (1.1, True)):

@@ -1,4 +1,6 @@
-"""The densifier that asks the CMP network what moves along with the joints (SPEC 6).
+"""The densifier that asks the CMP network what moves along with the joints.
+
+See docs/reference_behaviour.md#cmp-dense-motion.
 
 The image is encoded once a clip; frames go in batches.
 """

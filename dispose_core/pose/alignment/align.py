@@ -1,7 +1,8 @@
 """Driving poses moved onto the reference body, by one of three methods.
 
 "fit" is the paper's: one scale and one shift for the whole clip, by the least-squares fit of the
-driving person's heights to the reference's (SPEC 3). `reference_mode` reproduces the official
+driving person's heights to the reference's (docs/reference_behaviour.md#pose-alignment).
+`reference_mode` reproduces the official
 code; the default leaves out points that were not seen, fills gaps, and falls back where a fit
 cannot be made. "limbs" keeps the reference's proportions (`retarget.py`).
 """
@@ -23,7 +24,8 @@ from .gap_filling import fill_gaps, one_euro
 from .pose_transform import Placement
 from .retarget import retarget_limbs
 
-# Joints that the fit goes by: all but elbows and wrists, which swing too far (SPEC 3.1).
+# Joints that the fit goes by: all but elbows and wrists, which swing too far
+# (docs/reference_behaviour.md#alignment-joints).
 FIT_JOINTS = np.array([0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])
 
 # A fitted scale that is further than this factor from the ratio of the body sizes is no fit: the
@@ -58,7 +60,9 @@ def align_poses(
     options: AlignOptions | None = None,
     reference_mode: bool = False,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """Place the driving poses in the reference picture (SPEC 3).
+    """Place the driving poses in the reference picture.
+
+    See docs/reference_behaviour.md#pose-alignment.
 
     What is done is found from the first person of both sides (slot 0). "fit" moves everybody in
     the driving clip by the same scale and shift, found in frames that show nobody else where
@@ -125,7 +129,8 @@ def _repair(
 def _official_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
 ) -> Placement:
-    """SPEC 3 as written; only points without coordinates are left out."""
+    """docs/reference_behaviour.md#pose-alignment as written; only points without coordinates are
+    left out."""
     joints = _reference_joints(reference)
     alone = _alone(driving)
     if not alone.any():

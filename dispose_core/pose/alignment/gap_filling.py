@@ -34,7 +34,8 @@ def fill_gaps(poses: PoseSequence, max_gap: int) -> tuple[PoseSequence, list[str
     """Fill what is missing between two frames in which it was seen, along a straight line.
 
     A hand or face point is missing at score 0. A body point is missing up to a score of
-    `skeleton.VISIBLE`, since every later stage treats it as not seen (SPEC 2.4): a low-score
+    `skeleton.VISIBLE`, since every later stage treats it as not seen
+    (docs/reference_behaviour.md#pose-output): a low-score
     point that is not filled keeps its coordinates. Filled scores run from one neighbour's to the
     other's, so never above the better one. What precedes the first or follows the last
     sighting stays as it is.

@@ -33,7 +33,7 @@ class PersonChoice:
         by: "largest": who fills most of the picture over the clip; "nearest": who is nearest to
             `point` in `frame`; "tracked": number `index` of `frame`; these three are followed
             through the clip. "index": number `index` of each frame as it lists them, without
-            following; 0 is what the official code uses (SPEC 2.4).
+            following; 0 is what the official code uses (docs/reference_behaviour.md#pose-output).
         index: counted from 0.
         point: (x, y) as fractions of the picture.
         frame: counted from 0.

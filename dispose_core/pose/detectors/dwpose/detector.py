@@ -1,4 +1,6 @@
-"""DWPose: everybody's body, hands and face, by two networks from files (SPEC 2).
+"""DWPose: everybody's body, hands and face, by two networks from files.
+
+See docs/reference_behaviour.md#pose-detector.
 
 YOLOX finds the people, the pose network the points of each. Frames stream through both in the
 batches that these take, so memory does not grow with the clip.

@@ -1,4 +1,6 @@
-"""DWPose's pose network: the crop it sees, its output as the points of a person (SPEC 2.2–2.3).
+"""DWPose's pose network: the crop it sees, its output as the points of a person.
+
+See docs/reference_behaviour.md#pose-network–2.3.
 
 It finds 133 points in COCO-WholeBody order, each as a distribution over the crop's columns and
 one over its rows, two bins a pixel.

@@ -1,4 +1,7 @@
-"""YOLOX, the person detector: the picture it sees, and its output as boxes (SPEC 2.1)."""
+"""YOLOX, the person detector: the picture it sees, and its output as boxes.
+
+See docs/reference_behaviour.md#person-detector.
+"""
 
 from __future__ import annotations
 
