@@ -49,6 +49,9 @@ PACKAGES = (
     "tomli==2.4.1",  # Python 3.10 has no tomllib
     "tqdm==4.67.1",
     "websocket-client==1.9.0",  # scripts/queue_animation.py
+    "pydantic==2.14.4",
+    "import-linter==2.17",
+    "mypy==2.4.1",
     "pytest==9.2.0",
     "ruff==0.17.6",
 )

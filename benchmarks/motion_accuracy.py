@@ -274,7 +274,7 @@ def field_of(case: Case) -> MotionField:
 def skinning(case: Case) -> np.ndarray:
     """Where our field moves the points of a case."""
     field = field_of(case)
-    flow = field.frames(range(1, len(field)), case.size)
+    flow = field.flow(range(1, len(field)), case.size)
     at = torch.from_numpy(case.points / case.size[::-1] * 2 - 1).float().expand(len(flow), 1, -1, 2)
     picked = F.grid_sample(flow, at, align_corners=False, padding_mode="border")
     return picked[:, :, 0].permute(0, 2, 1).numpy()

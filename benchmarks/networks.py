@@ -44,15 +44,15 @@ class RepeatedMotion:
     def __init__(self, seed: int):
         generator = torch.Generator().manual_seed(seed)
         shape = (WINDOW, 2, *SIZE)
-        self.flow = torch.randn(shape, generator=generator) * 3
+        self.flow_maps = torch.randn(shape, generator=generator) * 3
         self.maps = torch.randn(shape, generator=generator) * 0.3
-        self.flow[0], self.maps[0] = 0, 0
+        self.flow_maps[0], self.maps[0] = 0, 0
 
     def __len__(self) -> int:
         return ENTRIES
 
-    def frames(self, entries, size) -> Tensor:
-        return self.flow[[entry % WINDOW for entry in entries]]
+    def flow(self, entries, size) -> Tensor:
+        return self.flow_maps[[entry % WINDOW for entry in entries]]
 
     def trajectory(self, entries, size) -> Tensor:
         return self.maps[[entry % WINDOW for entry in entries]]
@@ -115,7 +115,7 @@ def measure_official(encoder, adapter, motion, features, clip, threads: int) -> 
                 "threads": threads,
                 "motion_encoder": encoder.state_dict(),
                 "point_adapter": adapter.state_dict(),
-                "flow": motion.flow[1:],
+                "flow": motion.flow_maps[1:],
                 "trajectory": motion.maps[1:],
                 "candidate": torch.from_numpy(clip.body[:WINDOW]),
                 "subset": torch.arange(18.0).repeat(WINDOW, 1).double(),

@@ -66,7 +66,7 @@ def print_speed(frames: int, size: tuple[int, int]) -> None:
     cv2.setNumThreads(CORES)
     clip = sample_clip(frames)
     kernel = plain.gaussian_kernel()
-    points = trajectory_points(clip, reference=True)
+    points = trajectory_points(clip, official=True)
 
     def our_maps(some: range):
         return trajectory_maps(points.at(torch.tensor(list(some))), size)
@@ -176,7 +176,7 @@ def motion_stage(frames: int, size: tuple[int, int]) -> dict[str, float]:
     largest = 0
     for first in range(0, len(field), CHUNK):
         some = slice(first, first + CHUNK)
-        flow, maps = field.frames(some), field.trajectory(some)
+        flow, maps = field.flow(some), field.trajectory(some)
         largest = max(largest, flow.nbytes + maps.nbytes)
     return {
         "peak": _peak(),

@@ -78,10 +78,10 @@ class Motion:
     def __len__(self) -> int:
         return ENTRIES
 
-    def frames(self, entries, size) -> Tensor:
+    def flow(self, entries, size) -> Tensor:
         return self.map.expand(len(entries), -1, -1, -1)
 
-    trajectory = frames
+    trajectory = flow
 
 
 def filled(net: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:

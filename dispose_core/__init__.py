@@ -1,7 +1,50 @@
-"""The DisPose library: poses, motion, and the pictures they make. It never imports ComfyUI.
+"""The DisPose library: poses, motion, and the images they make. It never imports ComfyUI.
 
-Importing this package loads nothing heavy; each room (`pose`, `motion`) is imported by whoever
-needs it.
+Importing it loads nothing else: each public name is imported when it is first used.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .motion.field_file import load_field, save_field
+    from .motion.motion_field import MotionField
+    from .pipeline.api import load_densifier, load_detector, prepare_motion
+    from .pipeline.pipeline import DisPosePipeline
+    from .pose.sequence import PoseSequence
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "DisPosePipeline",
+    "MotionField",
+    "PoseSequence",
+    "load_densifier",
+    "load_detector",
+    "load_field",
+    "prepare_motion",
+    "save_field",
+]
+
+_MODULES = {
+    "DisPosePipeline": ".pipeline.pipeline",
+    "MotionField": ".motion.motion_field",
+    "PoseSequence": ".pose.sequence",
+    "load_densifier": ".pipeline.api",
+    "load_detector": ".pipeline.api",
+    "load_field": ".motion.field_file",
+    "prepare_motion": ".pipeline.api",
+    "save_field": ".motion.field_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -37,6 +37,7 @@ class DisPoseExtension(ComfyExtension):
             editor.PoseEditor,
             pose.PoseRender,
             motion.CMPLoader,
+            motion.DensifierLoader,
             motion.MotionField,
             motion.MotionPreview,
             model.MimicMotionLoader,

@@ -10,15 +10,15 @@ from ..dispose_core.pose.openpose_json import write_openpose
 from ..dispose_core.pose.render import render_poses
 from ..dispose_core.pose.tracking.person_selection import PersonChoice
 from . import wire_types
-from .comfy_adapters import files
-from .comfy_adapters import model_management as placement
+from .comfy_adapters import files, model_management
 from .comfy_adapters.progress import progress
 from .person import person_inputs
 from .search_aliases import search_words
 from .tensors import frames_to_comfy, frames_to_core
 
 FOLDER = "detection"  # of ComfyUI's models
-OPENPOSE_FILES = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
+# Inputs that name a file in place of its published name, by the argument they are for.
+FILE_INPUTS = {"person_file": "person_detector", "pose_file": "pose_network"}
 
 
 class PoseDetectorLoader(io.ComfyNode):
@@ -35,11 +35,7 @@ class PoseDetectorLoader(io.ComfyNode):
                     "backend",
                     options=list(DETECTORS),
                     default="dwpose",
-                    tooltip="dwpose: everybody's body, hands and face, from two files in "
-                    "models/detection; on the GPU with TorchScript files or onnxruntime-gpu. "
-                    "openpose: the older networks, with controlnet_aux and three files. "
-                    "mediapipe: one person, on the CPU, carries its own files; installed "
-                    "separately, see the README.",
+                    tooltip=DETECTORS.summaries(),
                 ),
                 io.Combo.Input(
                     "person_detector",
@@ -71,27 +67,31 @@ class PoseDetectorLoader(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, backend, person_detector=None, pose_network=None) -> bool | str:
-        needed = {"dwpose": (person_detector, pose_network), "openpose": OPENPOSE_FILES}
+        named = {"person_detector": person_detector, "pose_network": pose_network}
         problems = (
-            files.problem_with_weights(FOLDER, name) for name in needed.get(backend, ()) if name
+            files.problem_with_weights(role.folder, named[FILE_INPUTS[role.argument]])
+            if named.get(FILE_INPUTS.get(role.argument, ""))
+            else None
+            if role.argument in FILE_INPUTS
+            else files.problem_with_roles([role])
+            for role in (DETECTORS[backend].files if backend in DETECTORS else ())
         )
         return next(filter(None, problems), True)
 
     @classmethod
     def execute(cls, backend, smoothing, person_detector=None, pose_network=None) -> io.NodeOutput:
-        if backend == "mediapipe":
-            return io.NodeOutput(create_detector(backend, smoothing=smoothing))
-        names = {
-            "dwpose": {
-                "person_file": person_detector or files.weight_files(FOLDER, "yolox")[0],
-                "pose_file": pose_network or files.weight_files(FOLDER, "dwpose")[0],
-            },
-            "openpose": dict(
-                zip(("body_file", "hand_file", "face_file"), OPENPOSE_FILES, strict=True)
-            ),
-        }.get(backend, {})
-        paths = {role: files.weight_path(FOLDER, name) for role, name in names.items()}
-        return io.NodeOutput(create_detector(backend, **paths, device=placement.device_name()))
+        spec = DETECTORS[backend]
+        named = {"person_detector": person_detector, "pose_network": pose_network}
+        paths = {}
+        for role in spec.files:
+            name = named.get(FILE_INPUTS.get(role.argument, ""))
+            if name:
+                paths[role.argument] = files.weight_path(role.folder, name)
+            else:
+                paths[role.argument] = files.published_path(role)
+        options = {"smoothing": smoothing} if "smoothing" in spec.options else {}
+        device = model_management.device_name()
+        return io.NodeOutput(create_detector(backend, paths, device, **options))
 
 
 class PoseExtract(io.ComfyNode):

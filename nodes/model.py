@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.sampling.windows import LENGTH, OVERLAP
+from ..dispose_core.sampling.options import LENGTH, OVERLAP
 from . import wire_types
 from .comfy_adapters import files, unet
 from .comfy_adapters import model_management as placement

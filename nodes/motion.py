@@ -5,8 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.media.sprite_sheet import every_nth
-from ..dispose_core.motion.densifiers.cmp import WORKING_MEMORY, CmpDensifier
-from ..dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier, working_size
+from ..dispose_core.motion.densifiers.registry import DENSIFIERS
+from ..dispose_core.motion.densifiers.skinning.densifier import working_size
 from ..dispose_core.motion.densify import motion_field
 from ..dispose_core.motion.visualize import motion_pictures
 from ..dispose_core.pose.openpose_json import read_openpose
@@ -16,7 +16,7 @@ from ..dispose_core.preview.browser_view import motion_modes, person_at_a_glance
 from ..dispose_core.preview.preview import preview_frames
 from . import wire_types
 from .comfy_adapters import files
-from .comfy_adapters import model_management as placement
+from .comfy_adapters.densifier import densifier_of, load_densifier, managed
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
 from .tensors import (
@@ -46,7 +46,7 @@ class CMPLoader(io.ComfyNode):
                     "models/dispose.",
                 )
             ],
-            outputs=[wire_types.Cmp.Output(display_name="cmp", tooltip="For Motion Field.")],
+            outputs=[wire_types.Densifier.Output(display_name="cmp", tooltip="For Motion Field.")],
             **search_words("conditional motion propagation", "dense motion"),
         )
 
@@ -58,10 +58,39 @@ class CMPLoader(io.ComfyNode):
     def execute(cls, file) -> io.NodeOutput:
         from ..dispose_core.checkpoints.loaders import load_cmp
 
-        network = load_cmp(files.weight_path("dispose", file))
-        count = sum(weights.numel() for weights in network.parameters())
-        dtype = placement.precision(placement.DEFAULT, network.dtype, count).computed
-        return io.NodeOutput(placement.patcher(network.to(dtype)))
+        return io.NodeOutput(managed(load_cmp(files.weight_path("dispose", file))))
+
+
+class DensifierLoader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPoseDensifierLoader",
+            display_name="Densifier Loader",
+            category="DisPose/motion",
+            description="Loads what spreads the motion of the joints over the image, with files "
+            "under their published names. For a file of another name use CMP Loader.",
+            inputs=[
+                io.Combo.Input(
+                    "densifier",
+                    options=list(DENSIFIERS),
+                    default="skinning",
+                    tooltip=DENSIFIERS.summaries(),
+                )
+            ],
+            outputs=[
+                wire_types.Densifier.Output(display_name="densifier", tooltip="For Motion Field.")
+            ],
+            **search_words("dense motion", "cmp", "skinning"),
+        )
+
+    @classmethod
+    def validate_inputs(cls, densifier) -> bool | str:
+        return files.problem_with_roles(DENSIFIERS[densifier].files) or True
+
+    @classmethod
+    def execute(cls, densifier) -> io.NodeOutput:
+        return io.NodeOutput(load_densifier(densifier))
 
 
 class MotionField(io.ComfyNode):
@@ -82,7 +111,7 @@ class MotionField(io.ComfyNode):
                 wire_types.PoseKeypoint.Input(
                     "driving_pose", tooltip="The driver's poses, from Pose Align."
                 ),
-                wire_types.Cmp.Input(
+                wire_types.Densifier.Input(
                     "cmp",
                     optional=True,
                     tooltip="From CMP Loader. Without it the motion is spread by skinning, which "
@@ -122,12 +151,7 @@ class MotionField(io.ComfyNode):
         driver, more = first_person(read_openpose(driving_pose, "driving_pose"), "driving_pose")
         clip = make_clip(who, driver)
         mask = mask_to_core(subject, picture.shape[-2:])
-        if cmp is None:
-            densifier = SkinningDensifier(mask)
-        else:
-            device = placement.load(cmp, WORKING_MEMORY)
-            densifier = CmpDensifier(cmp.model, mask, device=device)
-        field = motion_field(picture, clip, densifier, on_entry=progress(len(clip)))
+        field = motion_field(picture, clip, densifier_of(cmp, mask), on_entry=progress(len(clip)))
         # About as sharp as the field's grid, and a quarter of the memory.
         pictures = frames_to_comfy(motion_pictures(picture, field, size=working_size(field.size)))
         shown = every_nth(1, len(field))

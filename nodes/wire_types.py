@@ -5,7 +5,8 @@ from comfy_api.latest import io
 # The list of OpenPose dicts, one a frame, that pose nodes of many packs exchange.
 PoseKeypoint = io.Custom("POSE_KEYPOINT")
 PoseDetector = io.Custom("DISPOSE_POSE_DETECTOR")
-Cmp = io.Custom("DISPOSE_CMP")
+# What spreads the motion; DISPOSE_CMP in graphs of earlier versions.
+Densifier = io.Custom("DISPOSE_DENSIFIER")
 MotionField = io.Custom("DISPOSE_MOTION_FIELD")
 KeypointFeatures = io.Custom("DISPOSE_KEYPOINT_FEATURES")
 # (n, H, W, 2) float32 (dx, dy) pixels, as the nodes of comfyui_controlnet_aux exchange it.

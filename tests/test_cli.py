@@ -80,7 +80,7 @@ def test_the_demo_writes_every_stage(files, capsys, assets):
     write_video(files / "driving.mp4", small, 24)
     assert main([
         "demo", "--reference", str(files / "reference.png"), "--driving",
-        str(files / "driving.mp4"), "--output", str(files / "demo"), "--size", "128x256",
+        str(files / "driving.mp4"), "--output", str(files / "demo"), "--resolution", "128",
     ]) == 0  # fmt: skip
     made = {path.name for path in (files / "demo").iterdir()}
     assert made == {"poses.json", "poses.mp4", "motion.mp4", "preview.mp4", "sheet.png"}
@@ -103,7 +103,7 @@ def test_pose_reads_a_picture_and_a_video(files, assets, capsys):
     [
         (["--reference", "missing.png"], "missing.png"),
         (["--poses", "missing.json"], "missing.json: cannot be read"),
-        (["--reference-pose", "{driving}"], "reference pose: 3 poses, needed 1"),
+        (["--reference-pose", "{driving}"], "driving.json: 3 poses, needed 1"),
         (["-o", "{reference}/field.npz"], "cannot be written"),
     ],
 )
@@ -115,18 +115,25 @@ def test_unusable_input_ends_with_code_3_and_says_what_to_do(files, capsys, chan
     assert not (files / "field.npz").exists()
 
 
-@pytest.mark.parametrize("wrong", [["--size", "0x9"], ["--size", "big"], ["--stride", "0"]])
-def test_wrong_arguments_end_with_code_2(files, capsys, wrong):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--size", "0x9"], "'0x9' is not a size"),
+        (["--size", "big"], "'big' is not a size"),
+        (["--stride", "0"], "'0': Input should be greater than or equal to 1"),
+    ],
+)
+def test_wrong_arguments_end_with_code_2(files, capsys, wrong, message):
     with pytest.raises(SystemExit) as stop:
         motion(files, *wrong)
-    assert stop.value.code == 2 and "is not a" in capsys.readouterr().err
+    assert stop.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_ctrl_c_leaves_no_file(files, capsys, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dispose_core.commands.motion.save_flow", stop)
+    monkeypatch.setattr("dispose_core.motion.flow_npz.save_flow", stop)
     assert motion(files, "--size", "72x128") == 130
     assert not (files / "field.npz").exists()
 

@@ -41,8 +41,8 @@ def test_a_file_for_cmp_chooses_cmp(motion, tmp_path, capsys):
     assert motion("--cmp", str(weights)) == 0
     assert json.loads(capsys.readouterr().out)["report"][-2] == "CMP: saw the whole picture"
     with np.load(tmp_path / "field.npz", allow_pickle=False) as field:
-        assert field["grid"].shape == (2, 2, 384, 384)
-        assert np.abs(field["grid"]).max() < 1e-4  # weights of zero: each bin is as likely
+        assert field["flow"].shape == (2, 2, 128, 72)
+        assert np.abs(field["flow"]).max() < 1e-4  # weights of zero: each bin is as likely
 
     assert motion("--cmp", str(weights), "--densifier", "skinning") == 0
     assert "skinning: the person covers" in capsys.readouterr().out
@@ -51,7 +51,11 @@ def test_a_file_for_cmp_chooses_cmp(motion, tmp_path, capsys):
 def test_cmp_without_its_file_or_with_another_says_which(motion, tmp_path, capsys):
     assert motion("--densifier", "cmp") == 3
     said = capsys.readouterr().err
-    assert "no weights given. Add --cmp ckpt_iter_42000.pth.tar" in said and "https://" in said
+    assert (
+        "cmp: no file given." in said
+        and "the file with --cmp. ckpt_iter_42000.pth.tar" in said
+        and "https://" in said
+    )
 
     torch.save({"unet.conv_in.weight": torch.zeros(320, 8, 3, 3)}, tmp_path / "other.pth")
     assert motion("--cmp", str(tmp_path / "other.pth")) == 3

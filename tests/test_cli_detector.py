@@ -34,9 +34,18 @@ def test_dwpose_takes_its_files_from_a_folder(pose, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["dwpose"], "--detector dwpose needs its networks: name the folder"),
-        (["dwpose", "--detector-files", "nowhere"], "none of yolox_l.onnx and"),
-        (["openpose", "--detector-files", "nowhere"], "body_pose_model.pth is not there"),
+        (
+            ["dwpose"],
+            "detector dwpose needs 2 files, no folder is named. Name their folder with --detector",
+        ),
+        (
+            ["dwpose", "--detector-files", "nowhere"],
+            "yolox_l.onnx or yolox_l.torchscript.pt (models/",
+        ),
+        (
+            ["openpose", "--detector-files", "nowhere"],
+            "body_pose_model.pth (models/detection). OpenPose's",
+        ),
     ],
 )
 def test_missing_files_end_with_code_3_and_say_what_is_missing(pose, capsys, options, message):

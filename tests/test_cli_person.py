@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from dispose_core.cli import main
-from dispose_core.cli.values import person
+from dispose_core.cli import build_parser, main
 from dispose_core.media.image import read_picture, write_picture
 from dispose_core.media.resize import resize_crop
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
@@ -28,7 +27,9 @@ from dispose_core.pose.tracking.person_selection import PersonChoice
     ],
 )
 def test_a_person_is_named_in_one_word(text, choice):
-    assert person(text) == choice
+    parser = build_parser()
+    options = parser.parse_args(["pose", "in.mp4", "-o", "out.json", f"--person={text}"])
+    assert options.person == choice
 
 
 @pytest.mark.parametrize("text", ["tallest", "index:-1", "index:", "1.5,0", "0.5", "0.5,0.5@x"])

@@ -48,8 +48,8 @@ def made(golden, tmp_path_factory) -> SimpleNamespace:
     """What our stages make of the golden's inputs, reference mode on wherever there is one."""
     g = golden("24_preprocess_e2e")
     source = torch.from_numpy(g["image"]).movedim(-1, 0)
-    plan = prepare(tuple(source.shape[1:]), 5, 24, 128, 2, reference=True)
-    picture = resize_crop(source, plan.size, reference=True)
+    plan = prepare(tuple(source.shape[1:]), 5, 24, 128, 2, official=True)
+    picture = resize_crop(source, plan.size, official=True)
 
     video = tmp_path_factory.mktemp("golden") / "driving.mkv"
     write_video(video, (np.full((*FRAME, 3), 40 * n, np.uint8) for n in range(5)), fps=24)
@@ -57,10 +57,10 @@ def made(golden, tmp_path_factory) -> SimpleNamespace:
 
     driving = poses_of(g, [f"in{i}" for i in range(len(frames))], FRAME)
     reference = poses_of(g, ["ref"], plan.size)
-    (aligned,), _ = align_poses([reference], [driving], plan.size, reference_mode=True)
+    (aligned,), _ = align_poses([reference], [driving], plan.size, official=True)
     clip = make_clip(reference, aligned)
     network = fill_by_rule(CmpNetwork(), "module.", 1.25)
-    field = motion_field(picture / 255, clip, CmpDensifier(network, reference=True), reference=True)
+    field = motion_field(picture / 255, clip, CmpDensifier(network, official=True), official=True)
     return SimpleNamespace(frames=frames, picture=picture, aligned=aligned, clip=clip, field=field)
 
 
@@ -92,7 +92,7 @@ def test_trajectory_maps_are_the_official_ones(golden, made):
 def test_the_motion_field_is_the_official_one(golden, made):
     g = golden("24_preprocess_e2e")
 
-    flow = made.field.frames(range(1, 4))
+    flow = made.field.flow(range(1, 4))
     official = torch.from_numpy(g["controlnet_flow_sub2"])[0]
     assert_close(flow[..., ::2, ::2], official, atol=1e-2, rtol=0)
     mean, spread, largest, total = g["controlnet_flow_stats"].tolist()

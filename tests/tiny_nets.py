@@ -85,13 +85,13 @@ class Motion:
 
     def __init__(self, flow: Tensor, trajectory: Tensor):
         zero = torch.zeros(1, *flow.shape[1:])
-        self.flow, self.maps = torch.cat([zero, flow]), torch.cat([zero, trajectory])
+        self.flow_maps, self.maps = torch.cat([zero, flow]), torch.cat([zero, trajectory])
 
     def __len__(self) -> int:
-        return len(self.flow)
+        return len(self.flow_maps)
 
-    def frames(self, entries, size) -> Tensor:
-        return self.flow[list(entries)]
+    def flow(self, entries, size) -> Tensor:
+        return self.flow_maps[list(entries)]
 
     def trajectory(self, entries, size) -> Tensor:
         return self.maps[list(entries)]

@@ -132,7 +132,7 @@ def _bytes(tensor: Tensor, dtype: torch.dtype, name: str) -> memoryview:
                 f"{name} holds values up to {max(-low, high):.3g}, more than {largest:.3g}, the "
                 f"largest number of {str(dtype)[6:]}. Convert to bf16 or fp32."
             )
-    return memoryview(converted.flatten().view(torch.uint8).numpy())
+    return converted.flatten().view(torch.uint8).numpy().data
 
 
 def _same_keys(written: Weights, weights: Weights) -> None:

@@ -11,6 +11,7 @@ from .loaders import fit_of
 from .magic import read_head
 from .recognise import Kind, recognise
 from .state_dict import Weights, open_weights
+from .state_dict_diff import Fit
 from .torchscript_onnx import Program, read_program
 
 # Folder of ComfyUI's models folder and the node or program that takes the file.
@@ -97,19 +98,14 @@ def of_weights(weights: Weights, size: int) -> Inspection:
     if kind in (Kind.YOLOX, Kind.DWPOSE):
         # Detectors run as programs only.
         folder = use = None
-    faults, complete, lists = "", None, {}
+    faults, complete, unfit = "", None, Fit()
     try:
         fit = fit_of(weights, kind)
     except CheckpointError as e:
         faults, complete = str(e), False
     else:
         if fit is not None:
-            complete, faults = bool(fit), fit.faults()
-            lists = {
-                "missing": fit.missing,
-                "unexpected": fit.unexpected,
-                "misshapen": fit.misshapen,
-            }
+            complete, faults, unfit = bool(fit), fit.faults(), fit
     return Inspection(
         name=weights.name,
         size=size,
@@ -125,7 +121,9 @@ def of_weights(weights: Weights, size: int) -> Inspection:
         left_out=weights.left_out,
         complete=complete,
         faults=faults,
-        **lists,
+        missing=unfit.missing,
+        unexpected=unfit.unexpected,
+        misshapen=unfit.misshapen,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,15 @@ from .state_dict import Weights, open_weights
 from .state_dict_diff import Fit, compare, fill, listed, needed_by, net_for
 
 if TYPE_CHECKING:  # diffusers takes seconds to import, and CMP and PoseNet do without
+    from diffusers.models.unets.unet_spatio_temporal_condition import (
+        UNetSpatioTemporalConditionModel,
+    )
+
     from ..models.controlnet import HybridControlNet
     from ..models.mimicmotion import MimicMotionUNet
+    from ..models.svd_encoder import SvdEncoder
+
+    Encoder = TypeVar("Encoder", bound=SvdEncoder)
 
 # Children of `DisPose.pth` that run once a clip, and are networks of their own here.
 _MOTION, _POINTS = "controlnet_cond_embedding.", "point_adapter."
@@ -105,13 +112,11 @@ def load_dispose(
         tensors.update({_ADDED + key: value for key, value in add_embedding.items()})
 
     nets = _dispose_nets(weights, head_channels)
-    fill(nets, weights)
-    run = _run_dtype(nets[""].conv_in.weight.dtype, placement)
-    controlnet = _place(HybridControlNet(nets[""], fold_multiplicity), placement, run)
-    motion, points = (
-        nets[name].requires_grad_(False).eval().to(placement.device, run)
-        for name in (_MOTION, _POINTS)
-    )
+    fill(nets.by_prefix(), weights)
+    run = _run_dtype(nets.controlnet.conv_in.weight.dtype, placement)
+    controlnet = _place(HybridControlNet(nets.controlnet, fold_multiplicity), placement, run)
+    motion = nets.motion.requires_grad_(False).eval().to(placement.device, run)
+    points = nets.points.requires_grad_(False).eval().to(placement.device, run)
     return DisPose(controlnet, motion, points)
 
 
@@ -132,10 +137,10 @@ def load_unet(
     from ..models.mimicmotion import MimicMotionUNet
 
     weights = unet_weights(open_weights(path))
-    nets = {"": build_unet(weights.shapes, weights.name, head_channels)}
-    fill(nets, weights)
-    run = _run_dtype(nets[""].conv_in.weight.dtype, placement)
-    return _place(MimicMotionUNet(nets[""]), placement, run)
+    net = build_unet(weights.shapes, weights.name, head_channels)
+    fill({"": net}, weights)
+    run = _run_dtype(net.conv_in.weight.dtype, placement)
+    return _place(MimicMotionUNet(net), placement, run)
 
 
 def load_pose_net(path: str | Path) -> PoseNet:
@@ -202,7 +207,7 @@ def fit_of(weights: Weights, kind: Kind) -> Fit | None:
             # `load_dispose` takes it from MimicMotion; its width is SVD's.
             lent[_ADDED_SIZE] = torch.empty(0, SVD_ADDED, device="meta")
         whole = Weights(weights.name, {**weights.tensors, **lent})
-        needed = needed_by(_dispose_nets(whole, HEAD_CHANNELS))
+        needed = needed_by(_dispose_nets(whole, HEAD_CHANNELS).by_prefix())
         if lent:
             needed = {key: shape for key, shape in needed.items() if not key.startswith(_ADDED)}
         return compare(weights.shapes, needed)
@@ -220,15 +225,27 @@ def fit_of(weights: Weights, kind: Kind) -> Fit | None:
     return None
 
 
-def _dispose_nets(weights: Weights, head_channels: int) -> dict[str, nn.Module]:
-    """The networks of `DisPose.pth` by the prefix of their keys, on the meta device."""
+class _DisposeNets(NamedTuple):
+    """The networks of `DisPose.pth`."""
+
+    motion: MotionEncoder
+    points: PointAdapter
+    controlnet: UNetSpatioTemporalConditionModel
+
+    def by_prefix(self) -> dict[str, nn.Module]:
+        """The same by the prefix of their keys."""
+        return {_MOTION: self.motion, _POINTS: self.points, "": self.controlnet}
+
+
+def _dispose_nets(weights: Weights, head_channels: int) -> _DisposeNets:
+    """The networks of `DisPose.pth` on the meta device."""
     from ..models.controlnet import build_controlnet
 
-    return {
-        _MOTION: net_for(MotionEncoder, weights.below(_MOTION)),
-        _POINTS: net_for(PointAdapter, weights.below(_POINTS)),
-        "": build_controlnet(weights.shapes, weights.name, head_channels),
-    }
+    return _DisposeNets(
+        net_for(MotionEncoder, weights.below(_MOTION)),
+        net_for(PointAdapter, weights.below(_POINTS)),
+        build_controlnet(weights.shapes, weights.name, head_channels),
+    )
 
 
 def _cmp_net() -> CmpNetwork:
@@ -247,7 +264,7 @@ def _run_dtype(stored: torch.dtype, placement: Placement) -> torch.dtype:
     return stored if stored in (torch.float32, torch.float16, torch.bfloat16) else torch.float32
 
 
-def _place(net: nn.Module, placement: Placement, dtype: torch.dtype) -> nn.Module:
+def _place(net: Encoder, placement: Placement, dtype: torch.dtype) -> Encoder:
     # Tensor by tensor, so that only one of them is there twice.
     net = net.to(placement.device, dtype)
     if placement.channels_last:

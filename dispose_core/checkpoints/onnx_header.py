@@ -27,6 +27,7 @@ _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
 _MOST_FIELDS = 500_000
 
 Shape = tuple["int | None", ...]
+Value = int | tuple[int, int]  # a number, or where its bytes start and end
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class _Reader:
         return OnnxHeader(tuple(i for i in inputs if i.name not in weights), tuple(outputs))
 
     def _tensor(self, value: object) -> TensorInfo:
-        element, shape = 0, []
+        element: Value = 0
+        shape: list[int | None] = []
         tensor = self._child(self._child(value, _VALUE_TYPE), _TYPE_TENSOR)
         for field, part in self._fields(*tensor):
             if field == _TENSOR_ELEMENT:
@@ -104,8 +106,8 @@ class _Reader:
     def _side(self, dim: object) -> int | None:
         sides = [v for number, v in self._children(dim) if number == _DIM_VALUE]
         # Written as unsigned: what is negative comes out huge.
-        known = sides and isinstance(sides[0], int) and 0 < sides[0] < 2**31
-        return sides[0] if known else None
+        side = sides[0] if sides else None
+        return side if isinstance(side, int) and 0 < side < 2**31 else None
 
     def _text(self, message: object, wanted: int) -> str:
         try:
@@ -120,12 +122,12 @@ class _Reader:
                 return value
         raise _Damaged(f"field {wanted} is missing")
 
-    def _children(self, message: object) -> Iterator[tuple[int, int | tuple[int, int]]]:
+    def _children(self, message: object) -> Iterator[tuple[int, Value]]:
         if not isinstance(message, tuple):
             raise _Damaged("a number where a message belongs")
         return self._fields(*message)
 
-    def _fields(self, at: int, end: int) -> Iterator[tuple[int, int | tuple[int, int]]]:
+    def _fields(self, at: int, end: int) -> Iterator[tuple[int, Value]]:
         """(field number, number or (start, end) of its bytes) of a message."""
         while at < end:
             self.seen += 1

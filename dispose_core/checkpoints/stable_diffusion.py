@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import (
     convert_ldm_unet_checkpoint,
     convert_ldm_vae_checkpoint,
 )
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import (
+    AutoencoderKLTemporalDecoder,
+)
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import (
     CLIPTextConfig,
@@ -43,6 +47,8 @@ SD15_HEADS = 8
 
 _VAE, _CLIP = "first_stage_model.", "conditioner.embedders.0.open_clip.model.visual."
 _TEXT = "cond_stage_model.transformer."
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +117,7 @@ def load_sd15(path: str | Path) -> SD15Parts:
     return SD15Parts(unet, vae, prompt)
 
 
-def _from_folder(kind: type, folder: Path, part: str) -> nn.Module:
+def _from_folder(kind: type[Net], folder: Path, part: str) -> Net:
     place = folder / part
     if not (place / "config.json").is_file():
         raise CheckpointError(
@@ -121,7 +127,9 @@ def _from_folder(kind: type, folder: Path, part: str) -> nn.Module:
     plain = [p for p in place.iterdir() if p.suffix in (".safetensors", ".bin")]
     half = plain and all(".fp16." in p.name for p in plain)
     try:
-        net = kind.from_pretrained(place, local_files_only=True, variant="fp16" if half else None)
+        net: Net = cast(Any, kind).from_pretrained(
+            place, local_files_only=True, variant="fp16" if half else None
+        )
     except Exception as e:  # the library raises many kinds for a damaged or missing file
         reason = (str(e) or type(e).__name__).splitlines()[0][:200]
         raise CheckpointError(
@@ -130,7 +138,7 @@ def _from_folder(kind: type, folder: Path, part: str) -> nn.Module:
     return net.requires_grad_(False).eval()
 
 
-def _temporal_vae(weights: Weights) -> nn.Module:
+def _temporal_vae(weights: Weights) -> AutoencoderKLTemporalDecoder:
     shapes = weights.shapes
     channels = _levels(shapes, "encoder.down_blocks.{}.resnets.0.conv1.weight", weights.name)
     layers = _count(shapes, "encoder.down_blocks.0.resnets.{}.conv1.weight")
@@ -143,7 +151,7 @@ def _temporal_vae(weights: Weights) -> nn.Module:
     return _filled(net, weights)
 
 
-def _clip_vision(weights: Weights, heads: int) -> nn.Module:
+def _clip_vision(weights: Weights, heads: int) -> CLIPVisionModelWithProjection:
     shapes = weights.shapes
     try:
         patch = shapes["vision_model.embeddings.patch_embedding.weight"]
@@ -165,7 +173,7 @@ def _clip_vision(weights: Weights, heads: int) -> nn.Module:
     return _filled(net, weights)
 
 
-def _sd15_unet(weights: Weights) -> nn.Module:
+def _sd15_unet(weights: Weights) -> UNet2DConditionModel:
     shapes = weights.shapes
     prefix = "model.diffusion_model."
     widths = _levels(shapes, prefix + "input_blocks.{}.0.out_layers.3.weight", weights.name, 1, 3)
@@ -179,7 +187,7 @@ def _sd15_unet(weights: Weights) -> nn.Module:
     return _filled(net, _converted(weights, convert_ldm_unet_checkpoint, net))
 
 
-def _sd15_vae(weights: Weights) -> nn.Module:
+def _sd15_vae(weights: Weights) -> AutoencoderKL:
     channels = _levels(weights.shapes, _VAE + "encoder.down.{}.block.0.conv1.weight", weights.name)
     with torch.device("meta"):
         net = AutoencoderKL(
@@ -191,7 +199,7 @@ def _sd15_vae(weights: Weights) -> nn.Module:
     return _filled(net, _converted(weights, convert_ldm_vae_checkpoint, net))
 
 
-def _clip_text(weights: Weights) -> nn.Module:
+def _clip_text(weights: Weights) -> CLIPTextModel:
     own = weights.below(_TEXT)
     shapes = own.shapes
     try:
@@ -232,7 +240,7 @@ def _converted(weights: Weights, convert: Any, net: nn.Module) -> Weights:
         ) from e
 
 
-def _filled(net: nn.Module, weights: Weights) -> nn.Module:
+def _filled(net: Net, weights: Weights) -> Net:
     """A network on the meta device with the file's tensors, once they are all there and fit."""
     # Old files number the positions, 0, 1, 2 …; transformers does it itself.
     tensors = {k: v for k, v in weights.tensors.items() if not k.endswith("position_ids")}
@@ -258,7 +266,7 @@ def _levels(
     shapes: Mapping[str, tuple[int, ...]], pattern: str, name: str, first: int = 0, step: int = 1
 ) -> tuple[int, ...]:
     """Channels of the levels of a network, as far as they are numbered."""
-    channels = []
+    channels: list[int] = []
     while (key := pattern.format(first + step * len(channels))) in shapes:
         channels.append(shapes[key][0])
     if not channels:

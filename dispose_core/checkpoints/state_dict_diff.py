@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,15 @@ from ..errors import CheckpointError, NetworkError
 from .state_dict import Weights
 
 SHOWN = 4  # keys of each sort in a message
+
+Net = TypeVar("Net", bound="SizedByWeights")
+
+
+class SizedByWeights(Protocol):
+    """A network whose class builds it by its weights' shapes."""
+
+    @classmethod
+    def shaped_like(cls: type[Net], shapes: Mapping[str, Sequence[int]]) -> Net: ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def check_shapes(
         )
 
 
-def net_for(kind: type, weights: Weights) -> nn.Module:
+def net_for(kind: type[Net], weights: Weights) -> Net:
     """A small network with the sizes of its weights, on the meta device."""
     try:
         with torch.device("meta"):

@@ -1,23 +1,21 @@
-"""The command line: what each command takes, how it reports, and its exit codes.
+"""The command line: one module a command, with its options, help and work together.
 
-Progress goes to stderr, results to stdout, so that `--json` can be piped. The work itself is in
-`commands/`, one module a command, imported once the arguments are known to be right.
+Progress goes to stderr, results to stdout, so that `--json` can be piped. Heavy packages are
+imported inside the work, so that help and wrong arguments are answered at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import sys
 
 from ..errors import DisPoseError, MissingPackage, SettingsError
-from .animate import add_animate, add_features
-from .checkpoints import add_convert, add_inspect, add_models
-from .motion import add_demo, add_motion, add_pose, add_preview
+from . import animate, convert, demo, features, inspect, models, motion, pose, preview
 from .options import EXIT_CODES
 
+COMMANDS = (pose, motion, preview, demo, animate, features, inspect, convert, models)
 # 2 is argparse's; a command that has done only some of its jobs gives its own in the summary.
 OK, WRONG, UNUSABLE, MISSING_PACKAGE, CANCELLED = 0, 2, 3, 4, 130
 
@@ -29,9 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
-    command = importlib.import_module(f"..commands.{options.command}", __package__)
     try:
-        summary = command.run(options)
+        summary = options.run(options)
     except KeyboardInterrupt:
         print("\ncancelled; nothing half-written is left", file=sys.stderr)
         return CANCELLED
@@ -47,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(summary["report"]))
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return summary.get("exit_code", OK)
+    return int(summary.get("exit_code", OK))
 
 
 def exit_code(error: DisPoseError) -> int:
@@ -61,14 +58,11 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
         prog="python -m dispose_core",
-        description="Animate the person in a picture with the motion of a video.",
+        description="Animate the person in an image with the motion of a video.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (
-        *(add_pose, add_motion, add_preview, add_demo, add_animate, add_features),
-        *(add_inspect, add_convert, add_models),
-    ):
-        add(commands)
+    for command in COMMANDS:
+        command.add(commands)
     return parser

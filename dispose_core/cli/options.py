@@ -1,25 +1,58 @@
-"""Options that several commands share, and the values they take."""
+"""Options of the commands, generated from `RunConfig`, and what all commands share."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from . import values
+from pydantic import TypeAdapter, ValidationError
+
+from ..motion.densifiers.registry import DENSIFIERS
+from ..pipeline.config import RunConfig, load_config, with_values
+from ..pose.detectors.registry import DETECTORS
+from ..registry import Registry
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from .console import Summary
+
+    Subparsers = _SubParsersAction[argparse.ArgumentParser]
 
 EXIT_CODES = """exit codes:
   0    done
   2    the arguments are wrong, or the settings in a file
-  3    a picture, video or pose file cannot be used, or the result cannot be written
+  3    an image, video or pose file cannot be used, or the result cannot be written
   4    an optional package is not installed
   5    some jobs of a batch failed; the summary says which
   130  cancelled with Ctrl-C; no half-written file is left"""
 
+DETECTION = ("detector", "detector_files", "threshold")
+VIDEO = ("stride", "start", "duration", "max_frames")
+MOTION = (
+    *("method", "smoothing", "densifier", "densifier_files", "cmp", "mask"),
+    *(*DETECTION, "person", *VIDEO),
+)
+_CHOICES: dict[str, Registry[Any]] = {"detector": DETECTORS, "densifier": DENSIFIERS}
 
-def add_command(commands, name: str, summary: str, *examples: str) -> argparse.ArgumentParser:
-    """A subparser with examples, exit codes and `--json`; the command is `commands/<name>.py`."""
+
+def add_command(
+    commands: Subparsers,
+    name: str,
+    summary: str,
+    run: Callable[[argparse.Namespace], Summary],
+    *examples: str,
+) -> argparse.ArgumentParser:
+    """A subparser with examples, exit codes and `--json`.
+
+    Args:
+        run: does the work and returns the summary for `--json`.
+    """
     lines = "\n".join(f"  python -m dispose_core {example}" for example in examples)
-    parser = commands.add_parser(
+    parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
@@ -27,6 +60,7 @@ def add_command(commands, name: str, summary: str, *examples: str) -> argparse.A
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="print a summary as JSON")
+    parser.set_defaults(run=run)
     return parser
 
 
@@ -37,86 +71,105 @@ def add_output(parser: argparse.ArgumentParser, example: str) -> None:
     )
 
 
-def add_detector(parser: argparse.ArgumentParser) -> None:
-    """What finds people."""
-    from ..pose.detectors.registry import DETECTORS
+def add_config(
+    parser: argparse._ActionsContainer,
+    *names: str,
+    required: tuple[str, ...] = (),
+    defaults: dict[str, Any] | None = None,
+) -> None:
+    """Options for fields of `RunConfig`; those that are not given do not come out of parsing.
 
-    parser.add_argument(
-        "--detector", choices=list(DETECTORS), default="mediapipe", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--detector-files",
-        type=Path,
-        metavar="DIR",
-        help="folder with the files of dwpose (yolox_l.onnx and dw-ll_ucoco_384.onnx, or their "
-        "TorchScript) or openpose (body_pose_model.pth, hand_pose_model.pth, facenet.pth), as "
-        "they are called where they are published; mediapipe needs none",
-    )
-
-
-def add_person(parser: argparse.ArgumentParser) -> None:
-    """Which of several people in the video."""
-    parser.add_argument(
-        "--person",
-        type=values.person,
-        default="largest",
-        metavar="WHO",
-        help="of several people: largest; X,Y: nearest to this point (0,0 is the top left corner, "
-        "1,1 the bottom right); track:N: the one the first frame lists as number N, from 0; each "
-        "is followed, X,Y@FRAME and track:N@FRAME from another of the sampled frames; index:N: "
-        "number N of every frame, not followed; default: %(default)s",
-    )
-
-
-def add_sampling(parser: argparse.ArgumentParser, stride: int) -> None:
-    """Which frames of a video are used."""
-    parser.add_argument(
-        "--stride",
-        type=values.count,
-        default=stride,
-        metavar="N",
-        help="use every Nth frame, at 48 fps and more proportionally fewer; default: %(default)s",
-    )
-    parser.add_argument(
-        "--start", type=values.not_negative, default=0.0, metavar="S", help="seconds to skip"
-    )
-    parser.add_argument("--duration", type=values.positive, metavar="S", help="seconds to use")
-    parser.add_argument("--max-frames", type=values.count, metavar="N", help="use at most N frames")
+    Args:
+        names: of the fields.
+        required: those that must be given.
+        defaults: where a command's own differ from `RunConfig`'s; they do come out of parsing.
+    """
+    defaults = defaults or {}
+    for name in names:
+        field = RunConfig.model_fields[name]
+        default = defaults.get(name, field.get_default(call_default_factory=True))
+        text = (field.description or "").replace("%", "%%")
+        if default is not None and not isinstance(default, bool):
+            text += f"; default: {default}"
+        flags = ["-o", "--output"] if name == "output" else [f"--{name.replace('_', '-')}"]
+        options: dict[str, Any] = {"help": text, "default": defaults.get(name, argparse.SUPPRESS)}
+        if isinstance(default, bool):
+            parser.add_argument(*flags, action=argparse.BooleanOptionalAction, **options)
+            continue
+        if name in required:
+            options["required"] = True
+        annotation = _without_none(field.annotation)
+        if name in _CHOICES:
+            registry = _CHOICES[name]
+            options["choices"] = list(registry)
+            options["help"] = f"{registry.summaries()} {text}"
+        elif get_origin(annotation) is Literal:
+            options["choices"] = list(get_args(annotation))
+        else:
+            metadata = tuple(field.metadata)
+            whole = Annotated[(annotation, *metadata)] if metadata else annotation
+            options["type"] = _parser_of(whole)
+            options["metavar"] = _metavar(annotation)
+        parser.add_argument(*flags, **options)
 
 
-def add_motion_options(parser: argparse.ArgumentParser, stride: int = 2) -> None:
-    """How poses become motion."""
-    parser.add_argument(
-        "--method",
-        choices=["fit", "limbs", "none"],
-        default="fit",
-        help="fit: scale and move the driver onto the reference; limbs: keep the proportions of "
-        "the reference, for another build or age; none: take the poses as they are; "
-        "default: %(default)s",
-    )
-    parser.add_argument(
-        "--smoothing",
-        type=values.not_negative,
-        default=0.0,
-        metavar="FRAMES",
-        help="average points at rest over about so many frames, moving ones less; 2 halves the "
-        "tremble; default: 0, off",
-    )
-    parser.add_argument(
-        "--densifier",
-        choices=["skinning", "cmp"],
-        help="what spreads the motion: skinning needs no weights; cmp is the paper's network; "
-        "default: cmp where --cmp is given, else skinning",
-    )
-    parser.add_argument(
-        "--cmp", type=Path, metavar="FILE", help="CMP's weights, ckpt_iter_42000.pth.tar"
-    )
-    parser.add_argument(
-        "--mask",
-        type=Path,
-        help="picture that is white on the person of the reference; found when not given, but "
-        "then cmp sees the background too",
-    )
-    add_detector(parser)
-    add_person(parser)
-    add_sampling(parser, stride)
+def add_models(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Where model files are, and how the networks run."""
+    add_config(parser.add_argument_group("model files"), "models", *names)
+    add_config(parser.add_argument_group("running"), "device", "dtype", "offload")
+
+
+def config_of(options: argparse.Namespace) -> RunConfig:
+    """The options given on the command line over those of `--config`, over the defaults."""
+    file = getattr(options, "config", None)
+    config = RunConfig() if file is None else load_config(file)
+    given = {key: value for key, value in vars(options).items() if key in RunConfig.model_fields}
+    config = with_values(config, given, "command line")
+    if config.models is None and (folder := comfyui_models()) is not None:
+        config = with_values(config, {"models": folder}, "ComfyUI")
+    return config
+
+
+def comfyui_models() -> Path | None:
+    """The models folder of the ComfyUI that the pack is installed in; None elsewhere."""
+    pack = Path(__file__).resolve().parents[2]
+    folder = pack.parents[1] / "models"
+    return folder if pack.parent.name == "custom_nodes" and folder.is_dir() else None
+
+
+def size(text: str) -> tuple[int, int]:
+    """ "WxH" -> (H, W)."""
+    match = re.fullmatch(r"(\d+)[x×](\d+)", text)
+    if not match or not all(16 <= int(side) <= 8192 for side in match.groups()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size such as 576x1024 with sides of 16 to 8192"
+        )
+    return int(match[2]), int(match[1])
+
+
+def _parser_of(annotation: Any) -> Callable[[str], Any]:
+    """Reads the text of one option as pydantic reads the field."""
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+
+    def parse(text: str) -> Any:
+        try:
+            return adapter.validate_python(text)
+        except ValidationError as e:
+            message = e.errors()[0]["msg"].removeprefix("Value error, ")
+            raise argparse.ArgumentTypeError(f"{text!r}: {message}") from None
+
+    return parse
+
+
+def _without_none(annotation: Any) -> Any:
+    """X of `X | None`."""
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
+    if len(choices) == 1 and type(None) in get_args(annotation):
+        return choices[0]
+    return annotation
+
+
+def _metavar(annotation: Any) -> str:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return {int: "N", float: "X", Path: "PATH"}.get(annotation, "TEXT")

@@ -23,13 +23,13 @@ from ..progress import Progress, no_progress
 class MotionSource(Protocol):
     """Motion of a clip in pieces; `motion.field.MotionField` is one.
 
-    `frames` and `trajectory` give (n, 2, h, w) pixels of `size`, (dx, dy), on the CPU. Entry 0,
+    `flow` and `trajectory` give (n, 2, h, w) pixels of `size`, (dx, dy), on the CPU. Entry 0,
     the reference, is zero in both.
     """
 
     def __len__(self) -> int: ...
 
-    def frames(self, entries: Sequence[int], size: tuple[int, int]) -> Tensor: ...
+    def flow(self, entries: Sequence[int], size: tuple[int, int]) -> Tensor: ...
 
     def trajectory(self, entries: Sequence[int], size: tuple[int, int]) -> Tensor: ...
 
@@ -88,7 +88,7 @@ def encode_motion(
         # The maps of a branch that is switched off are not made.
         flow = trajectory = None
         if flow_strength:
-            flow = _checked(motion.frames(wanted, size), "flow", wanted, size).to(like)
+            flow = _checked(motion.flow(wanted, size), "flow", wanted, size).to(like)
         if trajectory_strength:
             maps = motion.trajectory(wanted, size)
             trajectory = _checked(maps, "trajectory", wanted, size).to(like)

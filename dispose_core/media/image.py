@@ -40,6 +40,11 @@ def read_picture(path: str | Path) -> Tensor:
     return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
 
 
+def to_pixels(picture: Tensor) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a picture (3, H, W) in 0…1, rounded."""
+    return (picture.permute(1, 2, 0) * 255).round().byte().numpy()
+
+
 def write_picture(path: str | Path, picture: Tensor | np.ndarray) -> None:
     """Writes a picture in the format that the extension of `path` names.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,15 @@ from PIL import Image
 
 from ..errors import MediaError
 from .image import open_picture, to_rgb
-from .video_source import DEFAULT_FPS, Picture, Source, VideoInfo, name_of, size_notes
+from .video_source import (
+    DEFAULT_FPS,
+    Picture,
+    Source,
+    VideoInfo,
+    is_open_file,
+    name_of,
+    size_notes,
+)
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 # How the formats begin that FFmpeg cannot play, or plays without their transparency.
@@ -22,7 +30,7 @@ MAGIC = re.compile(rb"GIF8|RIFF....WEBP|\x89PNG|\xff\xd8\xff", re.DOTALL)
 
 def looks_like_picture(source: Source) -> bool:
     """Whether the file starts like a picture, animated or not."""
-    if hasattr(source, "read"):
+    if is_open_file(source):
         source.seek(0)
         head = source.read(12)
         source.seek(0)
@@ -102,10 +110,11 @@ class Animation:
         self._picture = open_picture(source)
         first = self._frame(0)
         count = getattr(self._picture, "n_frames", 1)
-        self._times = _animation_times(self._picture, count)
+        times = _animation_times(self._picture, count)
+        self._times: Sequence[float] = times
         notes = size_notes(count)
-        if self._times[-1]:
-            fps = Fraction(count * 1000, self._times[-1])
+        if times[-1]:
+            fps = Fraction(count * 1000, times[-1])
         else:
             fps = DEFAULT_FPS
             self._times = [float(1000 * index / fps) for index in range(count + 1)]

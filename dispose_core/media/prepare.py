@@ -27,7 +27,7 @@ def prepare(
     resolution: int = 576,
     sample_stride: int = 2,
     max_frames: int | None = None,
-    reference: bool = False,
+    official: bool = False,
 ) -> Preparation:
     """Decides size, stride and output rate, and says so.
 
@@ -37,7 +37,7 @@ def prepare(
         resolution: short side of the result in pixels.
         sample_stride: every how many frames one is used, at up to 47 fps; see `frame_stride`.
         max_frames: at most so many driving frames.
-        reference: the official three shapes instead of the picture's own.
+        official: the official three shapes instead of the picture's own.
 
     Raises:
         MediaError: `resolution` below 64, a picture more than 8 times as long as wide.
@@ -48,7 +48,7 @@ def prepare(
         lines.append(
             f"Resolution {resolution} became {snapped}, the nearest multiple of {MULTIPLE}."
         )
-    size = (official_size if reference else fit_size)(picture, snapped)
+    size = (official_size if official else fit_size)(picture, snapped)
     lines.append(describe_fit(picture, size))
     stride = frame_stride(fps, sample_stride)
     used = len(frame_indices(frames, fps, sample_stride))

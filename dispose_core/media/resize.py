@@ -2,7 +2,7 @@
 
 Sizes are (H, W). docs/reference_behaviour.md#image-and-video-preparation is the rule of the
 official code; where the default departs from it, the
-docstring says so and `reference=True` keeps to it.
+docstring says so and `official=True` keeps to it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def fit_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
     return (fitted_long, fitted_short) if source[0] > source[1] else (fitted_short, fitted_long)
 
 
-def resize_crop(picture: Tensor, size: tuple[int, int], reference: bool = False) -> Tensor:
+def resize_crop(picture: Tensor, size: tuple[int, int], official: bool = False) -> Tensor:
     """The picture scaled to cover `size`, the overhang cropped evenly.
 
     See docs/reference_behaviour.md#image-and-video-preparation.
@@ -94,7 +94,7 @@ def resize_crop(picture: Tensor, size: tuple[int, int], reference: bool = False)
     Args:
         picture: (…, C, H, W) uint8, or float in 0…1.
         size: (H, W) wanted.
-        reference: shrink as the official code does.
+        official: shrink as the official code does.
 
     Returns:
         (…, C, *size), dtype of `picture`.
@@ -103,9 +103,10 @@ def resize_crop(picture: Tensor, size: tuple[int, int], reference: bool = False)
     pixels = picture.reshape(-1, *picture.shape[-3:]).float()
     if is_float:
         pixels = pixels * 255
-    covering, (top, left) = covering_crop(tuple(picture.shape[-2:]), size)
+    height, width = picture.shape[-2:]
+    covering, (top, left) = covering_crop((height, width), size)
     resized = F.interpolate(
-        pixels, covering, mode="bilinear", align_corners=False, antialias=not reference
+        pixels, covering, mode="bilinear", align_corners=False, antialias=not official
     )
     cropped = resized[..., top : top + size[0], left : left + size[1]]
     fitted = cropped.round().clamp(0, 255)

@@ -61,11 +61,11 @@ def frame_strips(frames: Iterable[np.ndarray]) -> Strips:
         frames: (H, W, 3) uint8 RGB, all of one size, at least one.
     """
     tiles = (_fitted(frame) for frame in frames)
-    sheets, count, size = [], 0, (0, 0)
+    sheets, count, height, width = [], 0, 0, 0
     while batch := list(islice(tiles, COLUMNS * ROWS)):
-        size, count = batch[0].shape[:2], count + len(batch)
+        height, width = batch[0].shape[:2]
+        count += len(batch)
         sheets.append(jpeg(_sheet(batch)))
-    height, width = size
     return Strips(count, (width, height), (_padded(width), _padded(height)), sheets)
 
 
@@ -76,7 +76,8 @@ def jpeg(picture: np.ndarray) -> bytes:
 
 
 def _fitted(frame: np.ndarray) -> np.ndarray:
-    height, width = fit_longest(frame.shape[:2])
+    height, width = frame.shape[:2]
+    height, width = fit_longest((height, width))
     return cv2.resize(np.ascontiguousarray(frame), (width, height), interpolation=cv2.INTER_AREA)
 
 

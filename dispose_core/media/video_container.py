@@ -9,13 +9,22 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from itertools import chain, pairwise
+from typing import SupportsBytes, cast
 
 import av
 import numpy as np
 from av.filter import Graph
 
 from ..errors import MediaError
-from .video_source import DEFAULT_FPS, Picture, Source, VideoInfo, name_of, size_notes
+from .video_source import (
+    DEFAULT_FPS,
+    Picture,
+    Source,
+    VideoInfo,
+    is_open_file,
+    name_of,
+    size_notes,
+)
 
 # Through libavfilter, colours come out the same with every PyAV; `to_ndarray` took BT.709 for
 # BT.601 before 17. The flags keep red and blue as sharp as the file has them.
@@ -33,9 +42,9 @@ def open_container(source: Source) -> av.container.InputContainer:
     """
     name = name_of(source)
     try:
-        if hasattr(source, "read"):
+        if is_open_file(source):
             source.seek(0)
-            return av.open(source)
+            return cast("av.container.InputContainer", av.open(source))
         return av.open(str(source))
     except (av.error.InvalidDataError, av.error.EOFError) as e:
         raise MediaError(
@@ -56,6 +65,11 @@ class Container:
     pack can turn it on) a file that is closed before its end hangs the process in them.
     """
 
+    # Until it is closed.
+    _file: av.container.InputContainer
+    _stream: av.VideoStream
+    _convert: _Converter
+
     def __init__(self, source: Source):
         self._source = source
         self._open()
@@ -71,7 +85,8 @@ class Container:
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
-        self._file = self._stream = self._convert = None
+        for part in ("_file", "_stream", "_convert"):
+            setattr(self, part, None)
         # PyAV's objects refer to each other in circles; their frame buffers, some 100 MB, would
         # stay until Python happens to look, and it counts objects, not bytes.
         gc.collect()
@@ -81,7 +96,7 @@ class Container:
         near = float(1 / self.info.fps) / 4  # stored times are rounded, in MKV to 1 ms
         if start > 0:
             self._seek(start)
-        frames = self._decode()
+        frames: Iterator[tuple[float, av.VideoFrame]] = self._decode()
         if start > 0:
             first = next(frames, None)
             if first is None or first[0] > start + near:
@@ -102,14 +117,15 @@ class Container:
         if hasattr(self, "_file"):
             self._file.close()
         self._file = open_container(self._source)
-        self._stream = find_video(self._file)
-        if self._stream is None:
+        stream = find_video(self._file)
+        if stream is None:
             sound = bool(self._file.streams.audio)
             self._file.close()
             raise MediaError(
                 f"{name_of(self._source)}: {'sound only' if sound else 'no video'} in this file. "
                 "Choose a file with a picture track."
             )
+        self._stream = stream
 
     def _probe(self) -> VideoInfo:
         name, stream = name_of(self._source), self._stream
@@ -123,7 +139,7 @@ class Container:
             notes.append(f"{name} does not say its frame rate; {fps} fps assumed.")
         duration = 0.0
         if stream.duration:
-            duration = float(stream.duration * stream.time_base)
+            duration = float(stream.duration * clock_tick(stream))
         elif tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
             # MKV and WebM: the file's own duration is that of the longest track, often the sound.
             hours, minutes, seconds = tag.groups()
@@ -154,7 +170,7 @@ class Container:
         )
 
     def _seek(self, start: float) -> None:
-        offset = round(start / self._stream.time_base) + (self._stream.start_time or 0)
+        offset = round(start / clock_tick(self._stream)) + (self._stream.start_time or 0)
         try:
             self._file.seek(offset, stream=self._stream, backward=True)
         except (av.error.FFmpegError, OSError):
@@ -162,8 +178,8 @@ class Container:
 
     def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Frames in the order they are shown, with their seconds since the stream's start."""
-        stream = self._stream
-        begin = float((stream.start_time or 0) * stream.time_base)
+        stream, tick = self._stream, clock_tick(self._stream)
+        begin = float((stream.start_time or 0) * tick)
         step = float(1 / (stream.average_rate or stream.guessed_rate or DEFAULT_FPS))
         time, reached, damaged = -step, 0.0, False
         packets = self._file.demux(stream)
@@ -177,7 +193,7 @@ class Container:
             if packet.size:
                 # One bad packet on the way is what players skip; a bad last one is a cut.
                 damaged = packet.is_corrupt
-                after = ((packet.pts or 0) + (packet.duration or 0)) * stream.time_base
+                after = ((packet.pts or 0) + (packet.duration or 0)) * tick
                 reached = max(reached, float(after) - begin)
             try:
                 frames = packet.decode()
@@ -186,7 +202,7 @@ class Container:
             for frame in frames:
                 time = time + step if frame.time is None else frame.time - begin
                 yield time, frame
-        announced = float((stream.duration or 0) * stream.time_base)
+        announced = float((stream.duration or 0) * tick)
         if damaged or reached < announced - 1:
             raise MediaError(
                 f"{name_of(self._source)}: breaks off after {max(time + step, 0):.2f} s; the file "
@@ -198,8 +214,13 @@ class Container:
 def _flush_packet(stream: av.VideoStream) -> av.Packet:
     """An empty packet, as files end with: the decoder gives out the frames it holds."""
     packet = av.Packet()
-    packet.stream, packet.time_base = stream, stream.time_base
+    packet.stream, packet.time_base = stream, clock_tick(stream)
     return packet
+
+
+def clock_tick(stream: av.stream.Stream) -> Fraction:
+    """Seconds of a tick of the stream's clock; every stream of a file that is read has one."""
+    return cast(Fraction, stream.time_base)
 
 
 def find_video(file: av.container.InputContainer) -> av.VideoStream | None:
@@ -218,7 +239,7 @@ def scaler(frame: av.VideoFrame, pixels: str, scale: str) -> Graph:
         graph.add_buffer(
             width=frame.width,
             height=frame.height,
-            format=frame.format.name,
+            format=frame.format.name,  # type: ignore[arg-type]  # the stubs forget names
             time_base=frame.time_base or Fraction(1, 1000),
         ),
         graph.add("scale", scale),
@@ -253,7 +274,7 @@ def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(cast(SupportsBytes, data)))
     return a, b, c, d
 
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import av
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from ..errors import MediaError
 from ..progress import Progress, no_progress
 from .image_sequence import Animation, PictureFolder, looks_like_picture
-from .video_container import Container, find_video, open_container
-from .video_source import OpenVideo, Picture, Source, VideoInfo, name_of
+from .video_container import Container, clock_tick, find_video, open_container
+from .video_source import OpenVideo, Picture, Source, VideoInfo, is_open_file, name_of
 
 # Frames further than this off a constant rate, in periods of it, come unevenly.
 UNEVEN = 0.75
@@ -172,12 +173,13 @@ def _sound(
     """
     stream, video = file.streams.audio[0], find_video(file)
     clock = video or stream
-    zero = float((clock.start_time or 0) * clock.time_base)
+    zero = float((clock.start_time or 0) * clock_tick(clock))
     rate = stream.codec_context.sample_rate
-    begin, resampler, chunks = None, None, []
+    begin, resampler, chunks = 0.0, None, []
     try:
         if start > 0:
-            file.seek(round((start + zero) / stream.time_base), stream=stream, backward=True)
+            offset = round((start + zero) / clock_tick(stream))
+            file.seek(offset, stream=stream, backward=True)
         for frame in file.decode(stream):
             time = 0.0 if frame.time is None else frame.time - zero
             if time >= end:
@@ -199,13 +201,13 @@ def _open(source: Source) -> OpenVideo:
         return PictureFolder(Path(source))
     if looks_like_picture(source):
         return Animation(source)
-    if not hasattr(source, "read") and os.path.isfile(source) and not os.path.getsize(source):
+    if not is_open_file(source) and os.path.isfile(source) and not os.path.getsize(source):
         raise MediaError(f"{source}: the file is empty (0 bytes). Download or export it again.")
     return Container(source)
 
 
-def _is_folder(source: Source) -> bool:
-    return not hasattr(source, "read") and os.path.isdir(source)
+def _is_folder(source: Source) -> TypeGuard[str | os.PathLike[str]]:
+    return not is_open_file(source) and os.path.isdir(source)
 
 
 def _expected(

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 # A file, a folder of pictures, or an open binary file such as ComfyUI hands out.
 Source = str | os.PathLike[str] | BinaryIO
@@ -49,6 +52,11 @@ class OpenVideo(Protocol):
     def __enter__(self) -> OpenVideo: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+
+def is_open_file(source: Source) -> TypeIs[BinaryIO]:
+    """Whether the source is an open file, not the path of one."""
+    return hasattr(source, "read")
 
 
 def name_of(source: Source) -> str:

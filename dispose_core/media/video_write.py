@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -64,7 +65,8 @@ def write_video(
     with atomic_write(path) as temporary:
         try:
             with av.open(str(temporary), "w", options=_muxer_options(path)) as file:
-                stream = file.add_stream(codec, rate=rate, options=options)
+                added = file.add_stream(codec, rate=rate, options=options)
+                stream = cast("av.VideoStream", added)
                 stream.width, stream.height = width + width % 2, height + height % 2
                 stream.pix_fmt = "yuv420p"
                 _say_bt709(stream.codec_context)
@@ -124,7 +126,7 @@ def _encodable(
         if graph is None:
             graph = scaler(rgb, "yuv420p", f"out_color_matrix=bt709:out_range=tv:{SCALE_FLAGS}")
         graph.push(rgb)
-        frame = graph.pull()
+        frame = cast("av.VideoFrame", graph.pull())
         frame.pts, frame.time_base = index, 1 / rate
         yield frame
 

@@ -10,7 +10,7 @@ of the context. What remains are diffusers' own blocks.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -43,6 +43,9 @@ class ClipConstants(NamedTuple):
 class ImageToken(nn.Module):
     """Takes the place of a cross-attention: gives the constant it is handed."""
 
+    to_v: nn.Module
+    to_out: nn.Module
+
     def __init__(self, stock: Attention):
         super().__init__()
         self.to_v = stock.to_v
@@ -64,9 +67,11 @@ class ImageToken(nn.Module):
 class Blend(nn.Module):
     """diffusers' AlphaBlender with its sigmoid taken once: share * spatial + rest * temporal."""
 
+    share: Tensor
+
     def __init__(self, stock: AlphaBlender):
         super().__init__()
-        factor = stock.mix_factor.detach()
+        factor = cast(Tensor, stock.mix_factor).detach()
         self.register_buffer("share", factor.float().sigmoid().to(factor.dtype))
 
     def forward(
@@ -104,10 +109,10 @@ class ClipTransformer(nn.Module):
         positions = self.time_pos_embed(self.time_proj(numbers).to(token.dtype))
         return TransformerConstants(
             tuple(
-                block.attn2.constant(token).repeat_interleave(frames, 0)
+                _token_of(block).constant(token).repeat_interleave(frames, 0)
                 for block in self.transformer_blocks
             ),
-            tuple(block.attn2.constant(token) for block in self.temporal_transformer_blocks),
+            tuple(_token_of(block).constant(token) for block in self.temporal_transformer_blocks),
             positions[:, None].repeat(len(token), 1, 1),
         )
 
@@ -137,6 +142,10 @@ class ClipTransformer(nn.Module):
         return (hidden_states + x,)
 
 
+def _token_of(block: nn.Module) -> ImageToken:
+    return cast(ImageToken, block.attn2)
+
+
 def over_pixels(constant: Tensor, pixels: int, clip: ClipConstants) -> Tensor:
     """The time layers' context for their rows, one a pixel of each guidance half.
 
@@ -160,7 +169,7 @@ def over_pixels(constant: Tensor, pixels: int, clip: ClipConstants) -> Tensor:
 
 def use_clip_constants(network: nn.Module) -> list[ClipTransformer]:
     """Replace a network's transformers and blenders; the transformers come back in slot order."""
-    transformers = []
+    transformers: list[ClipTransformer] = []
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, TransformerSpatioTemporalModel):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -101,6 +102,11 @@ def expected_flow(logits: Tensor) -> Tensor:
 class ImageEncoder(nn.Module):
     """ResNet-50 whose last two layers dilate where others shrink: an eighth of the size."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
@@ -186,8 +192,8 @@ class FlowDecoder(nn.Module):
             branches.append(_part(conv, F.max_pool2d(eighth, shrink), slice(None, _PICTURE), True))
         return EncodedReference(
             tuple(branches),
-            _part(self.fusion4[0], self.skipconv4(quarter), slice(256, None), True),
-            _part(self.fusion2[0], self.skipconv2(half), slice(128, None), True),
+            _part(_first(self.fusion4), self.skipconv4(quarter), slice(256, None), True),
+            _part(_first(self.fusion2), self.skipconv2(half), slice(128, None), True),
         )
 
     def forward(self, encoded: EncodedReference, sparse: Tensor) -> Tensor:
@@ -200,7 +206,7 @@ class FlowDecoder(nn.Module):
         x = self.fusion8(torch.cat(found, 1))
         for fusion, share in ((self.fusion4, encoded.fusion4), (self.fusion2, encoded.fusion2)):
             x = _resized(x, share.shape[-2:])
-            x = fusion[1:](_part(fusion[0], x, slice(None, x.shape[1])) + share)
+            x = fusion[1:](_part(_first(fusion), x, slice(None, x.shape[1])) + share)
         return self.head(x)
 
     def _branch(self, shrink: int) -> tuple[nn.Conv2d, nn.Sequential]:
@@ -216,6 +222,10 @@ def _convolutions(given: int, *widths: int) -> list[nn.Module]:
         layers += [nn.Conv2d(given, made, 3, 1, 1), nn.BatchNorm2d(made), nn.ReLU()]
         given = made
     return layers
+
+
+def _first(layers: nn.Sequential) -> nn.Conv2d:
+    return cast(nn.Conv2d, layers[0])
 
 
 def _part(conv: nn.Conv2d, x: Tensor, channels: slice, bias: bool = False) -> Tensor:

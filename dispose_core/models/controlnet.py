@@ -8,8 +8,8 @@ step is half a UNet and its zero convolutions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from diffusers.models.unets.unet_spatio_temporal_condition import (
@@ -42,7 +42,7 @@ def build_controlnet(
     net = build_unet(shapes, name, head_channels)
     del net.up_blocks, net.conv_norm_out, net.conv_act, net.conv_out
     widths = [net.conv_in.out_channels]
-    for block in net.down_blocks:
+    for block in cast("Iterable[Any]", net.down_blocks):
         widths += [block.resnets[0].spatial_res_block.out_channels] * _outputs(block)
     with torch.device("meta"):
         net.controlnet_down_blocks = nn.ModuleList(nn.Conv2d(c, c, 1) for c in widths)
@@ -121,5 +121,5 @@ def residual_multiplicity(encoder: SvdEncoder) -> tuple[int, ...]:
     return tuple(times)
 
 
-def _outputs(block: nn.Module) -> int:
+def _outputs(block: Any) -> int:
     return len(block.resnets) + len(block.downsamplers or ())

@@ -6,12 +6,13 @@ See docs/reference_behaviour.md#unet-and-pose-net.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from diffusers.models.unets.unet_spatio_temporal_condition import (
     UNetSpatioTemporalConditionModel,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import NetworkError
 from .cached_conditioning import ClipConstants
@@ -71,7 +72,7 @@ class MimicMotionUNet(SvdEncoder):
             x, skips = self._add_residuals(x, skips, residuals)
 
         for block in self.up_blocks:
-            count = len(block.resnets)
+            count = len(cast(nn.ModuleList, block.resnets))
             used, skips = tuple(skips[-count:]), skips[:-count]
             x = block(
                 hidden_states=x,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +93,7 @@ class MotionEncoder(nn.Module):
             NetworkError: flow and trajectory are of different shape.
         """
         given = [maps for maps in (flow, trajectory) if maps is not None]
-        if len(given) == 2 and flow.shape != trajectory.shape:
+        if flow is not None and trajectory is not None and flow.shape != trajectory.shape:
             raise NetworkError(
                 f"motion encoder: flow is {tuple(flow.shape)} and the trajectory maps are "
                 f"{tuple(trajectory.shape)}, they must be of one shape. "
@@ -108,7 +109,8 @@ class MotionEncoder(nn.Module):
                 out = out if strength == 1 else out * strength
                 total = out if total is None else total.add_(out)
         if total is None:
-            return self.bias_map(len(given[0]), tuple(given[0].shape[-2:]))
+            height, width = given[0].shape[-2:]
+            return self.bias_map(len(given[0]), (height, width))
         return self.conv_final(total)
 
     def bias_map(self, entries: int, size: tuple[int, int]) -> Tensor:
@@ -118,7 +120,8 @@ class MotionEncoder(nn.Module):
             (n, C, H/8, W/8), a view of one vector.
         """
         h, w = (side // DOWNSCALE for side in size)
-        return self.conv_final.bias.view(1, -1, 1, 1).expand(entries, -1, h, w)
+        bias = cast(Tensor, self.conv_final.bias)
+        return bias.view(1, -1, 1, 1).expand(entries, -1, h, w)
 
     def _branch(self, name: str, maps: Tensor) -> Tensor:
         # Channels-last, because that halves the time on a CPU and suits tensor cores.

@@ -10,6 +10,7 @@ nothing. It is done once a clip, on the CPU, in milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -55,7 +56,8 @@ class PointAdapter(nn.Module):
     @property
     def features(self) -> int:
         """C of the keypoint features it takes."""
-        return self.model_list[0].mlp[0].in_features
+        first = cast(PointMLP, self.model_list[0])
+        return cast(nn.Linear, first.mlp[0]).in_features
 
     def forward(self, cells: Tensor) -> list[Tensor]:
         """What cells holding the vectors (U, E) give to each level: (U, C_l) each."""

@@ -30,7 +30,7 @@ class SvdEncoder(nn.Module):
         self.add_embedding = stock.add_embedding
         self.down_blocks = stock.down_blocks
         self.mid_block = stock.mid_block
-        self.context_channels = stock.config.cross_attention_dim
+        self.context_channels = stock.config["cross_attention_dim"]
 
     def _use_clip_constants(self) -> None:
         """To be called when all blocks are in place."""
@@ -48,7 +48,7 @@ class SvdEncoder(nn.Module):
 
     @torch.no_grad()
     def constants(
-        self, context: Tensor, added: Tensor, frames: int, reference: bool = False
+        self, context: Tensor, added: Tensor, frames: int, official: bool = False
     ) -> ClipConstants:
         """What does not change from step to step; make it once a clip.
 
@@ -59,7 +59,7 @@ class SvdEncoder(nn.Module):
             added: (B, 3) fps - 1, motion bucket, noise augmentation, or (B, 768), their sinusoids
                 as `added_sinusoids` makes them (ComfyUI's `y`).
             frames: entries of a window.
-            reference: the official layout of the time layers' context. By default each half sees
+            official: the official layout of the time layers' context. By default each half sees
                 its own and it makes no difference whether halves run together or apart; in the
                 official layout both see both, so it takes all halves in one batch.
 
@@ -86,7 +86,7 @@ class SvdEncoder(nn.Module):
             tuple(transformer.constants(token, frames) for transformer in self.transformers),
             self.add_embedding(added.to(token)),
             token.new_zeros(len(token), frames),
-            reference,
+            official,
         )
 
     def added_sinusoids(self, ids: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class SvdEncoder(nn.Module):
         """Lay out the 2-D convolutions' weights for tensor cores; results stay the same."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)
+                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def embed_time(self, timestep: Tensor | float, constants: ClipConstants) -> Tensor:
         """(B F, E) from 0.25 ln(sigma), a number or one for each half."""
@@ -129,8 +129,9 @@ class SvdEncoder(nn.Module):
         for i, block in enumerate(self.down_blocks):
             x, outputs = block(x, time, **block_inputs(block, constants))
             skips += outputs
-            if i < len(levels) and levels[i] is not None:
-                x = add_to_halves(x, levels[i])
+            level = levels[i] if i < len(levels) else None
+            if level is not None:
+                x = add_to_halves(x, level)
         return self.mid_block(x, time, **block_inputs(self.mid_block, constants)), skips
 
 

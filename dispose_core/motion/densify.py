@@ -19,7 +19,7 @@ def motion_field(
     picture: Tensor,
     clip: PoseSequence,
     densifier: Densifier,
-    reference: bool = False,
+    official: bool = False,
     on_entry: Progress = no_progress,
 ) -> MotionField:
     """Dense motion of a clip over its reference picture.
@@ -28,7 +28,7 @@ def motion_field(
         picture: (3, H, W) reference, 0…1.
         clip: F+1 aligned poses of one person, entry 0 the reference (`pose.sequence.make_clip`).
         densifier: spreads the motion of the joints over the picture.
-        reference: keep the official code's reading of missing joints (`trajectory_points`).
+        official: keep the official code's reading of missing joints (`trajectory_points`).
         on_entry: called after each entry; may raise to cancel.
 
     Returns:
@@ -54,8 +54,9 @@ def motion_field(
     still = ~valid
     still[0] = True
     grid[still] = 0.0
-    points = trajectory_points(clip, reference)
-    size = tuple(picture.shape[-2:])
+    points = trajectory_points(clip, official)
+    height, width = picture.shape[-2:]
+    size = (height, width)
     report = [*_report(clip, size, grid, points), *motion.report]
     return MotionField(
         grid, points, size, valid, motion.layer, motion.subject, motion.resample, report

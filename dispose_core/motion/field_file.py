@@ -145,12 +145,15 @@ def _unpack(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) ->
     grid = torch.zeros(count, 2, grid_size[0] * grid_size[1])
     for n in range(count):
         grid[n][:, moving] = tensors["flow"][n] * tensors["scale"][n]
+    start, end, visible = (tensors[name].clone() for name in ("start", "end", "visible"))
+    layer, subject = (tensors[name].clone() if name in tensors else None for name in _OPTIONAL)
     field = MotionField(
         grid.unflatten(2, grid_size),
-        TrajectoryPoints(*(tensors[name].clone() for name in ("start", "end", "visible"))),
+        TrajectoryPoints(start, end, visible),
         size,
         tensors["valid"].clone(),
-        *(tensors[name].clone() if name in tensors else None for name in _OPTIONAL),
+        layer,
+        subject,
         resample,
         report,
     )

@@ -60,7 +60,7 @@ def save_flow(
                 np.lib.format.write_array(member, array, allow_pickle=False)
         # One after the other: a zip archive has one open member at a time.
         for half, (name, part) in enumerate(
-            (("flow", field.frames), ("trajectory", field.trajectory))
+            (("flow", field.flow), ("trajectory", field.trajectory))
         ):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 header = {"descr": "<f4", "fortran_order": False, "shape": (count, 2, *size)}

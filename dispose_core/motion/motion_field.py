@@ -49,7 +49,7 @@ class MotionField:
     def __len__(self) -> int:
         return len(self.grid)
 
-    def frames(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
+    def flow(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
         """Flow of some entries at some size.
 
         Args:
@@ -65,7 +65,7 @@ class MotionField:
         return resize_flow(self.grid[self._index(entries)], size or self.size, self.resample)
 
     def trajectory(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
-        """Trajectory maps of some entries; arguments, result and errors as of `frames`.
+        """Trajectory maps of some entries; arguments, result and errors as of `flow`.
 
         An entry's map shows the motion from the entry before it, whichever entries are asked for.
         """
@@ -120,15 +120,15 @@ def resize_flow(
     Returns:
         (n, 2, H, W) pixels of H×W; `flow` itself when it has that size.
     """
-    size = tuple(size)
-    given = tuple(flow.shape[-2:])
-    if given == size:
+    given, wanted = tuple(flow.shape[-2:]), tuple(size)
+    if given == wanted:
         return flow
     smooth = {"align_corners": False} if resample == "bilinear" else {}
-    return F.interpolate(flow, size, mode=resample, **smooth).mul_(_scale(given, size).to(flow))
+    scale = _scale(given, wanted).to(flow)
+    return F.interpolate(flow, wanted, mode=resample, **smooth).mul_(scale)
 
 
-def _scale(given: tuple[int, int], size: tuple[int, int]) -> Tensor:
+def _scale(given: Sequence[int], size: Sequence[int]) -> Tensor:
     """(2, 1, 1): what dx and dy grow by."""
     return torch.tensor([size[1] / given[1], size[0] / given[0]])[:, None, None]
 

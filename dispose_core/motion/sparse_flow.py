@@ -21,12 +21,12 @@ def sparse_marks(
     clip: PoseSequence,
     size: tuple[int, int],
     grid: tuple[int, int] | None = None,
-    reference: bool = False,
+    official: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Joint motion from entry 0, one mark a joint.
 
     Joints that are missing in the reference or in the entry leave no mark. The official code
-    takes them to be at (0, 0); `reference` keeps that.
+    takes them to be at (0, 0); `official` keeps that.
 
     Args:
         clip: F+1 poses, entry 0 the reference.
@@ -43,7 +43,7 @@ def sparse_marks(
         # Divided first, then multiplied: the truncation below must meet the official pixel.
         track = track / track.new_tensor(size[::-1]) * track.new_tensor(grid[::-1])
     pixels = track[:1].long().expand(len(track), -1, -1)
-    shown = torch.ones_like(seen) if reference else seen & seen[:1]
+    shown = torch.ones_like(seen) if official else seen & seen[:1]
     return pixels, track - track[:1], last_on_pixel(pixels, shown)
 
 
@@ -52,7 +52,7 @@ def sparse_flow(
     size: tuple[int, int],
     grid: tuple[int, int] | None = None,
     entries: Sequence[int] | None = None,
-    reference: bool = False,
+    official: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`sparse_marks` as pictures.
 
@@ -63,7 +63,7 @@ def sparse_flow(
         (n, 2, h, w) float32 flow, (dx, dy) in pixels of the grid, zero away from joints;
         (n, 2, h, w) float32 mask, 1 in both channels at joints.
     """
-    pixels, displacements, shown = sparse_marks(clip, size, grid, reference)
+    pixels, displacements, shown = sparse_marks(clip, size, grid, official)
     chosen = torch.arange(len(clip))[slice(None) if entries is None else list(entries)]
     entry, joint = shown[chosen].nonzero(as_tuple=True)
     x, y = pixels[chosen[entry], joint].unbind(-1)

@@ -47,16 +47,16 @@ class TrajectoryPoints:
         return TrajectoryPoints(self.start[index], self.end[index], self.visible[index])
 
 
-def trajectory_points(clip: PoseSequence, reference: bool = False) -> TrajectoryPoints:
+def trajectory_points(clip: PoseSequence, official: bool = False) -> TrajectoryPoints:
     """Joint motion of a clip (entry 0 the reference pose).
 
     A joint that is missing at either end leaves no mark. The official code does not look at the
-    later end: a joint that disappears there seems to jump to (0, 0). `reference` keeps that.
+    later end: a joint that disappears there seems to jump to (0, 0). `official` keeps that.
     """
     points, seen = body_joints(clip)
     start, end = torch.zeros_like(points), torch.zeros_like(points)
     visible = torch.zeros_like(seen)
-    visible[1:] = seen[:-1] if reference else seen[:-1] & seen[1:]
+    visible[1:] = seen[:-1] if official else seen[:-1] & seen[1:]
     start[1:], end[1:] = points[:-1], points[1:]
     return TrajectoryPoints(start, end, visible)
 

@@ -114,7 +114,8 @@ def motion_pictures(
     Raises:
         DisPoseError: picture and field differ in size, or the field has no such entry.
     """
-    given = tuple(picture.shape[-2:])
+    height, width = picture.shape[-2:]
+    given = (height, width)
     if given != tuple(field.size):
         raise DisPoseError(
             f"motion pictures: the picture is {given[1]}×{given[0]}, its motion field is for "
@@ -130,10 +131,11 @@ def motion_pictures(
 def _draw(
     base: np.ndarray, field: MotionField, max_motion: float, key: np.ndarray
 ) -> Iterator[np.ndarray]:
-    size = base.shape[:2]
+    height, width = base.shape[:2]
+    size = (height, width)
     spacing = max(4, round(min(size) * ARROW_SPACING))
     for entry in range(len(field)):
-        flow = field.frames([entry], size)
+        flow = field.flow([entry], size)
         wheel = _to_bytes(colour_wheel(flow, max_motion)[0])
         corner = wheel[-len(key) :, : key.shape[1]]
         # A picture smaller than the key shows as much of it as there is room for.

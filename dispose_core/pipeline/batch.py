@@ -1,4 +1,4 @@
-"""Many clips with networks that are loaded once: a list of jobs, resumable, each on its own."""
+"""Many clips with components that are loaded once: a list of jobs, resumable, each on its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import DisPoseError, SettingsError
-from .components import Networks
-from .config import SHARED, Settings, with_values
+from .components import Components
+from .config import SHARED, RunConfig, with_values
 from .model_files import ModelFiles, find_model_files, needed_files
 from .pipeline import StageProgress
 from .plan import ClipPlan, plan_clip, require_paths, resolve
@@ -25,7 +25,7 @@ class Job:
     """A line of the list: settings, or why there are none."""
 
     line: int  # from 1
-    settings: Settings | None
+    settings: RunConfig | None
     fault: str = ""
 
 
@@ -40,7 +40,7 @@ class JobResult:
     message: str = ""
 
 
-def read_jobs(path: Path, base: Settings) -> list[Job]:
+def read_jobs(path: Path, base: RunConfig) -> list[Job]:
     """The jobs of a file with a JSON object in each line; empty lines are passed over.
 
     Args:
@@ -77,7 +77,7 @@ def read_jobs(path: Path, base: Settings) -> list[Job]:
     return jobs
 
 
-def find_files_of(jobs: list[Job], base: Settings) -> ModelFiles:
+def find_files_of(jobs: list[Job], base: RunConfig) -> ModelFiles:
     """The model files that any of the jobs takes."""
     wanted = {name for job in jobs if job.settings for name in needed_files(job.settings)}
     # In the order in which one may lie in another.
@@ -87,7 +87,7 @@ def find_files_of(jobs: list[Job], base: Settings) -> ModelFiles:
 def run_jobs(
     jobs: list[Job],
     files: ModelFiles,
-    make_networks: Callable[[ClipPlan], Networks],
+    make_components: Callable[[ClipPlan], Components],
     stage_progress: StageProgress,
     on_begin: Callable[[Job, ClipPlan], None],
 ) -> Iterator[JobResult]:
@@ -99,14 +99,14 @@ def run_jobs(
     Args:
         jobs: from `read_jobs`.
         files: from `find_files_of`.
-        make_networks: called once, with the first plan.
+        make_components: called once, with the first plan.
         stage_progress: see `animate_clip`.
         on_begin: called before the work on a clip begins.
 
     Yields:
         A result a job, in their order.
     """
-    networks: Networks | None = None
+    components: Components | None = None
     stopped = False
     for job in jobs:
         started = time.monotonic()
@@ -122,9 +122,9 @@ def run_jobs(
                 state = "done before"
             else:
                 plan = plan_clip(settings, files)
-                networks = networks or make_networks(plan)
+                components = components or make_components(plan)
                 on_begin(job, plan)
-                animate_clip(plan, networks, stage_progress)
+                animate_clip(plan, components, stage_progress)
         except KeyboardInterrupt:
             state, stopped = "cancelled", True
         except DisPoseError as e:
@@ -134,7 +134,7 @@ def run_jobs(
         yield JobResult(job.line, output, state, round(time.monotonic() - started, 2), message)
 
 
-def _read_job(text: str, base: Settings, folder: Path) -> Settings:
+def _read_job(text: str, base: RunConfig, folder: Path) -> RunConfig:
     try:
         values = json.loads(text)
     except ValueError as e:
@@ -152,7 +152,7 @@ def _read_job(text: str, base: Settings, folder: Path) -> Settings:
     return settings
 
 
-def _resolved(job: Job, files: ModelFiles) -> Settings:
+def _resolved(job: Job, files: ModelFiles) -> RunConfig:
     if job.settings is None:
         raise SettingsError(job.fault)
     files.require(needed_files(job.settings))

@@ -1,4 +1,4 @@
-"""`Networks`: what is loaded once for many clips, each when it is first needed."""
+"""`Components`: detectors and networks, loaded once for many clips, each when first needed."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..checkpoints.loaders import load_cmp, load_dispose, load_pose_net, load_unet
+from ..checkpoints.loaders import load_dispose, load_pose_net, load_unet
 from ..checkpoints.stable_diffusion import CLIP_VISION_HEADS, SD15Parts, load_sd15, load_svd_parts
 from ..features.dift import diffusion_features
-from ..models.cmp import CmpNetwork
 from ..models.svd_sizes import HEAD_CHANNELS
 from ..motion.densifiers.base import Densifier
-from ..motion.densifiers.cmp import CmpDensifier
-from ..motion.densifiers.skinning.densifier import SkinningDensifier
+from ..motion.densifiers.registry import DENSIFIERS
 from ..pose.detectors.base import PoseDetector
-from ..pose.detectors.registry import create_detector, detector_from_folder
+from ..pose.detectors.registry import DETECTORS, create_detector, default_detector
 from ..progress import Progress
+from .config import RunConfig
 from .offload import Offload, on_device
 from .pipeline import DisPosePipeline
 
 
-class Networks:
-    """Loads networks from a run's files and keeps them.
+class Components:
+    """Loads detectors and networks from a run's files and keeps them.
 
     Args:
         paths: of the files, from `model_files.find_model_files`.
         device: where to compute.
-        dtype: what to compute in.
-        offload: see `sampling.offload`.
+        dtype: what to compute in; float32 when None.
+        offload: see `pipeline.offload`.
         head_channels, clip_heads: the released networks' but in test models.
 
     Raises:
@@ -42,16 +41,17 @@ class Networks:
         self,
         paths: Mapping[str, Path],
         device: torch.device | str,
-        dtype: torch.dtype,
+        dtype: torch.dtype | None = None,
         offload: Offload = "stages",
         *,
         head_channels: int = HEAD_CHANNELS,
         clip_heads: int = CLIP_VISION_HEADS,
     ) -> None:
         self.paths, self.device = dict(paths), torch.device(device)
-        self.dtype, self.offload = dtype, offload
+        self.dtype, self.offload = dtype or torch.float32, offload
         self._head_channels, self._clip_heads = head_channels, clip_heads
         self._detectors: dict[tuple[str, Path | None], PoseDetector] = {}
+        self._densifier_networks: dict[str, nn.Module | None] = {}
 
     @cached_property
     def pipeline(self) -> DisPosePipeline:
@@ -80,23 +80,36 @@ class Networks:
         with on_device(sd15.unet, sd15.vae, device=self.device, offload=self.offload):
             return diffusion_features(sd15.unet, sd15.vae, sd15.prompt, picture, on_copy=on_copy)
 
-    def densifier(self, cmp: bool, subject: Tensor | None, reference: bool = False) -> Densifier:
-        """What spreads the motion: CMP, or skinning, which needs no weights."""
-        if not cmp:
-            return SkinningDensifier(subject)
-        return CmpDensifier(
-            self._cmp, subject, device=self.device, dtype=torch.float32, reference=reference
-        )
+    def densifier(
+        self, name: str, subject: Tensor | None, folder: Path | None = None, official: bool = False
+    ) -> Densifier:
+        """What spreads the motion.
 
-    def detector(self, name: str, folder: Path | None) -> PoseDetector:
-        """What finds people; `folder` holds its files where it has any."""
-        key = name, folder
+        Args:
+            name: of `DENSIFIERS`.
+            subject: mask of the person, 0…1.
+            folder: where its files are, unless `paths` names them.
+            official: keep to the official code.
+        """
+        spec = DENSIFIERS[name]
+        module = spec.module()
+        if name not in self._densifier_networks:
+            named = {role.argument: self.paths.get(role.argument) for role in spec.files}
+            paths = {argument: path for argument, path in named.items() if path is not None}
+            if len(paths) < len(spec.files):
+                paths = spec.locate(folder, None)
+            self._densifier_networks[name] = module.load_network(paths)
+        network = self._densifier_networks[name]
+        return module.build(network, subject, self.device, torch.float32, official)
+
+    def detector(self, config: RunConfig) -> PoseDetector:
+        """What finds people, as configured."""
+        folder, models = config.detector_files, config.models
+        name = config.detector or default_detector(folder, models)
+        key = name, folder or models
         if key not in self._detectors:
-            self._detectors[key] = (
-                create_detector(name)
-                if folder is None
-                else detector_from_folder(name, folder, str(self.device))
-            )
+            files = DETECTORS[name].locate(folder, models)
+            self._detectors[key] = create_detector(name, files, str(self.device))
         return self._detectors[key]
 
     @cached_property
@@ -107,7 +120,3 @@ class Networks:
         half = torch.float32 if self.dtype == torch.float16 else self.dtype
         parts.vae.to(half)
         return parts
-
-    @cached_property
-    def _cmp(self) -> CmpNetwork:
-        return load_cmp(self.paths["cmp"])

@@ -1,160 +1,269 @@
-"""`Settings`: everything that decides a run, from TOML, JSON or a command line, and to TOML."""
+"""`RunConfig`: everything that decides a run, from TOML, JSON or a command line, and to TOML.
+
+Defaults and descriptions stand here and in `SamplingOptions` alone; the command line is generated
+from them. Reading this module loads no torch.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-import torch
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
 
 from ..errors import NetworkError, PoseError, SettingsError
-from ..media.atomic_write import atomic_write
+from ..motion.densifiers.registry import DENSIFIERS
+from ..pose.detectors.registry import DETECTORS
 from ..pose.tracking.person_selection import PersonChoice
 from ..sampling.options import SamplingOptions
-from .offload import Offload
 
-DTypeName = Literal["auto", "fp32", "fp16", "bf16"]
+if TYPE_CHECKING:
+    import torch
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-# Of `SamplingOptions`, those whose names mean something else among all settings.
-_RENAMED = {"fps": "model_fps", "reference": "official"}
+THRESHOLD = 0.3  # least score of a point that counts as found
 
 
-@dataclass(frozen=True)
-class Settings:
-    """One clip; all of it but `sampling` under its own name in files, that flat beside it.
+def _path(value: Any, info: ValidationInfo) -> Any:
+    """Relative paths count from the folder of the file they stand in."""
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError("Input should be a path")
+    return (info.context or {}).get("folder", Path()) / value
 
-    Raises:
-        SettingsError: a value outside its range; the message names it and the range.
+
+def _person(value: Any) -> Any:
+    try:
+        return PersonChoice.parse(value) if isinstance(value, str) else value
+    except PoseError as e:
+        raise ValueError(str(e)) from None
+
+
+def _one_of(registry: Mapping[str, Any]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if value is not None and value not in registry:
+            raise ValueError(f"Input should be {' or '.join(registry)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+FilePath = Annotated[Path, BeforeValidator(_path)]
+Person = Annotated[PersonChoice, BeforeValidator(_person)]
+DetectorName = Annotated[str, _one_of(DETECTORS)]
+DensifierName = Annotated[str, _one_of(DENSIFIERS)]
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _file(description: str) -> Any:
+    return Field(default=None, description=description)
+
+
+def _sampling_fields() -> dict[str, Any]:
+    hints = get_type_hints(SamplingOptions)
+    return {
+        f.name: (
+            Number if hints[f.name] is float else hints[f.name],
+            Field(default=f.default, description=f.metadata["help"]),
+        )
+        for f in fields(SamplingOptions)
+    }
+
+
+class _Base(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True
+    )
+
+
+_Sampling = create_model("_Sampling", __base__=_Base, **_sampling_fields())
+
+
+class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
+    """One clip. Frozen; values outside their range raise `SettingsError` through `with_values`.
+
+    Beside what stands here it has every field of `SamplingOptions`.
     """
 
-    reference: Path | None = None
-    driving: Path | None = None
-    output: Path | None = None
-    reference_pose: Path | None = None  # OpenPose JSON; found in the picture when None
-    poses: Path | None = None  # OpenPose JSON of the sampled frames; found when None
-    features: Path | None = None  # keypoint features that `features` wrote; made when None
+    reference: FilePath | None = _file("image to animate")
+    driving: FilePath | None = _file("driving video, animated image or folder of images")
+    output: FilePath | None = _file(
+        "video to write, such as out.mp4; out.toml beside it holds the settings"
+    )
+    reference_pose: FilePath | None = _file(
+        "pose of the reference as OpenPose JSON; detected when not given"
+    )
+    poses: FilePath | None = _file(
+        "poses of the sampled driving frames as OpenPose JSON; detected when not given"
+    )
+    features: FilePath | None = _file(
+        "keypoint features that `features` wrote; made when not given"
+    )
 
-    resolution: int = 576  # short side, pixels
-    stride: int = 2
-    start: float = 0.0  # seconds
-    duration: float | None = None  # seconds
-    max_frames: int | None = None
+    resolution: Count = Field(576, description="short side in pixels; the weights know 576")
+    stride: Count = Field(
+        2, description="use every Nth driving frame; at 48 fps and more proportionally fewer"
+    )
+    start: Annotated[Seconds, Field(ge=0)] = Field(0.0, description="seconds of the video to skip")
+    duration: Annotated[Seconds, Field(gt=0)] | None = Field(
+        None, description="seconds of the video to use"
+    )
+    max_frames: Count | None = Field(None, description="use at most N driving frames")
 
-    detector: str = "mediapipe"
-    detector_files: Path | None = None
-    person: PersonChoice = field(default_factory=PersonChoice)
-    method: Literal["fit", "limbs", "none"] = "fit"
-    smoothing: float = 0.0  # frames
-    densifier: Literal["skinning", "cmp"] | None = None  # None: cmp where its file is named
-    mask: Path | None = None
+    detector: DetectorName | None = Field(
+        None,
+        description="default: dwpose where its files are found, else mediapipe",
+    )
+    detector_files: FilePath | None = _file(
+        "folder with the detector's files under their published names; default: detection below "
+        "--models"
+    )
+    threshold: Annotated[Number, Field(ge=0, le=1)] = Field(
+        THRESHOLD, description="points found with a lower score count as missing"
+    )
+    person: Person = Field(
+        default_factory=PersonChoice,
+        description="of several people: largest; X,Y: nearest to this point (0,0 is the top left "
+        "corner, 1,1 the bottom right); track:N: number N of the first frame, from 0; each is "
+        "followed, X,Y@FRAME and track:N@FRAME from another of the sampled frames; index:N: number "
+        "N of every frame, not followed",
+    )
+    method: Literal["fit", "limbs", "none"] = Field(
+        "fit",
+        description="fit: scale and move the driver onto the reference; limbs: keep the "
+        "proportions of the reference, for another build or age; none: take the poses as they are",
+    )
+    smoothing: Annotated[Number, Field(ge=0)] = Field(
+        0.0, description="average points at rest over about so many frames; 2 halves jitter"
+    )
+    densifier: DensifierName | None = Field(
+        None,
+        description="default: cmp where --cmp is given, else skinning",
+    )
+    densifier_files: FilePath | None = _file(
+        "folder with the densifier's files under their published names"
+    )
+    mask: FilePath | None = _file(
+        "image that is white on the person of the reference; found when not given, but then cmp "
+        "sees the background too"
+    )
 
-    models: Path | None = None  # ComfyUI's models folder
-    unet: Path | None = None
-    dispose: Path | None = None
-    svd: Path | None = None
-    sd15: Path | None = None
-    pose_net: Path | None = None
-    cmp: Path | None = None
+    models: FilePath | None = _file(
+        "ComfyUI's models folder, where files are found by name or content; known when the pack "
+        "is installed in ComfyUI"
+    )
+    unet: FilePath | None = _file("MimicMotion's UNet, MimicMotion_1-1.pth or a merged one")
+    dispose: FilePath | None = _file("DisPose.pth")
+    svd: FilePath | None = _file("Stable Video Diffusion, single file or diffusers folder")
+    sd15: FilePath | None = _file("Stable Diffusion 1.5, single file or diffusers folder")
+    pose_net: FilePath | None = _file(
+        "MimicMotion's PoseNet, where the UNet's file does not hold it"
+    )
+    cmp: FilePath | None = _file("CMP's weights, ckpt_iter_42000.pth.tar")
 
-    device: str = "auto"
-    dtype: DTypeName = "auto"
-    offload: Offload = "stages"
-    compare: bool = False
+    device: str = Field(
+        "auto", description="auto: the GPU where there is one; cpu, cuda, cuda:1, mps"
+    )
+    dtype: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        "auto", description="auto: as MimicMotion's file is stored, on a CPU fp32"
+    )
+    offload: Literal["none", "stages", "sequential"] = Field(
+        "stages",
+        description="what waits in main memory: nothing, the networks of other stages, or all but "
+        "a layer at a time, for small cards",
+    )
+    compare: bool = Field(
+        False,
+        description="write out_compare.mp4 too: reference, driver, skeleton and result side by "
+        "side",
+    )
 
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    @model_validator(mode="after")
+    def _check_sampling(self) -> RunConfig:
+        try:
+            _ = self.sampling
+        except NetworkError as e:
+            raise ValueError(str(e)) from None
+        return self
 
-    def __post_init__(self) -> None:
-        from ..pose.detectors.registry import DETECTORS
-
-        for name, good, allowed in (
-            ("stride", self.stride >= 1, "1 (every frame) or more"),
-            ("start", self.start >= 0, "0 or more seconds"),
-            ("duration", self.duration is None or self.duration > 0, "more than 0 seconds"),
-            ("max_frames", self.max_frames is None or self.max_frames >= 1, "1 or more"),
-            ("smoothing", self.smoothing >= 0, "0 (off) or more frames"),
-            ("detector", self.detector in DETECTORS, " or ".join(DETECTORS)),
-        ):
-            if not good:
-                raise SettingsError(f"{name} is {getattr(self, name)}; allowed is {allowed}.")
+    @property
+    def sampling(self) -> SamplingOptions:
+        """The options of the sampler."""
+        return SamplingOptions(**{f.name: getattr(self, f.name) for f in fields(SamplingOptions)})
 
     @property
     def torch_dtype(self) -> torch.dtype | None:
         """None for "auto"."""
-        return DTYPES.get(self.dtype)
+        import torch
+
+        return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}.get(
+            self.dtype
+        )
 
     @property
-    def uses_cmp(self) -> bool:
-        """Whether CMP spreads the motion: when asked for, or when its file is named."""
-        return self.densifier == "cmp" or (self.densifier is None and self.cmp is not None)
+    def densifier_name(self) -> str:
+        """What spreads the motion: CMP when asked for, or when its file is named."""
+        return self.densifier or ("cmp" if self.cmp is not None else "skinning")
 
     @property
     def uses_control(self) -> bool:
         """Whether the ControlNet is run at all."""
-        return self.sampling.control_strength > 0
+        return self.control_strength > 0
 
     @property
     def makes_features(self) -> bool:
         """Whether SD 1.5 is needed."""
-        return self.uses_control and self.sampling.point_strength > 0 and self.features is None
+        return self.uses_control and self.point_strength > 0 and self.features is None
 
 
 # What may be set for each clip of a batch is everything but what is loaded once for all.
 SHARED = (
-    *("models", "unet", "dispose", "svd", "sd15", "pose_net", "cmp"),
+    *("models", "unet", "dispose", "svd", "sd15", "pose_net", "cmp", "densifier_files"),
     *("device", "dtype", "offload"),
 )
 
 
-def keys() -> dict[str, Any]:
-    """Every key that files may hold, and its type."""
-    own = {name: kind for name, kind in get_type_hints(Settings).items() if name != "sampling"}
-    return {**own, **{_RENAMED.get(k, k): t for k, t in get_type_hints(SamplingOptions).items()}}
-
-
 def with_values(
-    settings: Settings, values: Mapping[str, Any], source: str, folder: Path | None = None
-) -> Settings:
-    """Settings with some of them replaced.
+    config: RunConfig, values: Mapping[str, Any], source: str, folder: Path | None = None
+) -> RunConfig:
+    """A configuration with some of its values replaced.
 
     Args:
-        values: by key; None takes the default again.
+        values: by name; None takes the default again.
         source: where they come from, for messages.
         folder: what relative paths count from; the working directory when None.
 
     Raises:
-        SettingsError: an unknown key, or a value of another type or outside its range.
+        SettingsError: an unknown name, or a value of another type or outside its range.
     """
-    known = keys()
-    unknown = [key for key in values if key not in known]
-    if unknown:
-        raise SettingsError(
-            f"{source}: unknown key {', '.join(map(repr, unknown))}. Allowed are "
-            f"{', '.join(known)}."
-        )
-    read = {
-        key: _read(key, value, known[key], source, folder or Path())
-        for key, value in values.items()
+    given = {
+        key: value for key, value in values.items() if value is not None or not _takes_none(key)
     }
-    sampling = {
-        f.name: read.pop(_RENAMED.get(f.name, f.name))
-        for f in fields(SamplingOptions)
-        if _RENAMED.get(f.name, f.name) in read
-    }
+    kept = {key: getattr(config, key) for key in config.model_fields_set if key not in values}
+    # What is kept is absolute already, or counts from the working directory.
+    folder = folder or Path()
     try:
-        return replace(settings, sampling=replace(settings.sampling, **sampling), **read)
-    except (SettingsError, NetworkError) as e:
-        raise SettingsError(f"{source}: {e}") from None
+        checked = RunConfig.model_validate(given, context={"folder": folder})
+        new = {key: getattr(checked, key) for key in checked.model_fields_set}
+        return RunConfig.model_validate({**kept, **new})
+    except ValidationError as e:
+        raise SettingsError("\n".join(f"{source}: {line}" for line in _lines(e))) from None
 
 
-def load_settings(path: Path, base: Settings | None = None) -> Settings:
-    """Settings of a TOML file; paths in it count from its folder.
+def load_config(path: Path, base: RunConfig | None = None) -> RunConfig:
+    """Configuration of a TOML file; paths in it count from its folder.
 
     Raises:
         SettingsError: not to be read, no TOML, or see `with_values`.
@@ -162,7 +271,7 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
     try:
         import tomllib
     except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib
+        import tomli as tomllib  # type: ignore[no-redef]
 
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -170,66 +279,40 @@ def load_settings(path: Path, base: Settings | None = None) -> Settings:
         raise SettingsError(f"{path}: cannot be read ({e.strerror}). Check the path.") from e
     except ValueError as e:  # TOMLDecodeError and UnicodeDecodeError
         raise SettingsError(f"{path}: no TOML file ({e}). One setting a line: steps = 25") from e
-    return with_values(base or Settings(), values, str(path), path.parent)
+    return with_values(base or RunConfig(), values, str(path), path.parent)
 
 
-def to_toml(settings: Settings, notes: tuple[str, ...] = ()) -> str:
+def to_toml(config: RunConfig, notes: tuple[str, ...] = ()) -> str:
     """All settings that have a value, paths absolute; notes stand above as comments."""
-    values = {k: getattr(settings, k) for k in get_type_hints(Settings) if k != "sampling"}
-    for f in fields(SamplingOptions):
-        values[_RENAMED.get(f.name, f.name)] = getattr(settings.sampling, f.name)
+    values = {name: getattr(config, name) for name in RunConfig.model_fields}
     lines = [f"{key} = {_written(value)}" for key, value in values.items() if value is not None]
     return "\n".join([*(f"# {note}" for note in notes), *lines, ""])
 
 
-def save_settings(path: Path, settings: Settings, notes: tuple[str, ...] = ()) -> None:
-    """Writes what `load_settings` reads.
-
-    Raises:
-        MediaError: the folder cannot be written.
-    """
-    with atomic_write(path) as temporary:
-        temporary.write_text(to_toml(settings, notes), encoding="utf-8")
-
-
-def settings_path(output: Path) -> Path:
-    """Where the settings of a result are."""
+def config_path(output: Path) -> Path:
+    """Where the configuration of a result is."""
     return output.with_suffix(".toml")
 
 
-def _read(key: str, value: Any, kind: Any, source: str, folder: Path) -> Any:
-    choices = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    if value is None and type(None) in choices:
-        return None
-    for choice in choices:
-        if get_origin(choice) is Literal:
-            if value in get_args(choice) and isinstance(value, str):
-                return value
-        elif choice is PersonChoice:
-            if isinstance(value, PersonChoice):
-                return value
-            if isinstance(value, str):
-                try:
-                    return PersonChoice.parse(value)
-                except PoseError as e:
-                    raise SettingsError(f"{source}: {key}: {e}") from None
-        elif choice is Path:
-            if isinstance(value, (str, Path)) and str(value):
-                return folder / value
-        elif choice is float:
-            if type(value) in (int, float) and math.isfinite(value):
-                return float(value)
-        elif type(value) is choice:
-            return value
-    allowed = " or ".join(_named(choice) for choice in choices if choice is not type(None))
-    raise SettingsError(f"{source}: {key} is {value!r}; allowed is {allowed}.")
+def _takes_none(key: str) -> bool:
+    return key in RunConfig.model_fields and RunConfig.model_fields[key].default is None
 
 
-def _named(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return " or ".join(map(repr, get_args(kind)))
-    names = {Path: "a path", bool: "true or false", int: "a whole number", float: "a number"}
-    return names.get(kind, "a text")
+def _lines(error: ValidationError) -> list[str]:
+    """What is wrong, a line for each value."""
+    unknown, lines = [], []
+    for fault in error.errors():
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            unknown.append(repr(fault["loc"][0]))
+        elif not fault["loc"]:
+            lines.append(message)
+        else:
+            lines.append(f"{fault['loc'][0]} is {fault['input']!r}. {message}.")
+    if unknown:
+        allowed = ", ".join(RunConfig.model_fields)
+        lines.append(f"unknown key {', '.join(unknown)}. Allowed are {allowed}.")
+    return list(dict.fromkeys(lines))
 
 
 def _written(value: Any) -> str:

@@ -17,7 +17,8 @@ from ..checkpoints.catalog import places, present, published, source
 from ..checkpoints.recognise import Kind, recognise, require_kind
 from ..checkpoints.state_dict import Weights, open_weights
 from ..errors import CheckpointError, DisPoseError
-from .config import Settings
+from ..motion.densifiers.registry import DENSIFIERS
+from .config import RunConfig
 
 _SUFFIXES = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar")
 
@@ -39,13 +40,13 @@ _KINDS: dict[str, dict[Kind, str]] = {
 }
 _PUBLISHED_ROLES = {"unet": "mimicmotion"}  # else it is called as here
 
-# Networks of a folder in diffusers' layout, and a class that tells it from other models.
+# Components of a folder in diffusers' layout, and a class that tells it from other models.
 _FOLDERS = {
     "svd": (("vae", "image_encoder"), "vae", "AutoencoderKLTemporalDecoder"),
     "sd15": (("unet", "vae", "text_encoder"), "unet", "UNet2DConditionModel"),
 }
 
-# Networks by the beginnings of their keys in the files that hold several.
+# Components by the beginnings of their keys in the files that hold several.
 _PARTS = {
     Kind.MIMICMOTION: {"UNet": ("unet.",), "PoseNet": ("pose_net.",)},
     Kind.DISPOSE: {"motion encoders": ("controlnet_cond_embedding.", "point_adapter.")},
@@ -84,16 +85,36 @@ class ModelFiles:
             raise CheckpointError("\n".join(["these model files are needed:", *faults]))
 
 
-def needed_files(settings: Settings) -> list[str]:
+def needed_files(settings: RunConfig) -> list[str]:
     """Names of the files that a run takes."""
     return [
         *("unet", "pose_net", "dispose", "svd"),
         *(["sd15"] if settings.makes_features else []),
-        *(["cmp"] if settings.uses_cmp and settings.uses_control else []),
+        *(_densifier_files(settings) if settings.uses_control else []),
     ]
 
 
-def find_model_files(settings: Settings, names: list[str] | None = None) -> ModelFiles:
+def _densifier_files(settings: RunConfig) -> list[str]:
+    """Files of the densifier that are looked for as model files are."""
+    roles = DENSIFIERS[settings.densifier_name].files
+    return [role.argument for role in roles if role.argument in _KINDS]
+
+
+def find_densifier_files(config: RunConfig) -> dict[str, Path]:
+    """The files of the configured densifier, by argument; none where its own folder is named.
+
+    Raises:
+        CheckpointError: one is missing or of another model.
+    """
+    names = _densifier_files(config)
+    if config.densifier_files is not None or not names:
+        return {}
+    files = find_model_files(config, names)
+    files.require(names)
+    return dict(files.paths)
+
+
+def find_model_files(settings: RunConfig, names: list[str] | None = None) -> ModelFiles:
     """The files of a run, all looked into as far as their table of contents.
 
     Args:

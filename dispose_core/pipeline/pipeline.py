@@ -105,7 +105,7 @@ class DisPosePipeline:
         (`official_pixels`); `sample` alone takes it as it is.
         """
         options = options or SamplingOptions()
-        if options.reference:
+        if options.official:
             inputs = replace(inputs, picture=official_pixels(inputs.picture, self.dtype))
         latents = self.sample(inputs, options, stage_progress=stage_progress, on_step=on_step)
         return self.decode(latents, options, on_frame=stage_progress("decoding"))
@@ -144,8 +144,8 @@ class DisPosePipeline:
             length=options.window,
             kind=options.noise,
             # The CPU's noise is the same on every machine.
-            device=self.device if options.reference else "cpu",
-            dtype=self.dtype if options.reference else torch.float32,
+            device=self.device if options.official else "cpu",
+            dtype=self.dtype if options.official else torch.float32,
         )
         picture = self._encode_picture(inputs.picture, noise.picture, options)
         guidance = Guidance(
@@ -189,7 +189,7 @@ class DisPosePipeline:
         options = options or SamplingOptions()
         with on_device(self.vae, device=self.device, offload=self.offload):
             frames = decode_frames(
-                vae_pass(self.vae), latents, options.decode_chunk, options.reference, on_frame
+                vae_pass(self.vae), latents, options.decode_chunk, options.official, on_frame
             )
             next(frames)
             yield from frames
@@ -199,7 +199,7 @@ class DisPosePipeline:
     ) -> PictureConditioning:
         with on_device(self.clip, self.vae, device=self.device, offload=self.offload):
             return encode_picture(
-                self.clip, self.vae, picture, noise, options.augmentation, options.reference
+                self.clip, self.vae, picture, noise, options.augmentation, options.official
             )
 
     def _encode_hints(

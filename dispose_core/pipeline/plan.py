@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from ..media.prepare import prepare
 from ..media.video_read import VideoInfo, count_frames, probe
 from ..media.video_write import SUFFIXES
 from ..sampling.windows import context_windows
-from .config import DTYPES, Settings
+from .config import RunConfig
+from .device import choose_device, choose_dtype, dtype_name
 from .memory import bytes_per_entry
 from .model_files import ModelFiles, needed_files
+from .preprocess import VideoRange
 
 # Which networks are on the device together, by stage.
 _STAGES = {
@@ -45,7 +48,7 @@ class ClipPlan:
         report: all of it in words, the memory too.
     """
 
-    settings: Settings
+    settings: RunConfig
     picture: Tensor
     size: tuple[int, int]
     driver: VideoInfo
@@ -55,20 +58,36 @@ class ClipPlan:
     windows: int
     report: tuple[str, ...]
 
+    @property
+    def driving(self) -> Path:
+        """The driving video's file."""
+        return _named(self.settings.driving, "driving")
 
-def resolve(settings: Settings, files: ModelFiles) -> Settings:
-    """Settings with the files that were found, and the device and dtype that "auto" stands for.
+    @property
+    def output(self) -> Path:
+        """The file to write."""
+        return _named(self.settings.output, "output")
+
+    @property
+    def frames_used(self) -> VideoRange:
+        """Which frames of the driving video."""
+        config = self.settings
+        return VideoRange(config.stride, config.start, config.duration, config.max_frames)
+
+
+def resolve(settings: RunConfig, files: ModelFiles) -> RunConfig:
+    """RunConfig with the files that were found, and the device and dtype that "auto" stands for.
 
     Raises:
         SettingsError: there is no such device.
     """
     device = choose_device(settings.device)
-    dtype = settings.torch_dtype or _own_dtype(files.unet_dtype, device)
+    dtype = settings.torch_dtype or choose_dtype(files.unet_dtype, device)
     found = {name: files.paths[name] for name in needed_files(settings) if name in files.paths}
-    return replace(settings, device=str(device), dtype=_name_of(dtype), **found)
+    return settings.model_copy(update={"device": str(device), "dtype": dtype_name(dtype), **found})
 
 
-def plan_clip(settings: Settings, files: ModelFiles) -> ClipPlan:
+def plan_clip(settings: RunConfig, files: ModelFiles) -> ClipPlan:
     """Decides size, frames and windows of a run, and estimates its memory.
 
     Args:
@@ -79,7 +98,8 @@ def plan_clip(settings: Settings, files: ModelFiles) -> ClipPlan:
         MediaError: picture or video cannot be used, or the range has no frames.
         NetworkError: windows that do not fit one another.
     """
-    picture, driver = read_picture(settings.reference), probe(settings.driving)
+    picture = read_picture(_named(settings.reference, "reference"))
+    driver = probe(_named(settings.driving, "driving"))
     available = count_frames(driver, settings.start, settings.duration)
     if not available:
         raise MediaError(
@@ -94,7 +114,7 @@ def plan_clip(settings: Settings, files: ModelFiles) -> ClipPlan:
         settings.resolution,
         settings.stride,
         settings.max_frames,
-        options.reference,
+        options.official,
     )
     windows = len(context_windows(prepared.frames + 1, options.window, options.overlap))
     report = (
@@ -118,43 +138,23 @@ def plan_clip(settings: Settings, files: ModelFiles) -> ClipPlan:
     )
 
 
-def require_paths(settings: Settings) -> None:
+def require_paths(settings: RunConfig) -> None:
     """Raises SettingsError unless inputs and output are named and the output overwrites none."""
-    for name in ("reference", "driving", "output"):
-        if getattr(settings, name) is None:
-            raise SettingsError(f"{name} is not given. Name its file.")
-    output = settings.output
+    reference, driving, output = (
+        _named(getattr(settings, name), name) for name in ("reference", "driving", "output")
+    )
     if output.suffix.lower() not in SUFFIXES:
         raise SettingsError(
             f"output {output}: not a video name. Use {', '.join(sorted(SUFFIXES))}."
         )
-    if output.resolve() in (settings.reference.resolve(), settings.driving.resolve()):
+    if output.resolve() in (reference.resolve(), driving.resolve()):
         raise SettingsError(f"output {output} would overwrite an input. Name another file.")
     if output.is_dir():
         raise SettingsError(f"output {output} is a folder. Name a file.")
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name, known to work; "auto" is the GPU where there is one.
-
-    Raises:
-        SettingsError: there is no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as e:
-        reason = str(e).splitlines()[0]
-        raise SettingsError(
-            f"device is {name}, which cannot be used ({reason}). Use auto, cpu or cuda."
-        ) from e
-    return device
-
-
 def memory_report(
-    settings: Settings, files: ModelFiles, size: tuple[int, int], entries: int
+    settings: RunConfig, files: ModelFiles, size: tuple[int, int], entries: int
 ) -> str:
     """The estimate in words: weights at a time and in all, and what grows with the clip."""
     dtype = settings.torch_dtype
@@ -188,16 +188,11 @@ def stage_bytes(files: ModelFiles, dtype: torch.dtype) -> dict[str, int]:
     return {stage: total for stage, total in totals.items() if total}
 
 
-def _own_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtype:
-    """What `DisPosePipeline` takes by itself."""
-    if device.type == "cpu" or stored not in DTYPES.values():
-        return torch.float32
-    return stored
-
-
-def _name_of(dtype: torch.dtype) -> str:
-    return next(name for name, value in DTYPES.items() if value == dtype)
-
-
 def _gigabytes(size: int) -> str:
     return f"{size / _GIGA:.2f} GB" if size >= 0.1 * _GIGA else f"{size / 1e6:.1f} MB"
+
+
+def _named(path: Path | None, name: str) -> Path:
+    if path is None:
+        raise SettingsError(f"{name} is not given. Name its file.")
+    return path

@@ -1,200 +1,191 @@
-"""From files to `ClipInputs`: fitted reference, poses, motion, features, drawn skeletons."""
+"""From files to a clip, the one way for every command: fitted reference, poses, motion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, PoseError
-from ..features.features_file import load_features
-from ..features.keypoint_features import KeypointFeatures, keypoint_features
-from ..media.image import read_picture
-from ..media.resize import resize_crop
-from ..media.video_read import read_frames
+from ..errors import PoseError
+from ..media.image import read_picture, to_pixels
+from ..media.prepare import frame_stride
+from ..media.resize import describe_fit, resize_crop
+from ..media.video_read import VideoInfo, count_frames, probe, read_frames
+from ..motion.densifiers.base import Densifier
 from ..motion.densify import motion_field
+from ..motion.motion_field import MotionField
 from ..pose.alignment.align import AlignOptions, align_poses
 from ..pose.detect import detect_reference, extract_poses
 from ..pose.detectors.base import PoseDetector
 from ..pose.fit import fit_poses
 from ..pose.openpose_json import load_openpose
-from ..pose.render import render_poses
 from ..pose.sequence import PoseSequence, make_clip
-from ..pose.tracking.person_selection import choose_person, first_person
-from .components import Networks
-from .config import Settings
-from .inputs import ClipInputs
-from .pipeline import StageProgress
-from .plan import ClipPlan
+from ..pose.tracking.person_selection import PersonChoice, choose_person, first_person
+from ..progress import Progress, no_progress
+from .config import THRESHOLD
+
+MakeDetector = Callable[[], PoseDetector]  # called where somebody has to be found
 
 
-class SkeletonPictures:
-    """Drawn skeletons of a clip, the reference's first; drawn when they are asked for.
+@dataclass(frozen=True)
+class VideoRange:
+    """Which frames of a video are used; see `RunConfig` for the values."""
 
-    Attributes:
-        shape: (F+1, 3, H, W)
-    """
+    stride: int = 2
+    start: float = 0.0
+    duration: float | None = None
+    max_frames: int | None = None
 
-    def __init__(
-        self,
-        reference: Sequence[PoseSequence],
-        driving: Sequence[PoseSequence],
-        size: tuple[int, int],
-    ) -> None:
-        self._reference, self._driving, self._size = reference, driving, size
-        self.shape = (1 + len(driving[0]), 3, *size)
-        self.ndim = len(self.shape)
+    def stride_of(self, info: VideoInfo) -> int:
+        """Of the video's own frames."""
+        return frame_stride(info.fps, self.stride)
 
-    def __len__(self) -> int:
-        return self.shape[0]
+    def count(self, info: VideoInfo) -> int:
+        """How many frames are used, as far as the file tells."""
+        available = -(-count_frames(info, self.start, self.duration) // self.stride_of(info))
+        return min(available, self.max_frames or available)
 
-    def __getitem__(self, entries: slice) -> Tensor:
-        """(n, 3, H, W) float32, 0…1."""
-        pictures = torch.from_numpy(np.stack(list(self.drawn(range(len(self))[entries]))))
-        return pictures.permute(0, 3, 1, 2) / 255
+    def fps(self, info: VideoInfo) -> Fraction:
+        """At which the used frames play."""
+        return info.fps / self.stride_of(info)
 
-    def drawn(self, entries: range):
-        """(H, W, 3) uint8 of each entry of a range without gaps."""
-        if 0 in entries:
-            yield from render_poses(self._reference, self._size)
-        inner = slice(max(entries.start, 1) - 1, entries.stop - 1)
-        if inner.stop > inner.start:
-            yield from render_poses([person[inner] for person in self._driving], self._size)
+    def read(self, source: Path, info: VideoInfo) -> Iterator[np.ndarray]:
+        """The frames, (H, W, 3) uint8 RGB."""
+        return read_frames(source, self.stride_of(info), self.start, self.duration, self.max_frames)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedReference:
-    """The reference picture as all stages use it, and the people in it."""
+    """The reference image as all stages use it, and the people in it, the one to animate first."""
 
     picture: Tensor  # (3, H, W) 0…1
     people: list[PoseSequence]
+    report: list[str]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        return int(self.picture.shape[-2]), int(self.picture.shape[-1])
 
 
-def read_clip(
-    plan: ClipPlan, networks: Networks, stage_progress: StageProgress
-) -> tuple[ClipInputs, list[str]]:
-    """All inputs of a clip, and the report.
+@dataclass(frozen=True, eq=False)
+class PreparedClip:
+    """A clip, aligned: what the motion is made of, and what the skeletons are drawn from."""
 
-    Raises:
-        DisPoseError: nobody in the picture or the video, poses that do not fit it, a file that
-            cannot be read.
-    """
-    settings, size = plan.settings, plan.size
-    official = settings.sampling.reference
-
-    def detector() -> PoseDetector:
-        return networks.detector(settings.detector, detector_folder(settings))
-
-    reference = fit_reference(plan.picture, settings, size, detector)
-    driving, lines = _driving_poses(plan, detector, stage_progress)
-    how = AlignOptions(method=settings.method, smoothing=settings.smoothing)
-    aligned, notes = align_poses(reference.people, driving, size, how, reference_mode=official)
-    person, others = first_person(reference.people, "reference picture")
-    clip = make_clip(person, aligned[0])
-
-    motion, moved, features = None, [], None
-    if settings.uses_control:
-        subject = _mask(settings.mask, size)
-        motion = motion_field(
-            reference.picture,
-            clip,
-            networks.densifier(settings.uses_cmp, subject, official),
-            reference=official,
-            on_entry=stage_progress("motion field"),
-        )
-        moved = motion.report
-        if settings.features is not None:
-            features = load_features(settings.features)
-        elif settings.makes_features:
-            features = make_features(reference, size, networks, stage_progress)
-    inputs = ClipInputs(
-        picture=reference.picture,
-        pose_pictures=SkeletonPictures(reference.people, aligned, size),
-        motion=motion,
-        poses=clip,
-        features=features,
-    )
-    return inputs, [*lines, *notes, *others, *moved]
+    poses: PoseSequence  # F+1 poses of the person, frame 0 the reference
+    driving: list[PoseSequence]  # aligned, the chosen person first
+    report: list[str]
 
 
 def fit_reference(
     source: Tensor,
-    settings: Settings,
     size: tuple[int, int],
-    detector: Callable[[], PoseDetector],
+    detector: MakeDetector,
+    pose_file: Path | None = None,
+    threshold: float = THRESHOLD,
+    official: bool = False,
 ) -> FittedReference:
-    """The reference at its final size, its poses from the file that is named or found."""
-    picture = resize_crop(source, size, settings.sampling.reference)
-    if settings.reference_pose is not None:
-        people = load_openpose(settings.reference_pose)
-        if len(people[0]) != 1:
-            raise PoseError(
-                f"{settings.reference_pose}: {len(people[0])} poses, needed 1, that of the "
-                "reference picture."
-            )
-        return FittedReference(picture, fit_poses(people, tuple(source.shape[-2:]), size))
-    pixels = (picture.permute(1, 2, 0) * 255).round().byte().numpy()
-    return FittedReference(picture, detect_reference(detector(), pixels))
+    """The reference at its final size, its pose from a file or detected.
 
-
-def make_features(
-    reference: FittedReference,
-    size: tuple[int, int],
-    networks: Networks,
-    stage_progress: StageProgress,
-) -> KeypointFeatures:
-    """Keypoint features of the reference's first person."""
-    feature_map = networks.feature_map(reference.picture, stage_progress("features"))
-    return keypoint_features(feature_map, reference.people[0], size)
-
-
-def detector_folder(settings: Settings) -> Path | None:
-    """Where the detector's files are; None for one that needs none.
+    Args:
+        source: (3, H, W) 0…1, as it is in its file.
+        size: (H, W) wanted.
+        detector: makes the detector; called only without `pose_file`.
 
     Raises:
-        CheckpointError: it needs files and neither they nor a models folder are named.
+        PoseError: nobody in the image, or a file with another number of poses than one.
     """
-    if settings.detector == "mediapipe":
-        return None
-    if settings.detector_files is not None:
-        return settings.detector_files
-    if settings.models is not None:
-        return settings.models / "detection"
-    raise CheckpointError(
-        f"detector {settings.detector} needs its networks: name the folder they are in with "
-        "--detector-files, or ComfyUI's models folder with --models."
-    )
+    source_size = (int(source.shape[-2]), int(source.shape[-1]))
+    picture = resize_crop(source, size, official)
+    report = [describe_fit(source_size, size)]
+    if pose_file is None:
+        people = detect_reference(detector(), to_pixels(picture), threshold=threshold)
+        return FittedReference(picture, people, report)
+    people = load_openpose(pose_file)
+    if len(people[0]) != 1:
+        raise PoseError(
+            f"{pose_file}: {len(people[0])} poses, needed 1, that of the reference picture."
+        )
+    return FittedReference(picture, fit_poses(people, source_size, size), report)
 
 
-def _driving_poses(
-    plan: ClipPlan, detector: Callable[[], PoseDetector], stage_progress: StageProgress
+def load_driving_poses(
+    file: Path, choice: PersonChoice, frames: int | None = None
 ) -> tuple[list[PoseSequence], list[str]]:
-    settings = plan.settings
-    if settings.poses is not None:
-        people = load_openpose(settings.poses)
-        # What the file of a video tells of its length may be one frame off.
-        if abs(len(people[0]) - plan.frames) > 1:
-            raise PoseError(
-                f"{settings.poses}: {len(people[0])} poses, the driving video gives {plan.frames} "
-                "frames. Make them with `pose` and the same --stride, --start, --duration and "
-                "--max-frames."
-            )
-        return choose_person(people, settings.person, str(settings.poses))
-    return extract_poses(
+    """Driving poses from a file, the chosen person first, and the report.
+
+    Args:
+        frames: how many the driving video gives, where there is one.
+
+    Raises:
+        PoseError: another number of poses than of frames, or see `choose_person`.
+    """
+    people = load_openpose(file)
+    # What the file of a video tells of its length may be one frame off.
+    if frames is not None and abs(len(people[0]) - frames) > 1:
+        raise PoseError(
+            f"{file}: {len(people[0])} poses, the driving video gives {frames} frames. Make them "
+            "with `pose` and the same --stride, --start, --duration and --max-frames."
+        )
+    return choose_person(people, choice, str(file))
+
+
+def detect_driving_poses(
+    source: Path,
+    frames: VideoRange,
+    detector: MakeDetector,
+    choice: PersonChoice,
+    threshold: float = THRESHOLD,
+    on_frame: Progress = no_progress,
+) -> tuple[list[PoseSequence], list[str]]:
+    """People of a driving video, the chosen one first, and the report.
+
+    Raises:
+        DisPoseError: the video cannot be read, or nobody is in it.
+    """
+    info = probe(source)
+    total = frames.count(info)
+    people, report = extract_poses(
         detector(),
-        read_frames(
-            settings.driving, plan.stride, settings.start, settings.duration, settings.max_frames
-        ),
-        plan.frames,
-        on_frame=stage_progress("detection"),
-        name=str(settings.driving),
-        choice=settings.person,
+        frames.read(source, info),
+        total,
+        threshold=threshold,
+        on_frame=on_frame,
+        name=str(source),
+        choice=choice,
+    )
+    return people, [*info.notes, *report]
+
+
+def align_clip(
+    reference: FittedReference,
+    driving: Sequence[PoseSequence],
+    options: AlignOptions,
+    official: bool = False,
+) -> PreparedClip:
+    """Driving poses on the reference's body, and both as one clip."""
+    aligned, notes = align_poses(reference.people, driving, reference.size, options, official)
+    person, others = first_person(reference.people, "reference picture")
+    return PreparedClip(make_clip(person, aligned[0]), aligned, [*notes, *others])
+
+
+def clip_motion(
+    reference: FittedReference,
+    clip: PreparedClip,
+    densifier: Densifier,
+    official: bool = False,
+    on_frame: Progress = no_progress,
+) -> MotionField:
+    """The motion field of a clip."""
+    return motion_field(
+        reference.picture, clip.poses, densifier, official=official, on_entry=on_frame
     )
 
 
-def _mask(path: Path | None, size: tuple[int, int]) -> Tensor | None:
+def fitted_mask(path: Path | None, size: tuple[int, int]) -> Tensor | None:
+    """(H, W) 0…1 from an image that is white on the person, fitted as the reference is."""
     return None if path is None else resize_crop(read_picture(path), size).mean(0)

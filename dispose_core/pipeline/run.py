@@ -13,14 +13,15 @@ import numpy as np
 import torch
 
 from ..media.atomic_write import atomic_write
-from ..media.video_read import read_audio, read_frames
+from ..media.image import to_pixels
+from ..media.video_read import read_audio
 from ..media.video_write import write_video
 from ..sampling.decode import to_uint8
-from .components import Networks
-from .config import Settings, load_settings, settings_path, to_toml
+from .clip_inputs import read_clip
+from .components import Components
+from .config import RunConfig, config_path, load_config, to_toml
 from .pipeline import StageProgress, no_stage_progress
 from .plan import ClipPlan
-from .preprocess import read_clip
 
 GAP = 4  # black pixels between the pictures of a comparison
 
@@ -37,7 +38,7 @@ class AnimatedClip:
 
 
 def animate_clip(
-    plan: ClipPlan, networks: Networks, stage_progress: StageProgress = no_stage_progress
+    plan: ClipPlan, components: Components, stage_progress: StageProgress = no_stage_progress
 ) -> AnimatedClip:
     """Animates the reference of a plan and writes video, settings and, if wanted, the comparison.
 
@@ -46,7 +47,7 @@ def animate_clip(
 
     Args:
         plan: from `plan_clip`.
-        networks: with the files of the plan's settings.
+        components: with the files of the plan's settings.
         stage_progress: hears of "detection", "motion field", "features", of the pipeline's
             stages, and may raise to cancel.
 
@@ -54,28 +55,28 @@ def animate_clip(
         DisPoseError: an input, a model file or the output cannot be used; the message says which.
     """
     settings = plan.settings
-    _try_to_write(settings.output)
-    pipeline = networks.pipeline  # a file that does not fit is told before the long work
-    inputs, report = read_clip(plan, networks, stage_progress)
+    _try_to_write(plan.output)
+    pipeline = components.pipeline  # a file that does not fit is told before the long work
+    inputs, report = read_clip(plan, components, stage_progress)
     options = settings.sampling
     pictures = pipeline(inputs, options, stage_progress=stage_progress)
-    frames = [to_uint8(p, options.reference).permute(1, 2, 0).numpy() for p in pictures]
+    frames = [to_uint8(p, options.official).permute(1, 2, 0).numpy() for p in pictures]
 
     seconds = float(len(frames) / plan.fps)
     sound = None
     if plan.driver.has_audio:
-        sound = read_audio(settings.driving, settings.start, seconds)
-    files = [settings.output, settings_path(settings.output)]
+        sound = read_audio(plan.driving, settings.start, seconds)
+    files = [plan.output, config_path(plan.output)]
     notes: tuple[str, ...] = ()
     with atomic_write(files[1]) as temporary:
         temporary.write_text(to_toml(settings, _origin()), encoding="utf-8")
         if settings.compare:
-            files.append(compare_path(settings.output))
-            still = (inputs.picture.permute(1, 2, 0) * 255).round().byte().numpy()
+            files.append(compare_path(plan.output))
+            still = to_pixels(inputs.picture)
             skeletons = inputs.pose_pictures.drawn(range(1, len(inputs)))
             compared = compared_frames(still, _driver_frames(plan), skeletons, frames)
             write_video(files[-1], compared, plan.fps, sound)
-        notes = write_video(settings.output, frames, plan.fps, sound)
+        notes = write_video(plan.output, frames, plan.fps, sound)
     return AnimatedClip(tuple(files), len(frames), plan.size, plan.fps, (*report, *notes))
 
 
@@ -104,23 +105,22 @@ def compare_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}_compare{output.suffix}")
 
 
-def is_finished(settings: Settings) -> bool:
+def is_finished(settings: RunConfig) -> bool:
     """Whether the result is there and was made with just these settings."""
     files = [settings.output]
     if settings.compare:
         files.append(compare_path(settings.output))
-    beside = settings_path(settings.output)
+    beside = config_path(settings.output)
     if not all(path.is_file() for path in (*files, beside)):
         return False
     try:
-        return to_toml(load_settings(beside)) == to_toml(settings)
+        return to_toml(load_config(beside)) == to_toml(settings)
     except Exception:  # another version's, or somebody's own file: made anew
         return False
 
 
 def _driver_frames(plan: ClipPlan) -> Iterator[np.ndarray]:
-    s = plan.settings
-    return read_frames(s.driving, plan.stride, s.start, s.duration, s.max_frames)
+    return plan.frames_used.read(plan.driving, plan.driver)
 
 
 def _try_to_write(output: Path) -> None:

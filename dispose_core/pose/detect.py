@@ -70,7 +70,10 @@ def extract_poses(
 
 
 def detect_reference(
-    detector: PoseDetector, picture: np.ndarray, choice: PersonChoice | None = None
+    detector: PoseDetector,
+    picture: np.ndarray,
+    choice: PersonChoice | None = None,
+    threshold: float = 0.0,
 ) -> list[PoseSequence]:
     """People of the reference picture, (H, W, 3) uint8 RGB, the chosen one first: sequences of
     one frame.
@@ -78,7 +81,9 @@ def detect_reference(
     Raises:
         PoseError: it shows nobody, or not the chosen person.
     """
-    people, _ = extract_poses(detector, [picture], 1, name="reference picture", choice=choice)
+    people, _ = extract_poses(
+        detector, [picture], 1, threshold, name="reference picture", choice=choice
+    )
     return people
 
 

@@ -12,6 +12,7 @@ import math
 import numbers
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -180,7 +181,7 @@ def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np
     return found
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """A finite number, NumPy's included: packs leave those in POSE_KEYPOINT."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
@@ -211,9 +212,9 @@ def _canvases(
 
 
 def _named_canvas(frame: dict) -> tuple[int, int] | None:
-    size = (frame.get("canvas_height"), frame.get("canvas_width"))
-    if all(_is_number(s) and s >= 1 for s in size):
-        return int(size[0]), int(size[1])
+    height, width = frame.get("canvas_height"), frame.get("canvas_width")
+    if _is_number(height) and height >= 1 and _is_number(width) and width >= 1:
+        return int(height), int(width)
     return None
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -159,7 +160,7 @@ def _draw_limb(canvas: np.ndarray, a: np.ndarray, b: np.ndarray, colour: np.ndar
     angle = np.degrees(np.arctan2(y0 - y1, x0 - x1))
     middle = (int(np.mean([x0, x1])), int(np.mean([y0, y1])))
     polygon = cv2.ellipse2Poly(middle, (int(length / 2), _LIMB_HALF_WIDTH), int(angle), 0, 360, 1)
-    cv2.fillConvexPoly(canvas, polygon, colour.tolist())
+    cv2.fillConvexPoly(canvas, cast(np.ndarray, polygon), colour.tolist())
 
 
 def _draw_hand(canvas: np.ndarray, points: np.ndarray, scores: np.ndarray) -> None:

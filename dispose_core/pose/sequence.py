@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
@@ -73,7 +74,8 @@ class PoseSequence:
         points[:, sk.BODY_SLICE], scores[:, sk.BODY_SLICE] = body, body_scores
         if hands is not None:
             points[:, sk.HANDS_SLICE] = np.reshape(hands, (-1, 2 * sk.N_HAND, 2))
-            scores[:, sk.HANDS_SLICE] = np.reshape(hands_scores, (-1, 2 * sk.N_HAND))
+            given = cast(np.ndarray, hands_scores)
+            scores[:, sk.HANDS_SLICE] = np.reshape(given, (-1, 2 * sk.N_HAND))
         if face is not None:
             points[:, sk.FACE_SLICE], scores[:, sk.FACE_SLICE] = face, face_scores
         return cls(points, scores, canvas)

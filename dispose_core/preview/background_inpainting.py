@@ -81,7 +81,8 @@ def _fill(picture: Tensor, hole: Tensor, search_side: int) -> Tensor:
             # No patch fits beside the person: the smooth filling has to do.
             image = _bridge(known, hole)
             continue
-        size = hole.shape
+        height, width = hole.shape
+        size = (height, width)
         if level:
             # What the coarser size could not show (a thin line) comes back from the first guess.
             guess = _bridge(known, hole)

@@ -56,7 +56,8 @@ def person_at_a_glance(
     Returns:
         No mode where nobody says where the person is, or it is too small to be drawn.
     """
-    size = fit_longest(tuple(picture.shape[-2:]), GLANCE_SIDE)
+    height, width = picture.shape[-2:]
+    size = fit_longest((height, width), GLANCE_SIDE)
     mask = field.subject if mask is None else mask
     if mask is None:
         return {}

@@ -37,7 +37,8 @@ def optical_flow(
     Raises:
         DisPoseError: the field has no entry beside the reference.
     """
-    size = tuple(size or field.size)
+    height, width = size or field.size
+    size = (height, width)
     total = _drivers(field)
     result = torch.empty(total, *size, 2)
     earlier = torch.zeros(2, *size)

@@ -75,7 +75,8 @@ def preview_frames(
         DisPoseError: nothing is in the mask, or there is none, or sizes differ.
     """
     if mask is None:
-        mask = _mask_of(field, tuple(picture.shape[-2:]))
+        height, width = picture.shape[-2:]
+        mask = _mask_of(field, (height, width))
     if tuple(mask.shape) != tuple(picture.shape[-2:]):
         raise DisPoseError(
             f"preview: the subject mask has (H, W) = {tuple(mask.shape)}, the picture "
@@ -105,7 +106,7 @@ def _draw(
     shown, frame = -1, None
     for done, entry in enumerate(entries, 1):
         wanted = held_entry(field, entry)
-        if wanted != shown:
+        if frame is None or wanted != shown:
             flow = flow_of(field, wanted, picture.shape[-2:])
             outline = mask + rim * _doubt(flow, spare)
             colour = torch.cat([sheet.colour[:-1], outline[None]])

@@ -83,12 +83,13 @@ def sheet_of(field: MotionField, picture: Tensor, mask: Tensor | None) -> Sheet:
     return make_sheet(picture, mask, layer)
 
 
-def flow_of(field: MotionField, entry: int, size: tuple[int, int]) -> Tensor:
+def flow_of(field: MotionField, entry: int, size: Sequence[int]) -> Tensor:
     """(2, H, W) flow of one entry, smooth between grid points.
 
     A grid enlarged by repetition (CMP's) moves in steps, which would tear a sheet.
     """
-    return replace(field, resample="bilinear").frames([entry], tuple(size))[0]
+    height, width = size
+    return replace(field, resample="bilinear").flow([entry], (height, width))[0]
 
 
 def _draw_all(sheet: Sheet, flows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:

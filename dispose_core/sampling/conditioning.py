@@ -29,7 +29,7 @@ def encode_picture(
     picture: Tensor,
     noise: Tensor,
     augmentation: float = 0.0,
-    reference: bool = False,
+    official: bool = False,
 ) -> PictureConditioning:
     """The reference picture through CLIP and the VAE's encoder.
 
@@ -54,7 +54,7 @@ def encode_picture(
 
     noisy = picture.to(vae.device, torch.float32) * 2 - 1 + augmentation * noise.to(vae.device)
     own = vae.dtype
-    upcast = vae.config.force_upcast and own == torch.float16 and not reference
+    upcast = vae.config.force_upcast and own == torch.float16 and not official
     if upcast:
         vae.float()
     try:
@@ -90,4 +90,4 @@ def guidance_halves(condition: Tensor, guided: bool) -> Tensor:
 
 def added_ids(options: SamplingOptions) -> Tensor:
     """(1, 3): the rate less 1, as the model was trained, motion bucket and augmentation."""
-    return torch.tensor([[options.fps - 1, options.motion_bucket, options.augmentation]])
+    return torch.tensor([[options.model_fps - 1, options.motion_bucket, options.augmentation]])

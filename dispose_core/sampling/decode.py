@@ -16,9 +16,8 @@ from torch import Tensor, nn
 
 from ..errors import NetworkError
 from ..progress import Progress, no_progress
+from .options import CHUNK
 from .windows import triangle
-
-CHUNK = 8  # entries; the official code's
 
 
 class DecodePass(Protocol):
@@ -35,7 +34,7 @@ def decode_frames(
     run: DecodePass,
     latents: Tensor,
     chunk: int = CHUNK,
-    reference: bool = False,
+    official: bool = False,
     on_frame: Progress = no_progress,
 ) -> Iterator[Tensor]:
     """Pictures of a clip, one by one, as soon as no further chunk changes them.
@@ -44,7 +43,7 @@ def decode_frames(
         run: the decoder.
         latents: (F+1, 4, h, w).
         chunk: entries a pass: memory, speed, and how far the decoder looks for its mixing.
-        reference: see `decode_chunks`.
+        official: see `decode_chunks`.
         on_frame: called before each picture is handed on; may raise to cancel.
 
     Yields:
@@ -58,7 +57,7 @@ def decode_frames(
             f"decoding: latents of shape {tuple(latents.shape)}, needed (entries, 4, h, w)."
         )
     frames = len(latents)
-    chunks = decode_chunks(frames, chunk, reference)
+    chunks = decode_chunks(frames, chunk, official)
     waiting = torch.empty(0)  # shares of the entries after those handed on
     for index, (part, share) in enumerate(zip(chunks, chunk_shares(chunks), strict=True)):
         pictures = run(latents[part.start : part.stop]).float().cpu()
@@ -74,7 +73,7 @@ def decode_frames(
         waiting = pictures[following - part.start :]
 
 
-def decode_chunks(frames: int, chunk: int = CHUNK, reference: bool = False) -> list[range]:
+def decode_chunks(frames: int, chunk: int = CHUNK, official: bool = False) -> list[range]:
     """The entries of each chunk, in order.
 
     By default neighbours share half a chunk, which doubles the passes. What a border does to the
@@ -82,14 +81,14 @@ def decode_chunks(frames: int, chunk: int = CHUNK, reference: bool = False) -> l
     chunks are of one length, because the decoder's norms run over a chunk, and spread evenly.
 
     Args:
-        reference: the official chunks, one behind the other and the last one shorter.
+        official: the official chunks, one behind the other and the last one shorter.
 
     Raises:
         NetworkError: a chunk without entries.
     """
     if chunk < 1:
         raise NetworkError(f"decoding: chunks of {chunk} entries; needed at least 1, usual are 8.")
-    if reference or chunk == 1:
+    if official or chunk == 1:
         return [range(i, min(i + chunk, frames)) for i in range(0, frames, chunk)]
     if frames <= chunk:
         return [range(frames)]
@@ -122,10 +121,10 @@ def vae_pass(vae: nn.Module) -> DecodePass:
     return run
 
 
-def to_uint8(picture: Tensor, reference: bool = False) -> Tensor:
+def to_uint8(picture: Tensor, official: bool = False) -> Tensor:
     """0…1 -> 0…255 uint8, rounded; the official code cuts off what is behind the point."""
     scaled = picture * 255
-    return (scaled if reference else scaled.round()).to(torch.uint8)
+    return (scaled if official else scaled.round()).to(torch.uint8)
 
 
 def check_finite(pictures: Tensor, chunk: range) -> None:

@@ -96,8 +96,8 @@ def denoise(
         NetworkError: a prediction is not finite; the message says in which step and window.
     """
     device, dtype = unet.device, unet.dtype
-    kept = dtype if options.reference else torch.float32
-    schedule = euler_schedule(options.steps, options.reference and dtype == torch.float16)
+    kept = dtype if options.official else torch.float32
+    schedule = euler_schedule(options.steps, options.official and dtype == torch.float16)
     halves = prepare_halves(unet, controlnet, guidance, windows.length, options)
     weights = windows.weights.to(device).view(-1, 1, 1, 1)
     total_weights = windows.total_weights().to(device).view(-1, 1, 1, 1)
@@ -148,7 +148,7 @@ def prepare_halves(
         rows = slice(start, start + count)
 
         def constants(network: MimicMotionUNet | HybridControlNet, rows=rows) -> ClipConstants:
-            return network.constants(embedding[rows], ids[rows], length, options.reference)
+            return network.constants(embedding[rows], ids[rows], length, options.official)
 
         halves.append(
             Half(

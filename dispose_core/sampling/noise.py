@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import NetworkError
 from ..models.latent import DOWNSCALE, picture_size
-from .windows import LENGTH
+from .options import LENGTH, NoiseKind
 
 LATENT_CHANNELS = 4
-
-NoiseKind = Literal["repeated", "independent"]
 
 
 class ClipNoise(NamedTuple):

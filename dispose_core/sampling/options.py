@@ -6,12 +6,23 @@ See docs/reference_behaviour.md#top-level-flow.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 from ..errors import NetworkError
-from .decode import CHUNK
-from .noise import NoiseKind
-from .windows import LENGTH, OVERLAP
+
+T = TypeVar("T")
+
+# The paper's; the modules that use them take them from here, so that reading them loads no torch.
+LENGTH, OVERLAP = 16, 6  # frames of a window, and frames that neighbouring windows share
+CHUNK = 8  # frames decoded together
+NoiseKind = Literal["repeated", "independent"]
+
+
+def _option(default: T, summary: str) -> T:
+    """A field with its default and what it does, for `--help`."""
+    value: Any = field(default=default, metadata={"help": summary})
+    return value
 
 
 @dataclass(frozen=True)
@@ -23,36 +34,36 @@ class SamplingOptions:
             against the clip, by `context_windows` and `decode_frames`.
     """
 
-    steps: int = 25
-    seed: int = 42
-    noise: NoiseKind = "repeated"  # see `clip_noise`
-
-    # How far the prediction goes from unconditional (0) over conditional (1) beyond; rises in a
-    # line from the first entry to the last. Up to 1 the unconditional half is not run.
-    min_guidance: float = 2.0
-    max_guidance: float = 2.0
-
-    window: int = LENGTH  # entries that are denoised together, the reference among them
-    overlap: int = OVERLAP
-
-    fps: int = 7  # what the model is told; not the rate of the result
-    motion_bucket: int = 127  # 0…255, how much motion the model is told to expect
-    augmentation: float = 0.0  # noise on the reference picture: less likeness, more freedom
-
-    # What each part of the guidance counts: 1 is the paper, 0 leaves it out.
-    pose_strength: float = 1.0  # drawn skeletons, through PoseNet
-    motion_strength: float = 1.0  # motion field, in the ControlNet
-    point_strength: float = 1.0  # keypoint features, in the ControlNet
-    control_strength: float = 1.0  # the ControlNet as a whole; at 0 it is not run
-
-    decode_chunk: int = CHUNK
-    # Run the two guidance halves one after the other: half the memory, a little slower.
-    split_halves: bool = False
-    # The official code to rounding: both halves see both contexts in the time layers
-    # (docs/reference_behaviour.md#unet-and-pose-net),
-    # the picture goes through 8 bits (`DisPosePipeline.__call__`), chunks do not overlap, float16
-    # rounds the timesteps, and the device that computes draws the noise.
-    reference: bool = False
+    steps: int = _option(25, "denoising steps")
+    seed: int = _option(42, "seed of the noise; the same seed gives the same clip")
+    noise: NoiseKind = _option(  # noqa: RUF009
+        "repeated",
+        "repeated: the same along the clip, which holds windows together; independent: drawn for "
+        "each frame",
+    )
+    # From unconditional (0) over conditional (1) beyond, rising in a line along the clip. Up to 1
+    # the unconditional prediction is not computed.
+    min_guidance: float = _option(2.0, "guidance scale of the first frame")
+    max_guidance: float = _option(2.0, "guidance scale of the last frame; 1 turns guidance off")
+    window: int = _option(LENGTH, "frames denoised together, the reference among them")
+    overlap: int = _option(OVERLAP, "frames that neighbouring windows share")
+    model_fps: int = _option(7, "frame rate the model is conditioned on; not the result's")
+    motion_bucket: int = _option(127, "SVD motion bucket id, 0 to 255")
+    augmentation: float = _option(0.0, "noise on the reference image: less likeness, more freedom")
+    pose_strength: float = _option(1.0, "strength of the drawn skeletons; 1 is the paper")
+    motion_strength: float = _option(1.0, "strength of the motion field; 1 is the paper")
+    point_strength: float = _option(1.0, "strength of the keypoint features; 1 is the paper")
+    control_strength: float = _option(1.0, "strength of the whole ControlNet; 0 leaves it out")
+    decode_chunk: int = _option(CHUNK, "frames decoded together")
+    split_halves: bool = _option(
+        False, "compute cond and uncond one after the other: less memory, a little slower"
+    )
+    # Both see both contexts in the time layers (docs/reference_behaviour.md#unet-and-pose-net),
+    # the image goes through 8 bits, chunks do not overlap, float16 rounds the timesteps, and the
+    # device that computes draws the noise.
+    official: bool = _option(
+        False, "reproduce the official code, its faults too, to compare with it"
+    )
 
     def __post_init__(self) -> None:
         self._require("steps", self.steps >= 1, "at least 1; the paper takes 25")
@@ -62,13 +73,13 @@ class SamplingOptions:
         for name in ("min_guidance", "max_guidance"):
             self._require(name, math.isfinite(getattr(self, name)), "a number; the paper has 2")
         self._require("augmentation", 0 <= self.augmentation < math.inf, "0 or more")
-        self._require("fps", self.fps >= 1, "at least 1; the model was trained with 7")
+        self._require("model_fps", self.model_fps >= 1, "at least 1; the model was trained with 7")
         self._require("decode_chunk", self.decode_chunk >= 1, "at least 1; usual are 8")
         self._require("noise", self.noise in ("repeated", "independent"), "one of the two kinds")
-        if self.reference and self.split_halves:
+        if self.official and self.split_halves:
             raise NetworkError(
                 "sampling: the official code mixes the two guidance halves, so they must run in "
-                "one batch. Turn off either `reference` or `split_halves`."
+                "one batch. Turn off either `official` or `split_halves`."
             )
 
     @property

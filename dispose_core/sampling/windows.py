@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NetworkError
-
-LENGTH, OVERLAP = 16, 6  # the released weights' and the paper's
+from .options import LENGTH, OVERLAP
 
 
 @dataclass(frozen=True, eq=False)

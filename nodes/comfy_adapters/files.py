@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import folder_paths
 
 from ...dispose_core.checkpoints.catalog import FOLDERS, published, where_to_get
+from ...dispose_core.checkpoints.file_roles import FileRole
 from ...dispose_core.errors import CheckpointError, MediaError, PoseError
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -62,6 +64,34 @@ def weight_path(folder: str, name: str) -> Path:
         f"{name}: not found in {places}. {where_to_get(folder, name)} Put it there and press R "
         "to refresh the list."
     )
+
+
+def published_path(role: FileRole) -> Path:
+    """The file of a role under one of its published names.
+
+    Raises:
+        CheckpointError: there is none; the message says where it belongs and where to get it.
+    """
+    for name in role.names:
+        if (found := folder_paths.get_full_path(role.folder, name)) is not None:
+            return Path(found)
+    if role.catalog_role is not None:
+        return weight_path(role.folder, role.names[0])
+    places = " or ".join(folder_paths.get_folder_paths(role.folder))
+    raise CheckpointError(
+        f"{role.names[0]}: not found in {places}. {role.source} Put it there and press R "
+        "to refresh the list."
+    )
+
+
+def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
+    """Why `published_path` would refuse one of these roles, None when it would not."""
+    try:
+        for role in roles:
+            published_path(role)
+    except CheckpointError as e:
+        return str(e)
+    return None
 
 
 def pose_files() -> list[str]:

@@ -17,7 +17,7 @@ from dispose_core.checkpoints.catalog import FOLDERS, HUB, MODELS, published, wh
 from dispose_core.checkpoints.download import download
 from dispose_core.checkpoints.recognise import Kind
 from dispose_core.cli import main
-from dispose_core.commands import models as command
+from dispose_core.cli import models as command
 from dispose_core.errors import CheckpointError
 from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest

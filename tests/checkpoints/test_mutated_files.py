@@ -216,7 +216,7 @@ def is_poses(people) -> bool:
 
 
 def is_field(field) -> bool:
-    frames = field.frames(range(len(field)), (8, 6))
+    frames = field.flow(range(len(field)), (8, 6))
     return frames.shape[1:] == (2, 8, 6) and bool(torch.isfinite(frames).all())
 
 

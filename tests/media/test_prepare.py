@@ -38,12 +38,12 @@ def test_matches_the_official_resize_and_crop(golden, number):  # golden 01: exa
     size = official_size(tuple(picture.shape[1:]), 128)
 
     assert size == tuple(expected.shape[1:])
-    assert_official(resize_crop(picture, size, reference=True), expected)
+    assert_official(resize_crop(picture, size, official=True), expected)
     # The same picture as floats, and as one of a batch.
-    floats = resize_crop(picture / 255, size, reference=True)
+    floats = resize_crop(picture / 255, size, official=True)
     assert_official((floats * 255).round(), expected)
     assert floats.max() <= 1
-    batch = resize_crop(torch.stack([picture, picture.flip(0)]), size, reference=True)
+    batch = resize_crop(torch.stack([picture, picture.flip(0)]), size, official=True)
     assert_official(batch[0], expected)
 
 
@@ -104,7 +104,7 @@ def test_shrinking_averages_where_the_official_code_skips():
     stripes = torch.zeros(3, 64, 256, dtype=torch.uint8)
     stripes[..., 1::4] = 200  # one bright column in four
 
-    official = resize_crop(stripes, (16, 64), reference=True)
+    official = resize_crop(stripes, (16, 64), official=True)
     ours = resize_crop(stripes, (16, 64))
 
     assert official.unique().tolist() == [100]  # it reads columns 1 and 2 of each four
@@ -114,7 +114,7 @@ def test_shrinking_averages_where_the_official_code_skips():
 def test_growing_is_the_same_either_way():
     picture = torch.randint(0, 256, (3, 20, 30), generator=torch.manual_seed(0)).byte()
 
-    assert resize_crop(picture, (64, 96)).equal(resize_crop(picture, (64, 96), reference=True))
+    assert resize_crop(picture, (64, 96)).equal(resize_crop(picture, (64, 96), official=True))
 
 
 def test_floats_round_like_bytes_where_values_lie_halfway():
@@ -208,4 +208,4 @@ def test_one_driving_frame_is_pointed_out():
 
 def test_reference_keeps_to_the_official_shapes():
     assert prepare((1024, 768), 72, 24).size == (768, 576)
-    assert prepare((1024, 768), 72, 24, reference=True).size == (1024, 576)
+    assert prepare((1024, 768), 72, 24, official=True).size == (1024, 576)

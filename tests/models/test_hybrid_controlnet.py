@@ -37,9 +37,9 @@ def hints(golden, inputs) -> ControlHints:
     return golden_hints(controlnet_state(), golden("13_controlnet_tiny"), inputs, SIZE)
 
 
-def run(net, inputs, hints, rows=slice(None), reference=False, **options) -> Residuals:
+def run(net, inputs, hints, rows=slice(None), official=False, **options) -> Residuals:
     """The window of all three entries, for some guidance halves."""
-    constants = net.constants(inputs["context"][rows], inputs["ids"][rows], 3, reference)
+    constants = net.constants(inputs["context"][rows], inputs["ids"][rows], 3, official)
     return window_residuals(
         net, inputs["sample"][rows], inputs["timestep"], constants, hints, range(3), **options
     )
@@ -60,7 +60,7 @@ def without_points(hints: ControlHints) -> ControlHints:
 )
 def test_gives_the_official_residuals(golden, net, inputs, hints, file, reference):
     g = golden(file)
-    found = run(net, inputs, hints, reference=reference)
+    found = run(net, inputs, hints, official=reference)
 
     assert len(found.down) == 12
     for k, residual in enumerate(found.down):
@@ -69,7 +69,7 @@ def test_gives_the_official_residuals(golden, net, inputs, hints, file, referenc
 
 
 def test_the_two_layouts_of_the_context_differ(net, inputs, hints):
-    own, official = (run(net, inputs, hints, reference=r).mid for r in (False, True))
+    own, official = (run(net, inputs, hints, official=r).mid for r in (False, True))
 
     assert (own - official).abs().max() > 0.1 * own.abs().max()
 

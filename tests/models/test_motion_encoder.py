@@ -22,16 +22,16 @@ class Motion:
 
     def __init__(self, flow, trajectory):
         still = torch.zeros(1, 2, *flow.shape[-2:])
-        self.flow = torch.cat([still, flow])
+        self.flow_maps = torch.cat([still, flow])
         self.maps = torch.cat([still, trajectory])
         self.asked = []
 
     def __len__(self):
-        return len(self.flow)
+        return len(self.flow_maps)
 
-    def frames(self, entries, size):
+    def flow(self, entries, size):
         self.asked.append(len(entries))
-        return self.flow[list(entries)]
+        return self.flow_maps[list(entries)]
 
     def trajectory(self, entries, size):
         return self.maps[list(entries)]
@@ -99,7 +99,7 @@ def test_a_strength_scales_what_its_branch_adds_before_the_last_convolution(enco
 
 
 def test_a_branch_left_out_is_strength_0_and_is_not_zero_motion(encoder, motion):
-    flow = motion.flow
+    flow = motion.flow_maps
     no_trajectory = encode_motion(encoder, motion, SIZE, trajectory_strength=0)
     motionless = encode_motion(encoder, Motion(flow[1:], torch.zeros_like(flow[1:])), SIZE)
 
@@ -123,7 +123,7 @@ def test_without_motion_the_bias_is_left_whatever_says_so(encoder, motion):
 
     assert torch.equal(absent, want) and torch.equal(off, want)
     with torch.no_grad():
-        assert torch.equal(encoder(motion.flow, motion.maps, 0, 0), want)
+        assert torch.equal(encoder(motion.flow_maps, motion.maps, 0, 0), want)
         assert_close(encoder.conv_final(torch.zeros(3, 320, 8, 12)), want, atol=1e-6, rtol=0)
     with pytest.raises(NetworkError, match="neither a motion field nor the entries"):
         encode_motion(encoder, None, SIZE)
@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_named(encoder, motion):
     ):
         encode_motion(encoder, motion, (64, 64))
     with pytest.raises(NetworkError, match="must be of one shape"):
-        encoder(motion.flow, motion.maps[:2])
+        encoder(motion.flow_maps, motion.maps[:2])
 
     motion.maps[2, 1, 5, 5] = float("nan")
     with pytest.raises(NetworkError, match="trajectory of entry 2 has values that are not finite"):

@@ -32,8 +32,8 @@ def inputs() -> dict:
     return tiny_inputs("tun")
 
 
-def run(net, inputs, rows=slice(None), reference=False, **extra) -> torch.Tensor:
-    constants = net.constants(inputs["context"][rows], inputs["ids"][rows], 3, reference)
+def run(net, inputs, rows=slice(None), official=False, **extra) -> torch.Tensor:
+    constants = net.constants(inputs["context"][rows], inputs["ids"][rows], 3, official)
     return net(inputs["sample"][rows], inputs["timestep"], constants, **extra)
 
 
@@ -56,7 +56,7 @@ def test_gives_the_official_prediction(golden, net, inputs, folder, reference):
         ("with_pose", {"pose": pose}),
         ("with_pose_and_controlnet", {"pose": pose, "residuals": residuals}),
     ):
-        found = run(net, inputs, reference=reference, **extra)
+        found = run(net, inputs, official=reference, **extra)
         assert_close(found.numpy(), g[name], atol=1e-4, rtol=0, msg=lambda m, n=name: f"{n}: {m}")
 
 

@@ -158,7 +158,7 @@ def test_the_field_enlarges_the_grid_as_the_official_code(golden):
     for name, official in arrays.items():
         height, width = (int(side) for side in name.split("_")[1].split("x"))
         field = MotionField(grid, None, (height, width), torch.ones(3).bool(), resample="nearest")
-        ours = field.frames([1, 2])[..., ::5, ::5]
+        ours = field.flow([1, 2])[..., ::5, ::5]
         assert_close(ours, torch.from_numpy(official)[0], atol=1e-5, rtol=0)
 
 
@@ -237,7 +237,7 @@ def test_the_person_and_the_order_of_limbs_are_found_for_the_preview(clip_of):
 def test_missing_joints_are_marked_only_the_official_way(clip_of):
     clip = clip_of({4: (20.0, 50.0)}, {4: (22.0, 50.0)}, size=SIZE)
 
-    ours, official = (run(Marks(), clip, reference=way).grid[1] for way in (False, True))
+    ours, official = (run(Marks(), clip, official=way).grid[1] for way in (False, True))
 
     (corner,) = (official - ours).abs().sum(0).nonzero().tolist()
     assert corner == [0, 0]
@@ -279,8 +279,8 @@ def test_a_field_is_made_of_it(clip_of):
 
     field = motion_field(PICTURE, clip, CmpDensifier(Marks()))
 
-    assert field.frames([1]).shape == (1, 2, *SIZE)
-    assert field.frames([2])[0, 0, 50, 20].item() == approx(
+    assert field.flow([1]).shape == (1, 2, *SIZE)
+    assert field.flow([2])[0, 0, 50, 20].item() == approx(
         (PICTURE[0, 50, 20].item() + 16 + 3) / 8, abs=1e-4
     )
     assert torch.equal(field.trajectories.visible, trajectory_points(clip).visible)

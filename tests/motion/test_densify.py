@@ -87,7 +87,7 @@ def test_the_official_reading_of_missing_joints_is_passed_on(clip_of):
     clip = clip_of({4: (8, 10)}, {5: (9, 10)})
 
     assert not motion_field(PICTURE, clip, Everywhere()).trajectories.visible.any()
-    official = motion_field(PICTURE, clip, Everywhere(), reference=True)
+    official = motion_field(PICTURE, clip, Everywhere(), official=True)
     assert official.trajectories.visible[1].nonzero().tolist() == [[4]]
 
 

@@ -42,7 +42,7 @@ def test_flow_between_frames_lies_where_the_person_is_by_then(field):
 
 
 def test_flow_from_the_reference_is_the_field_itself(field):
-    assert torch.equal(optical_flow(field, "reference"), field.frames([1, 2, 3]).movedim(1, -1))
+    assert torch.equal(optical_flow(field, "reference"), field.flow([1, 2, 3]).movedim(1, -1))
 
 
 def test_flow_is_in_pixels_of_the_size_asked_for(field):

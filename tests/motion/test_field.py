@@ -13,31 +13,31 @@ from dispose_core.motion.trajectory import trajectory_maps
 
 
 def test_flow_is_in_pixels_of_the_size_asked_for(field):
-    assert field.frames([2]).shape == (1, 2, 24, 32)
-    assert field.frames([2])[0, :, 5, 5].tolist() == approx([2 * 32 / 4, -2 * 24 / 6])
-    assert field.frames([2], (60, 8))[0, :, 30, 3].tolist() == approx([2 * 8 / 4, -2 * 60 / 6])
-    assert torch.equal(field.frames([2], (6, 4)), field.grid[2:3])
+    assert field.flow([2]).shape == (1, 2, 24, 32)
+    assert field.flow([2])[0, :, 5, 5].tolist() == approx([2 * 32 / 4, -2 * 24 / 6])
+    assert field.flow([2], (60, 8))[0, :, 30, 3].tolist() == approx([2 * 8 / 4, -2 * 60 / 6])
+    assert torch.equal(field.flow([2], (6, 4)), field.grid[2:3])
 
 
 def test_entries_are_absolute_numbers_in_any_order(field):
     size = (6, 4)
 
-    assert field.frames([4, 1, 4], size)[:, 0, 0, 0].tolist() == [4.0, 1.0, 4.0]
-    assert field.frames(slice(3, None), size)[:, 0, 0, 0].tolist() == [3.0, 4.0, 5.0]
-    assert field.frames(range(1, 3), size)[:, 0, 0, 0].tolist() == [1.0, 2.0]
-    assert field.frames(None, size).shape == (6, 2, 6, 4)
-    assert field.frames([]).shape == (0, 2, 24, 32)
+    assert field.flow([4, 1, 4], size)[:, 0, 0, 0].tolist() == [4.0, 1.0, 4.0]
+    assert field.flow(slice(3, None), size)[:, 0, 0, 0].tolist() == [3.0, 4.0, 5.0]
+    assert field.flow(range(1, 3), size)[:, 0, 0, 0].tolist() == [1.0, 2.0]
+    assert field.flow(None, size).shape == (6, 2, 6, 4)
+    assert field.flow([]).shape == (0, 2, 24, 32)
 
 
 @pytest.mark.parametrize("entries", [[6], [0, -1]])
 def test_an_entry_that_is_not_there_is_named(field, entries):
     with pytest.raises(DisPoseError, match=rf"entry {entries[-1]} .* entries 0…5"):
-        field.frames(entries)
+        field.flow(entries)
 
 
 def test_what_is_handed_out_is_the_callers_own(field):
-    field.frames([1], (6, 4)).zero_()
-    field.frames(slice(None), (6, 4)).zero_()
+    field.flow([1], (6, 4)).zero_()
+    field.flow(slice(None), (6, 4)).zero_()
 
     assert field.grid[1, 0, 0, 0] == 1.0
 
@@ -62,7 +62,7 @@ def test_the_field_uses_its_own_way_of_enlarging(field):
         resample="nearest",
     )
 
-    assert steps.frames()[0, 0, 1, :4].tolist() == approx([0.0, 0.0, 2.0, 2.0])
+    assert steps.flow()[0, 0, 1, :4].tolist() == approx([0.0, 0.0, 2.0, 2.0])
 
 
 def test_a_trajectory_is_from_the_entry_before_whichever_entries_are_asked_for(field):
@@ -77,7 +77,7 @@ def test_a_slice_is_a_field_of_its_entries_with_the_same_values(field):
     part = field.slice([0, 3, 5])
 
     assert len(part) == 3
-    assert torch.equal(part.frames(), field.frames([0, 3, 5]))
+    assert torch.equal(part.flow(), field.flow([0, 3, 5]))
     assert torch.equal(part.trajectory(), field.trajectory([0, 3, 5]))
     assert part.valid.tolist() == [True, True, False]
     assert torch.equal(part.layer, field.layer) and part.report == field.report

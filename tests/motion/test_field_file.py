@@ -149,7 +149,7 @@ def test_other_programs_find_flow_and_trajectories_at_the_size_asked_for(field, 
         assert file["size"].tolist() == [12, 16]
         assert file["valid"].tolist() == [True] * 5 + [False]
         assert file["flow"].dtype == file["trajectory"].dtype == np.float32
-        assert_close(torch.from_numpy(file["flow"]), field.frames(None, (12, 16)))
+        assert_close(torch.from_numpy(file["flow"]), field.flow(None, (12, 16)))
         assert_close(torch.from_numpy(file["trajectory"]), field.trajectory(None, (12, 16)))
 
 
@@ -168,7 +168,7 @@ def test_a_file_of_another_program_is_enough_with_flow_valid_and_size(tmp_path):
     field = load_field(write_npz(tmp_path / "other.npz", **arrays))
 
     assert field.size == (4, 6) and field.valid.tolist() == [True, True, False]
-    assert_close(field.frames(), torch.from_numpy(foreign()["flow"]))
+    assert_close(field.flow(), torch.from_numpy(foreign()["flow"]))
     assert not field.trajectory().any()
     assert field.report == ["other.npz: flow at full size, without trajectories"]
 

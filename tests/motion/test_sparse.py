@@ -21,8 +21,8 @@ def test_flow_is_the_official_one(official_tracks, prefix, name, grid):
     where = tuple(torch.from_numpy(arrays[f"{prefix}_{name}_fyx"].T).long())
     official[where] = torch.from_numpy(arrays[f"{prefix}_{name}_dxdy"])
 
-    pixels, displacements, shown = sparse_marks(clip, size, grid, reference=True)
-    flow, mask = sparse_flow(clip, size, grid, range(1, len(clip)), reference=True)
+    pixels, displacements, shown = sparse_marks(clip, size, grid, official=True)
+    flow, mask = sparse_flow(clip, size, grid, range(1, len(clip)), official=True)
 
     exact = torch.zeros_like(official)
     entry, joint = shown[1:].nonzero(as_tuple=True)
@@ -88,7 +88,7 @@ def test_joints_missing_at_either_end_are_left_out(clip_of):
 def test_the_official_way_takes_missing_joints_to_be_at_the_corner(clip_of):
     clip = clip_of({2: (10.0, 10.0), 3: (20.0, 20.0)}, {3: (25.0, 20.0), 17: (70.0, 30.0)})
 
-    flow, mask = sparse_flow(clip, (100, 200), entries=[1], reference=True)
+    flow, mask = sparse_flow(clip, (100, 200), entries=[1], official=True)
 
     assert mask[0, 0].nonzero().tolist() == [[0, 0], [10, 10], [20, 20]]
     assert flow[0, :, 10, 10].tolist() == approx([-10.0, -10.0])

@@ -36,7 +36,7 @@ def test_tracks_are_the_official_ones(official_tracks, prefix):
 def test_marks_are_the_official_non_zeros(official_tracks, prefix):
     arrays, clip, size = official_tracks(prefix)
 
-    pixels, displacements, shown = trajectory_marks(trajectory_points(clip, reference=True), size)
+    pixels, displacements, shown = trajectory_marks(trajectory_points(clip, official=True), size)
 
     ours = torch.zeros(len(clip) - 1, *size, 2, dtype=torch.float64)
     entry, joint = shown.nonzero(as_tuple=True)
@@ -53,7 +53,7 @@ def test_marks_are_the_official_non_zeros(official_tracks, prefix):
 def test_maps_are_the_official_ones(official_tracks, prefix, name, step):
     arrays, clip, size = official_tracks(prefix)
 
-    maps = trajectory_maps(trajectory_points(clip, reference=True), size)
+    maps = trajectory_maps(trajectory_points(clip, official=True), size)
 
     official = torch.from_numpy(arrays[f"{prefix}_traj_blur_{name}"])
     assert maps.dtype == torch.float32
@@ -151,7 +151,7 @@ def test_a_joint_that_disappears_is_left_out_and_jumps_to_the_corner_in_the_offi
     clip = clip_of({4: (80.0, 40.0)}, {}, {4: (90.0, 40.0)})
 
     ours = trajectory_points(clip)
-    official = trajectory_points(clip, reference=True)
+    official = trajectory_points(clip, official=True)
 
     assert not trajectory_maps(ours, (100, 200)).any()
     _, displacements, shown = trajectory_marks(official, (100, 200))

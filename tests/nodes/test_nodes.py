@@ -136,9 +136,9 @@ def test_the_motion_field_moves_the_person_and_nothing_else(run, poses, referenc
         reference=reference, reference_pose=reference_pose, driving_pose=aligned,
     )  # fmt: skip
     assert len(field) == 4 and field.size == (256, 144)
-    assert field.frames([0]).abs().max() == 0
-    assert field.frames([2]).abs().max() > 5
-    assert field.frames()[:, :, :20].abs().max() == 0  # above the head
+    assert field.flow([0]).abs().max() == 0
+    assert field.flow([2]).abs().max() > 5
+    assert field.flow()[:, :, :20].abs().max() == 0  # above the head
     assert len(pictures) == 4 and "3 driving poses" in report
 
 
@@ -150,7 +150,7 @@ def test_a_given_subject_is_the_one_that_moves(run, poses, reference):
         "DisPoseMotionField",
         reference=reference, reference_pose=reference_pose, driving_pose=aligned, subject=mask,
     )  # fmt: skip
-    assert field.frames()[:, :, 160:].abs().max() == 0
+    assert field.flow()[:, :, 160:].abs().max() == 0
     with pytest.raises(Exception, match="subject mask: 1 of 10×10, needed 1 of 144×256"):
         run(
             "DisPoseMotionField", reference=reference, reference_pose=reference_pose,

@@ -13,7 +13,7 @@ from dispose_core.media.image import read_picture, write_picture
 from dispose_core.media.resize import resize_crop
 from dispose_core.media.video_read import read_frames
 from dispose_core.media.video_write import write_video
-from dispose_core.pipeline.components import Networks
+from dispose_core.pipeline.components import Components
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.rule_weights import rule_state
 from tests.sampling.conftest import make_clip, make_vae
@@ -95,14 +95,14 @@ def arguments(job, models):
 
 @pytest.fixture(scope="session")
 def tiny_networks():
-    """`Networks` for the tiny files, made once: its arguments -> networks."""
+    """`Components` for the tiny files, made once: its arguments -> networks."""
     made = {}
 
     def make(paths, device, dtype, offload="stages"):
         key = tuple(sorted(paths.items())), device, dtype, offload
         if key not in made:
             # The heads of tiny networks, the one size that weights do not show.
-            made[key] = Networks(paths, device, dtype, offload, head_channels=TINY_HEAD)
+            made[key] = Components(paths, device, dtype, offload, head_channels=TINY_HEAD)
         return made[key]
 
     return make
@@ -110,8 +110,7 @@ def tiny_networks():
 
 @pytest.fixture(autouse=True)
 def commands_take_them(monkeypatch, tiny_networks):
-    monkeypatch.setattr("dispose_core.commands.animate.Networks", tiny_networks)
-    monkeypatch.setattr("dispose_core.commands.features.Networks", tiny_networks)
+    monkeypatch.setattr("dispose_core.pipeline.components.Components", tiny_networks)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from dispose_core.cli import main
-from dispose_core.commands import animate as command
 from dispose_core.media.video_read import read_frames
 from dispose_core.pipeline.run import animate_clip
 
@@ -24,7 +23,7 @@ def loaded(monkeypatch, tiny_networks):
         made.append(arguments)
         return tiny_networks(*arguments)
 
-    monkeypatch.setattr(command, "Networks", make)
+    monkeypatch.setattr("dispose_core.pipeline.components.Components", make)
     return made
 
 
@@ -97,7 +96,7 @@ def test_a_batch_that_was_stopped_goes_on_where_it_was(run, monkeypatch, tmp_pat
     lines = [{"output": f"{name}.mp4"} for name in "abc"]
     begun = []
 
-    def stop_in_the_second(plan, networks, stage_progress):
+    def stop_in_the_second(plan, components, stage_progress):
         begun.append(plan.settings.output.name)
 
         def stages(stage: str):
@@ -105,7 +104,7 @@ def test_a_batch_that_was_stopped_goes_on_where_it_was(run, monkeypatch, tmp_pat
                 raise KeyboardInterrupt
             return stage_progress(stage)
 
-        return animate_clip(plan, networks, stages)
+        return animate_clip(plan, components, stages)
 
     monkeypatch.setattr("dispose_core.pipeline.batch.animate_clip", stop_in_the_second)
     code, summary = run(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dispose_core.errors import CheckpointError
-from dispose_core.pipeline.config import Settings
+from dispose_core.pipeline.config import RunConfig, with_values
 from dispose_core.pipeline.model_files import find_model_files, needed_files
 from dispose_core.pipeline.plan import resolve, stage_bytes
-from dispose_core.sampling.options import SamplingOptions
 
 
 @pytest.fixture
@@ -26,11 +24,11 @@ def copied(models, tmp_path) -> Path:
     return tmp_path / "models"
 
 
-WITHOUT_POINTS = Settings(sampling=SamplingOptions(point_strength=0.0))
+WITHOUT_POINTS = RunConfig(point_strength=0.0)
 
 
 def test_files_are_found_by_name_and_by_content(models):
-    settings = Settings(models=models)
+    settings = RunConfig(models=models)
     files = find_model_files(settings)
 
     mimicmotion = models / "diffusion_models" / "MimicMotion_1-1.pth"
@@ -41,7 +39,7 @@ def test_files_are_found_by_name_and_by_content(models):
         "svd": models / "diffusers" / "svd",
         "sd15": models / "checkpoints" / "my_favourite.safetensors",
     }
-    resolved = resolve(replace(settings, device="cpu"), files)
+    resolved = resolve(with_values(settings, {"device": "cpu"}, "test"), files)
     assert (resolved.unet, resolved.svd, resolved.cmp) == (mimicmotion, files.paths["svd"], None)
     assert (resolved.device, resolved.dtype) == ("cpu", "fp32")
 
@@ -50,13 +48,15 @@ def test_a_named_file_wins(copied, tmp_path):
     other = tmp_path / "other.pth"
     shutil.move(copied / "controlnet" / "DisPose.safetensors", other)
 
-    files = find_model_files(replace(WITHOUT_POINTS, models=copied, dispose=other))
+    files = find_model_files(
+        with_values(WITHOUT_POINTS, {"models": copied, "dispose": other}, "test")
+    )
 
     assert files.paths["dispose"] == other and files.faults == {}
 
 
 def test_all_missing_files_are_told_at_once_with_their_sources(tmp_path):
-    settings = Settings(models=tmp_path, densifier="cmp")
+    settings = RunConfig(models=tmp_path, densifier="cmp")
     files = find_model_files(settings)
     with pytest.raises(CheckpointError) as told:
         files.require(needed_files(settings))
@@ -68,14 +68,14 @@ def test_all_missing_files_are_told_at_once_with_their_sources(tmp_path):
                   "stable-diffusion-v1-5", "--pose-net", "ckpt_iter_42000"):  # fmt: skip
         assert words in text
     assert (
-        "no file given. Name ComfyUI's models folder" in find_model_files(Settings()).faults["svd"]
+        "no file given. Name ComfyUI's models folder" in find_model_files(RunConfig()).faults["svd"]
     )
 
 
 def test_swapped_and_half_downloaded_files_are_recognised(copied):
     folder = copied / "controlnet"
     whole = (folder / "DisPose.safetensors").read_bytes()
-    settings = replace(WITHOUT_POINTS, models=copied)
+    settings = with_values(WITHOUT_POINTS, {"models": copied}, "test")
 
     (folder / "DisPose.pth").write_bytes(whole[: len(whole) // 2])
     assert "cut-off safetensors file" in find_model_files(settings).faults["dispose"]
@@ -83,7 +83,7 @@ def test_swapped_and_half_downloaded_files_are_recognised(copied):
     shutil.move(copied / "diffusion_models" / "MimicMotion_1-1.pth", folder / "DisPose.pth")
     assert "this is MimicMotion" in find_model_files(settings).faults["dispose"]
 
-    swapped = replace(settings, svd=copied / "diffusers")
+    swapped = with_values(settings, {"svd": copied / "diffusers"}, "test")
     assert "vae/config.json cannot be read" in find_model_files(swapped).faults["svd"]
 
 
@@ -91,13 +91,15 @@ def test_several_files_that_would_do_are_listed(copied):
     os.link(copied / "controlnet" / "DisPose.safetensors", copied / "controlnet" / "b.pth")
     (copied / "controlnet" / "damaged.pth").write_bytes(b"PK\x03\x04 half")
 
-    fault = find_model_files(replace(WITHOUT_POINTS, models=copied)).faults["dispose"]
+    fault = find_model_files(with_values(WITHOUT_POINTS, {"models": copied}, "test")).faults[
+        "dispose"
+    ]
 
     assert fault.startswith("2 files would do: ") and "b.pth" in fault and "--dispose" in fault
 
 
 def test_memory_is_counted_from_the_files(models, tmp_path):
-    files = find_model_files(Settings(models=models))
+    files = find_model_files(RunConfig(models=models))
     unet = torch.load(files.paths["unet"], weights_only=True)
     size = sum(value.numel() for key, value in unet.items() if key.startswith("unet."))
     net = load_file(files.paths["dispose"])
@@ -119,7 +121,7 @@ def test_an_fp8_file_is_computed_in_float32(copied):
     pose = {k[9:]: v.contiguous() for k, v in state.items() if k.startswith("pose_net.")}
     save_file(pose, copied / "dispose" / "mimic_motion_pose_net.safetensors")
 
-    files = find_model_files(replace(WITHOUT_POINTS, models=copied))
+    files = find_model_files(with_values(WITHOUT_POINTS, {"models": copied}, "test"))
 
     assert files.faults == {} and files.unet_dtype == torch.float8_e4m3fn
-    assert resolve(replace(WITHOUT_POINTS, models=copied), files).dtype == "fp32"
+    assert resolve(with_values(WITHOUT_POINTS, {"models": copied}, "test"), files).dtype == "fp32"

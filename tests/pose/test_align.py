@@ -20,9 +20,7 @@ def test_reference_mode_matches_the_official_code(golden, official_people, align
     driving = official_people(g, frames, tuple(case["vid_hw"]))
     size = tuple(case["ref_hw"])
 
-    aligned, _ = align_poses(
-        official_people(g, [f"{name}_ref"]), driving, size, reference_mode=True
-    )
+    aligned, _ = align_poses(official_people(g, [f"{name}_ref"]), driving, size, official=True)
 
     for t in range(len(frames)):
         out = f"{name}_out{t}"
@@ -70,7 +68,7 @@ def test_only_reference_mode_fits_points_that_were_not_seen(standing, hide):
     driving = hide(standing(3, SIZE).with_points(points), slice(None), [10, 13], 0.1)
 
     sound, report = align_poses([reference], [driving], SIZE)
-    official, _ = align_poses([reference], [driving], SIZE, reference_mode=True)
+    official, _ = align_poses([reference], [driving], SIZE, official=True)
 
     np.testing.assert_allclose(sound[0].body[0, 0], reference.body[0, 0], atol=1e-12)
     assert abs(official[0].body[0, 0] - reference.body[0, 0]).max() > 0.05
@@ -83,7 +81,7 @@ def test_both_modes_agree_when_everything_is_seen(standing):
     driving = driving.with_points(driving.points * 0.8 + rng.normal(0, 0.01, driving.points.shape))
 
     sound, _ = align_poses([reference], [driving], SIZE)
-    official, _ = align_poses([reference], [driving], SIZE, reference_mode=True)
+    official, _ = align_poses([reference], [driving], SIZE, official=True)
 
     assert np.array_equal(sound[0].points, official[0].points, equal_nan=True)
 
@@ -110,7 +108,7 @@ def test_a_person_who_jumps_out_of_a_close_up_keeps_the_body_size(standing, hide
     heights = aligned[0].body[:, 1, 1] - aligned[0].body[:, 0, 1]
     assert heights.tolist() == pytest.approx([0.1] * 10)
     assert "does not suit the body sizes (1); scaled by the body sizes" in report[0]
-    official, _ = align_poses([reference], [driving], SIZE, reference_mode=True)
+    official, _ = align_poses([reference], [driving], SIZE, official=True)
     assert np.ptp(official[0].body[0, :2, 1]) < 0.02  # the official code shrinks the person
 
 
@@ -138,7 +136,7 @@ def test_points_at_one_height_are_scaled_by_the_body_size(standing, hide, canvas
 
     np.testing.assert_allclose(aligned[0].body[0, [2, 5]], shoulders.body[0, [2, 5]], atol=1e-12)
     with pytest.raises(PoseError, match="needed 2 at different heights"):
-        align_poses([shoulders], [standing(3, SIZE)], SIZE, reference_mode=True)
+        align_poses([shoulders], [standing(3, SIZE)], SIZE, official=True)
 
 
 def test_one_shared_joint_places_the_driver_at_the_own_size(standing, hide):
@@ -176,7 +174,7 @@ def test_a_clip_that_always_shows_two_people_is_fitted_on_the_first(standing):
     np.testing.assert_allclose(aligned[0].body[0, 0], [0.5, 0.2], atol=1e-12)
     assert report[0] == "2 people: fitted on person 0, in 3 frames"
     with pytest.raises(PoseError, match="none of the 3 frames shows exactly one person"):
-        align_poses([standing(1, SIZE)], people, SIZE, reference_mode=True)
+        align_poses([standing(1, SIZE)], people, SIZE, official=True)
 
 
 def test_gaps_are_filled_after_the_fit_and_reference_mode_leaves_them(standing, hide):
@@ -184,7 +182,7 @@ def test_gaps_are_filled_after_the_fit_and_reference_mode_leaves_them(standing, 
 
     aligned, report = align_poses([standing(1, SIZE)], [driving], SIZE)
     unlimited, _ = align_poses([standing(1, SIZE)], [driving], SIZE, AlignOptions(max_gap=1))
-    official, _ = align_poses([standing(1, SIZE)], [driving], SIZE, reference_mode=True)
+    official, _ = align_poses([standing(1, SIZE)], [driving], SIZE, official=True)
 
     assert aligned[0].present.all()
     assert report[-1] == "frames 4–5: no person found; filled by interpolation"
@@ -219,8 +217,8 @@ def test_reference_mode_knows_the_fit_alone(standing):
     driving = standing(3, SIZE, scale=0.5)
     options = AlignOptions("limbs", smoothing=5.0)
 
-    official, _ = align_poses([standing(1, SIZE)], [driving], SIZE, reference_mode=True)
-    same, _ = align_poses([standing(1, SIZE)], [driving], SIZE, options, reference_mode=True)
+    official, _ = align_poses([standing(1, SIZE)], [driving], SIZE, official=True)
+    same, _ = align_poses([standing(1, SIZE)], [driving], SIZE, options, official=True)
 
     assert np.array_equal(official[0].points, same[0].points, equal_nan=True)
 
@@ -251,7 +249,7 @@ def test_a_reference_without_a_visible_joint_is_refused(standing, hide, referenc
     arms_only = hide(standing(1, SIZE), 0, [i for i in range(18) if i not in (3, 4)], 0.2)
 
     with pytest.raises(PoseError, match=r"reference pose: .* \(best score 0.20, needed more than"):
-        align_poses([arms_only], [standing(2, SIZE)], SIZE, reference_mode=reference_mode)
+        align_poses([arms_only], [standing(2, SIZE)], SIZE, official=reference_mode)
 
 
 def test_a_driving_clip_without_a_person_is_refused(standing):

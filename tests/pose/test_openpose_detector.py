@@ -197,7 +197,9 @@ def test_swapped_files_are_told_apart(package, tmp_path):
 
 
 def test_a_missing_file_is_named_with_where_it_is(package, tmp_path):
-    with pytest.raises(CheckpointError, match=r"body_pose_model.pth is not there.*Annotators"):
+    with pytest.raises(
+        CheckpointError, match=r"needs 3 files[\s\S]*body_pose_model.pth .*Annotators"
+    ):
         detector_from_folder("openpose", tmp_path, "cpu")
 
 

@@ -189,8 +189,6 @@ def test_matches_the_official_clips(golden, official_people, alignment_cases):
         name, size = case["name"], tuple(case["ref_hw"])
         frames = [f"{name}_in{i}" for i in range(len(case["frame_indices"]))]
         driving = official_people(g, frames, tuple(case["vid_hw"]))
-        aligned, _ = align_poses(
-            official_people(g, [f"{name}_ref"]), driving, size, reference_mode=True
-        )
+        aligned, _ = align_poses(official_people(g, [f"{name}_ref"]), driving, size, official=True)
         drawn = np.stack(list(render_poses(aligned, size))).transpose(0, 3, 1, 2)
         assert np.array_equal(drawn, g[f"{name}_pose_pixels"])

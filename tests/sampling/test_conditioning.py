@@ -85,6 +85,6 @@ def test_conditioning_that_is_not_finite_is_refused_and_named(pipeline):
     vae = HalfVae(pipeline.vae)
 
     with pytest.raises(NetworkError, match="what the VAE makes of it is not finite"):
-        encode_picture(pipeline.clip, vae, torch.rand(3, 64, 64), NO_NOISE, reference=True)
+        encode_picture(pipeline.clip, vae, torch.rand(3, 64, 64), NO_NOISE, official=True)
     with pytest.raises(NetworkError, match="what CLIP vision makes of it is not finite"):
         encode_picture(pipeline.clip, pipeline.vae, torch.full((3, 64, 64), torch.nan), NO_NOISE)

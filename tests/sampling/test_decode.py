@@ -52,7 +52,7 @@ def test_chunks_cover_the_clip_and_share_half_with_the_next(frames, chunk):
 
 
 def test_reference_chunks_follow_one_another_and_the_last_is_shorter():
-    assert decode_chunks(10, 4, reference=True) == [range(4), range(4, 8), range(8, 10)]
+    assert decode_chunks(10, 4, official=True) == [range(4), range(4, 8), range(8, 10)]
 
 
 def test_two_chunks_fade_into_one_another_in_a_line():
@@ -73,16 +73,16 @@ def test_a_decoder_that_mixes_nothing_gives_the_same_in_any_chunks(frames, refer
 
 
 def test_white_stays_white_where_the_official_code_cuts_off_fractions():
-    (white,) = decode_frames(pictures_of, torch.ones(1, 4, 1, 1), reference=True)
+    (white,) = decode_frames(pictures_of, torch.ones(1, 4, 1, 1), official=True)
 
-    assert (to_uint8(white, reference=True) == 255).all()
+    assert (to_uint8(white, official=True) == 255).all()
 
 
 def test_8_bits_are_rounded_and_by_the_official_code_cut_off():
     levels = torch.tensor([0.0, 0.4, 0.6, 254.5, 254.9, 255.0]) / 255
 
     assert to_uint8(levels).tolist() == [0, 0, 1, 254, 255, 255]
-    assert to_uint8(levels, reference=True).tolist() == [0, 0, 0, 254, 254, 255]
+    assert to_uint8(levels, official=True).tolist() == [0, 0, 0, 254, 254, 255]
 
 
 def test_pictures_come_while_the_rest_is_not_decoded_yet():
@@ -123,8 +123,8 @@ def test_overlapping_chunks_leave_no_seam():
     latents = 0.18 * torch.randn(18, 4, 4, 4, generator=generator)
     whole = run(latents).clamp(0, 1)
 
-    def deviation(reference: bool) -> tuple[float, float, float]:
-        error = torch.stack(list(decode_frames(run, latents, chunk, reference))) - whole
+    def deviation(official: bool) -> tuple[float, float, float]:
+        error = torch.stack(list(decode_frames(run, latents, chunk, official))) - whole
         jumps = (error[1:] - error[:-1]).square().mean((1, 2, 3)).sqrt()
         at_borders = max(jumps[7].item(), jumps[15].item())
         return error.square().mean().sqrt().item(), at_borders, jumps.median().item()

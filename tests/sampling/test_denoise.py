@@ -85,14 +85,14 @@ def test_latents_stay_in_float32_between_steps_but_in_reference_mode():
 
     (step,) = run(Network(half), UNGUIDED)
     assert step.latents.dtype == torch.float32
-    (step,) = run(Network(half), replace(UNGUIDED, reference=True))
+    (step,) = run(Network(half), replace(UNGUIDED, official=True))
     assert step.latents.dtype == half
 
 
 def test_times_are_rounded_as_the_official_float16_runs_have_them_and_nowhere_else():
-    def times(dtype: torch.dtype, reference: bool) -> list[float]:
+    def times(dtype: torch.dtype, official: bool) -> list[float]:
         network = Network(dtype)
-        run(network, replace(UNGUIDED, steps=3, reference=reference))
+        run(network, replace(UNGUIDED, steps=3, official=official))
         return network.times
 
     exact = times(torch.float32, False)

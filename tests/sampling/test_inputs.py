@@ -24,22 +24,22 @@ def test_the_defaults_are_the_papers():
 
     assert (options.steps, options.seed, options.window, options.overlap) == (25, 42, 16, 6)
     assert (options.min_guidance, options.max_guidance, options.guided) == (2.0, 2.0, True)
-    assert (options.fps, options.motion_bucket, options.augmentation) == (7, 127, 0.0)
-    assert (options.noise, options.decode_chunk, options.reference) == ("repeated", 8, False)
+    assert (options.model_fps, options.motion_bucket, options.augmentation) == (7, 127, 0.0)
+    assert (options.noise, options.decode_chunk, options.official) == ("repeated", 8, False)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"steps": 0}, "steps is 0, needed at least 1"),
-        ({"fps": 0}, "fps is 0, needed at least 1"),
+        ({"model_fps": 0}, "fps is 0, needed at least 1"),
         ({"decode_chunk": 0}, "decode_chunk is 0, needed at least 1"),
         ({"pose_strength": -1.0}, r"pose_strength is -1\.0, needed 0 or more"),
         ({"control_strength": float("nan")}, "control_strength is nan"),
         ({"augmentation": -0.1}, "augmentation is -0.1"),
         ({"max_guidance": float("inf")}, "max_guidance is inf"),
         ({"noise": "white"}, "noise is white, needed one of the two kinds"),
-        ({"reference": True, "split_halves": True}, "must run in one batch"),
+        ({"official": True, "split_halves": True}, "must run in one batch"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "+".join(value),
 )

@@ -62,7 +62,7 @@ def small(clip_inputs) -> ClipInputs:
     return ClipInputs(
         clip_inputs.picture[:, :64],
         clip_inputs.pose_pictures[:3, :, :64],
-        Motion(motion.flow[1:3, :, :64], motion.maps[1:3, :, :64]),
+        Motion(motion.flow_maps[1:3, :, :64], motion.maps[1:3, :, :64]),
         clip_inputs.poses[:3],
         clip_inputs.features,
     )
@@ -71,7 +71,7 @@ def small(clip_inputs) -> ClipInputs:
 @pytest.fixture(scope="module")
 def pair(small) -> ClipInputs:
     """The reference and one frame: a single window."""
-    motion = Motion(small.motion.flow[1:2], small.motion.maps[1:2])
+    motion = Motion(small.motion.flow_maps[1:2], small.motion.maps[1:2])
     return replace(
         small, pose_pictures=small.pose_pictures[:2], motion=motion, poses=small.poses[:2]
     )
@@ -104,7 +104,7 @@ def like(pipeline: DisPosePipeline, **placing) -> DisPosePipeline:
 )
 def test_gives_the_official_clip(golden, pipeline, clip_inputs, file, reference):
     g = golden(file)
-    options = replace(GOLDEN_OPTIONS, reference=reference)
+    options = replace(GOLDEN_OPTIONS, official=reference)
     steps = []
     with calls_of(
         clip=pipeline.clip,
@@ -114,7 +114,7 @@ def test_gives_the_official_clip(golden, pipeline, clip_inputs, file, reference)
         unet=pipeline.unet,
     ) as calls:
         latents = pipeline.sample(clip_inputs, options, on_step=steps.append)
-    frames = torch.stack(list(pipeline.decode(latents, replace(options, reference=True))))
+    frames = torch.stack(list(pipeline.decode(latents, replace(options, official=True))))
 
     def close(found: Tensor, name: str) -> None:
         assert_close(found.numpy(), g[name], atol=1e-3, rtol=0, msg=lambda m: f"{name}: {m}")
@@ -134,7 +134,7 @@ def test_gives_the_official_clip(golden, pipeline, clip_inputs, file, reference)
         close(step.latents[None], f"latents_step{number}")
     # The golden's frames are of official chunks, entry 0 included.
     assert_close(frames[:, :, ::2, ::2].numpy(), g["frames_f32_sub2"][0, 1:], atol=1e-3, rtol=0)
-    video = to_uint8(frames, reference=True).numpy().astype(int)
+    video = to_uint8(frames, official=True).numpy().astype(int)
     assert abs(video - g["video_u8"]).max() <= 1
 
     times = [args[1] for args, _ in calls["control"]]
@@ -249,7 +249,7 @@ def test_noise_is_drawn_in_half_precision_in_reference_mode_alone(monkeypatch, p
     monkeypatch.setattr(pipeline_module, "clip_noise", stop)
     for reference in (True, False):
         with pytest.raises(InterruptedError):
-            pipeline.sample(pair, replace(OPTIONS, reference=reference))
+            pipeline.sample(pair, replace(OPTIONS, official=reference))
 
     assert drawn == [torch.bfloat16, torch.float32]
 
@@ -289,7 +289,7 @@ def test_the_official_picture_is_taken_in_reference_mode_alone(monkeypatch, pipe
     monkeypatch.setattr(pipeline, "sample", lambda inputs, *_, **__: taken.append(inputs.picture))
     monkeypatch.setattr(pipeline, "decode", lambda *_, **__: iter(()))
     for reference in (False, True):
-        pipeline(small, SamplingOptions(reference=reference))
+        pipeline(small, SamplingOptions(official=reference))
 
     assert taken[0] is small.picture
     assert_close(taken[1], official_pixels(small.picture), atol=0, rtol=0)

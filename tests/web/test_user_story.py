@@ -95,7 +95,7 @@ def wrist_places(field: MotionField, start: np.ndarray) -> np.ndarray:
     """(F+1, 2) where the field takes the picture of the wrist, as shares of width and height."""
     height, width = field.size
     grid = torch.as_tensor(start * 2 - 1, dtype=torch.float32).expand(len(field), 1, 1, 2)
-    flow = torch.nn.functional.grid_sample(field.frames(), grid, align_corners=False)
+    flow = torch.nn.functional.grid_sample(field.flow(), grid, align_corners=False)
     return start + flow[:, :, 0, 0].numpy() / (width, height)
 
 

@@ -7,10 +7,15 @@ The image is encoded once a clip; frames go in batches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from ...checkpoints.loaders import load_cmp
 from ...models.cmp import CmpNetwork
 from ...pose.sequence import PoseSequence
 from ...progress import Progress, no_progress
@@ -19,15 +24,27 @@ from .base import DenseMotion
 from .skinning.densifier import SkinningDensifier
 
 GRID = (384, 384)  # (h, w), what the released weights were used at
-
-
 CHUNK = 8  # entries computed at once
-
-
 WORKING_MEMORY = CHUNK << 27  # bytes, beside the weights, with room to spare
-
-
 _NOTHING = 0.5  # background taken out: 0 for the network, as is what lies beyond the edges
+
+
+def load_network(files: Mapping[str, Path]) -> CmpNetwork:
+    """CMP from its file (`registry.DensifierModule`)."""
+    return load_cmp(files["cmp"])
+
+
+def build(
+    network: nn.Module | None,
+    subject: Tensor | None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    official: bool = False,
+) -> CmpDensifier:
+    """The densifier of one clip (`registry.DensifierModule`)."""
+    return CmpDensifier(
+        cast(CmpNetwork, network), subject, device=device, dtype=dtype, official=official
+    )
 
 
 class CmpDensifier:
@@ -41,7 +58,7 @@ class CmpDensifier:
         chunk: entries computed at once.
         device: where to compute; where the network is when None.
         dtype: what to compute in; the network's when None.
-        reference: keep the official code's reading of missing joints (`sparse.sparse_flow`).
+        official: keep the official code's reading of missing joints (`sparse.sparse_flow`).
     """
 
     def __init__(
@@ -51,14 +68,14 @@ class CmpDensifier:
         chunk: int = CHUNK,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
-        reference: bool = False,
+        official: bool = False,
     ) -> None:
         self.network = network
         self.subject = subject
         self.chunk = chunk
         self.device = device
         self.dtype = dtype
-        self.reference = reference
+        self.official = official
 
     def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
         """Flow from entry 0 to every entry; zero without a pose.
@@ -85,7 +102,7 @@ class CmpDensifier:
                 "the rest was made plain grey"
             ]
         subject, layer = _person(picture, clip[0], self.subject)
-        size = tuple(picture.shape[-2:])
+        height, width = picture.shape[-2:]
         present = clip.body_visible.any(-1)
         encoded = network.encode_reference(small)
         grid = torch.zeros(len(clip), 2, *GRID)
@@ -94,7 +111,7 @@ class CmpDensifier:
             part = range(start, min(start + self.chunk, len(clip)))
             seen = [entry for entry in part if present[entry]]
             if seen:
-                marks = sparse_flow(clip, size, GRID, seen, self.reference)
+                marks = sparse_flow(clip, (height, width), GRID, seen, self.official)
                 grid[seen] = network.flow(encoded, *marks).cpu()
             for entry in part:
                 on_entry(entry + 1, len(clip))
@@ -106,7 +123,8 @@ def _person(
 ) -> tuple[Tensor | None, Tensor | None]:
     """(384, 384) where the person is and which limb is drawn before which, as skinning has it."""
     still = SkinningDensifier(given)(picture, pose, no_progress)
-    return tuple(
+    subject, layer = (
         None if plane is None else F.interpolate(plane[None, None], GRID, mode="nearest")[0, 0]
         for plane in (still.subject, still.layer)
     )
+    return subject, layer

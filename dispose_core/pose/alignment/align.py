@@ -2,7 +2,7 @@
 
 "fit" is the paper's: one scale and one shift for the whole clip, by the least-squares fit of the
 driving person's heights to the reference's (docs/reference_behaviour.md#pose-alignment).
-`reference_mode` reproduces the official
+`official` reproduces the official
 code; the default leaves out points that were not seen, fills gaps, and falls back where a fit
 cannot be made. "limbs" keeps the reference's proportions (`retarget.py`).
 """
@@ -58,7 +58,7 @@ def align_poses(
     driving: Sequence[PoseSequence],
     size: tuple[int, int],
     options: AlignOptions | None = None,
-    reference_mode: bool = False,
+    official: bool = False,
 ) -> tuple[list[PoseSequence], list[str]]:
     """Place the driving poses in the reference picture.
 
@@ -74,7 +74,7 @@ def align_poses(
         driving: people of the driving clip; `canvas` is the size of the driving frames.
         size: (H, W) of the fitted reference picture.
         options: see `AlignOptions`.
-        reference_mode: reproduce the official code whatever the options. It knows only "fit",
+        official: reproduce the official code whatever the options. It knows only "fit",
             fits low-score points like sure ones, uses frames with one person alone, takes any
             scale, fills no gap and smooths nothing.
 
@@ -93,7 +93,7 @@ def align_poses(
     _require_driver(driving)
     frame_size, report = _frame_size(driving[0].canvas, size)
     to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
-    if reference_mode:
+    if official:
         placement = _official_fit(reference[0], driving, to_frame_ratio)
         aligned = [placement(person, size) for person in driving]
         return aligned, [*report, _describe(placement, frame_size, size)]

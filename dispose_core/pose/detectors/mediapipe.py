@@ -95,7 +95,8 @@ class MediaPipeDetector:
                 found.append(_read(graph.process(picture)))
                 on_frame(len(found), total or len(found))
         points, scores = (np.stack(part) for part in zip(*found, strict=True))
-        pose = PoseSequence(points, scores, first.shape[:2])
+        height, width = first.shape[:2]
+        pose = PoseSequence(points, scores, (height, width))
         return [smooth(pose) if self.smoothing else pose]
 
     def _start(self):

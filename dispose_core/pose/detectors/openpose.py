@@ -82,18 +82,6 @@ class OpenPoseDetector:
         self._detector = parts.OpenposeDetector(*networks)
         self._device = device
 
-    @classmethod
-    def from_folder(cls, folder: str | Path, device: str = "cpu") -> OpenPoseDetector:
-        """With the files of a folder that have their published names; raises as the class."""
-        folder = Path(folder)
-        for name in (BODY_FILE, HAND_FILE, FACE_FILE):
-            if not (folder / name).is_file():
-                raise CheckpointError(
-                    f"{folder}: {name} is not there. OpenPose's three files are at "
-                    "https://huggingface.co/lllyasviel/Annotators (for non-commercial use)."
-                )
-        return cls(folder / BODY_FILE, folder / HAND_FILE, folder / FACE_FILE, device)
-
     def detect(
         self,
         frames: Iterable[np.ndarray],
@@ -104,12 +92,12 @@ class OpenPoseDetector:
         self._detector.to(self._device)
         try:
             for picture in checked_frames(frames):
-                canvas = picture.shape[:2]
+                height, width = picture.shape[:2]
                 found.append(self._people(picture))
                 on_frame(len(found), total or len(found))
         finally:
             self._detector.to("cpu")
-        return people_in_slots(found, canvas)
+        return people_in_slots(found, (height, width))
 
     @torch.inference_mode()
     def _people(self, picture: np.ndarray) -> list[Found]:

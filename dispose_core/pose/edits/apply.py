@@ -74,8 +74,8 @@ def apply_edits(
             _move(values, [edit for _, edit in fitting])
             continue
         for number, edit in fitting:
-            if problem := _APPLY[kind](values[edit.person], given[edit.person], edit):
-                trouble[number] = problem
+            if fault := _APPLY[kind](values[edit.person], given[edit.person], edit):
+                trouble[number] = fault
                 lost.add(number)
     changed = [
         person.with_points(value[..., :2], value[..., 2])

@@ -14,7 +14,6 @@ import numpy as np
 
 from .. import skeleton as sk
 from ..sequence import PoseSequence
-from .assignment import assign
 
 # Frames after which somebody who comes back is taken for another: two seconds at 24 fps.
 PATIENCE = 48
@@ -125,7 +124,9 @@ def _match(tracks: _Tracks, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     reach = np.minimum(_REACH + _REACH_PER_ABSENCE * tracks.absent, _FARTHEST_REACH)[:, None]
     handicap = np.minimum(_COST_PER_ABSENCE * tracks.absent, _HIGHEST_COST_OF_ABSENCE)[:, None]
     near = cost < reach
-    rows, columns = assign(np.where(near, cost + handicap - _UNPAIRED, 0.0))
+    from scipy.optimize import linear_sum_assignment  # a tenth of a second to import
+
+    rows, columns = linear_sum_assignment(np.where(near, cost + handicap - _UNPAIRED, 0.0))
     paired = near[rows, columns]
     return rows[paired], columns[paired]
 

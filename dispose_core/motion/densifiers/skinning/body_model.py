@@ -8,6 +8,7 @@ away and are followed by nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -166,7 +167,7 @@ def build_figure(clip: PoseSequence, size: tuple[int, int]) -> Figure:
     front = _front(joints, entries, unit * np.abs(turn))
     return Figure(
         joints, seen, entries, shared, hands[0], hands, away > reach, present,
-        unit, ear, facing, front, turn, shift,
+        unit, cast(float, ear), facing, front, turn, shift,
     )  # fmt: skip
 
 
@@ -200,7 +201,7 @@ def _complete(joints: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, float, 
     # Turned to the side, shoulders nearly coincide: the torso's length is then the better ruler.
     spine = np.linalg.norm(full[[R_HIP, L_HIP]].mean(0) - full[NECK])
     unit = max(length(full, R_SHOULDER, L_SHOULDER), spine / 1.45 * 0.8, 1.0)
-    return full, float(unit), facing
+    return full, float(cast(float, unit)), facing
 
 
 def _place(template: np.ndarray, joints: np.ndarray, seen: np.ndarray) -> tuple[complex, complex]:

@@ -6,11 +6,14 @@ Every limb, the head, the torso and, where hands are known, palms and fingers ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ....pose.sequence import PoseSequence
 from ....progress import Progress
@@ -33,6 +36,24 @@ _SHARPNESS, _NEAREST = 6.0, 0.05
 _SOFTENING, _THIN_SOFTENING = 0.03, 0.4
 # Flow reaches this far beyond the mask, in shoulder widths: a mask is a pixel or two wrong.
 _KEEP, _FADE = 0.02, 0.05
+
+
+WORKING_MEMORY = 0  # it computes on the CPU
+
+
+def load_network(files: Mapping[str, Path]) -> None:
+    """None: it has no network (`registry.DensifierModule`)."""
+
+
+def build(
+    network: nn.Module | None,
+    subject: Tensor | None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    official: bool = False,
+) -> SkinningDensifier:
+    """The densifier of one clip (`registry.DensifierModule`)."""
+    return SkinningDensifier(subject)
 
 
 class SkinningDensifier:
@@ -58,7 +79,8 @@ class SkinningDensifier:
             grid (F+1, 2, h, w) with the longest side 512 at most, `layer` (h, w): larger is
             nearer, arms before head and torso; `subject` (h, w), the mask used.
         """
-        size = working_size(picture.shape[-2:])
+        height, width = picture.shape[-2:]
+        size = working_size((height, width))
         grid = torch.zeros(len(clip), 2, *size)
         layer = torch.zeros(size)
         if not clip.body_visible[0].any():

@@ -55,8 +55,8 @@ def find_subject(picture: Tensor, pose: PoseSequence) -> Tensor:
     figure = build_figure(pose[0], size)
     mask = _cut(np.ascontiguousarray(pixels), figure)
     mask = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
-    mask = torch.from_numpy(mask)[None, None]
-    return F.interpolate(mask, full, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1)
+    soft = torch.from_numpy(mask)[None, None]
+    return F.interpolate(soft, full, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1)
 
 
 def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np.ndarray:
@@ -65,13 +65,17 @@ def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np
     unit, joints = figure.unit, figure.joints
     which = ("sure", "usual", "most").index(kind)
 
+    def eighths(point: np.ndarray) -> tuple[int, int]:
+        x, y = (int(v) for v in np.clip(np.round(point * 8), -(2**20), 2**20))
+        return x, y
+
     def line(a: np.ndarray, b: np.ndarray, half: float) -> None:
-        ends = [tuple(int(v) for v in np.clip(np.round(p * 8), -(2**20), 2**20)) for p in (a, b)]
-        cv2.line(canvas, *ends, 1, min(max(1, round(2 * half * unit)), _WIDEST), cv2.LINE_8, 3)
+        width = min(max(1, round(2 * half * unit)), _WIDEST)
+        cv2.line(canvas, eighths(a), eighths(b), (1,), width, cv2.LINE_8, 3)
 
     def blob(points: np.ndarray, half: float) -> None:
         hull = cv2.convexHull(np.round(points * 8).clip(-(2**20), 2**20).astype(np.int32))
-        cv2.fillConvexPoly(canvas, hull, 1, cv2.LINE_8, 3)
+        cv2.fillConvexPoly(canvas, hull, (1,), cv2.LINE_8, 3)
         for a, b in zip(hull[:, 0], np.roll(hull[:, 0], -1, 0), strict=True):
             line(a / 8, b / 8, half)
 
@@ -96,7 +100,7 @@ def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np
     axes = (half_height * figure.ear, half_width * figure.ear)
     centre = tuple(float(v) for v in np.clip(centre, -_WIDEST, _WIDEST))
     box = centre, tuple(min(max(1.0, 2 * v), _WIDEST) for v in axes), angle
-    cv2.ellipse(canvas, box, 1, -1)
+    cv2.ellipse(canvas, box, (1,), -1)
     _draw_hands(figure, which, line, blob)
     return canvas
 
@@ -122,7 +126,8 @@ def _draw_hands(figure: Figure, which: int, line, blob) -> None:
 
 def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:
     """(h, w) uint8 0/1."""
-    size = pixels.shape[:2]
+    height, width = pixels.shape[:2]
+    size = (height, width)
     usual = silhouette(figure, size, "usual")
     sure, most = silhouette(figure, size, "sure"), silhouette(figure, size, "most")
     if sure.sum() < 50 or not (most == 0).any():
@@ -138,9 +143,9 @@ def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:
     near, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
     if near.std((0, 1)).max() < _LEAST_CONTRAST:
         return usual
-    models = [_colours(near[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD)]
+    back, front = (_colours(near[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD))
     try:
-        cv2.grabCut(near, seeds, None, *models, _ROUNDS, cv2.GC_EVAL)
+        cv2.grabCut(near, seeds, None, back, front, _ROUNDS, cv2.GC_EVAL)  # type: ignore[call-overload]
     except cv2.error:  # one colour everywhere
         return usual
     cut = np.zeros_like(labels)

@@ -6,6 +6,8 @@ reference does not exist.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from . import body_model as fg
@@ -71,19 +73,20 @@ def _leg(
         joints, entries, seen, usable = bone_ends(figure, a, b)
         if not usable:
             continue
-        radius = limb_radius(*joints, RADII[name] * figure.unit, thickness)
+        start, end = joints
+        radius = limb_radius(start, end, RADII[name] * figure.unit, thickness)
         own = limb_transform(joints, entries, size, tilt_of(figure, size, a, b, forward))
         parent = follow(own, seen, parent)
         bones.append(
-            Bone(Capsule(*joints, radius, bulge), layer_of(figure, name, side), parent, parent)
+            Bone(Capsule(start, end, radius, bulge), layer_of(figure, name, side), parent, parent)
         )
     if not usable:
         return bones
     # There is no joint in the foot. It goes with the shin, and lies before it: where the shin
     # leans back the heel comes up and the toes go down.
     down = (joints[1] - joints[0]) / max(np.linalg.norm(joints[1] - joints[0]), 1e-6)
-    start, reach = joints[1] + 0.1 * figure.unit * down, 0.25 * figure.unit * down
-    shape = Capsule(start, start + reach, _FOOT * figure.unit, (figure.facing, figure.facing))
+    heel, reach = joints[1] + 0.1 * figure.unit * down, 0.25 * figure.unit * down
+    shape = Capsule(heel, heel + reach, _FOOT * figure.unit, (figure.facing, figure.facing))
     return [*bones, Bone(shape, layer_of(figure, "foot", side), parent, parent)]
 
 
@@ -99,7 +102,7 @@ def _arm(
         upper_tilt = tilt_of(figure, size, shoulder, elbow, 1)
     if has_lower:
         lower_tilt = tilt_of(figure, size, elbow, wrist, 1)
-    twists = (np.zeros_like(size),) * 2
+    twists: Sequence[np.ndarray] = (np.zeros_like(size),) * 2
     if has_upper and has_lower:
         twists = _hinge_twists(
             (upper, upper_to, upper_tilt), (lower, lower_to, lower_tilt), figure.facing
@@ -113,11 +116,12 @@ def _arm(
         still = follow(limb_transform(upper, upper_to, size, upper_tilt), upper_seen, chest)
         bent = limb_transform(upper, upper_to, size, upper_tilt, twists[0])
         parent = follow(bent, upper_seen, still)
-        radius = limb_radius(*upper, RADII["upper arm"] * figure.unit, thickness)
+        start, end = upper
+        radius = limb_radius(start, end, RADII["upper arm"] * figure.unit, thickness)
         layer = layer_of(figure, "upper arm", side)
         bones = [
             _shoulder(figure, shoulder, upper_seen, chest),
-            Bone(Capsule(*upper, radius), layer, still, parent),
+            Bone(Capsule(start, end, radius), layer, still, parent),
         ]
     if has_lower:
         # Half of the turn is left at the wrist, where the hand has a will of its own.
@@ -125,8 +129,11 @@ def _arm(
             follow(limb_transform(lower, lower_to, size, lower_tilt, turn), lower_seen, parent)
             for turn in (twists[1], 0.5 * twists[1])
         )
-        radius = limb_radius(*lower, RADII["forearm"] * figure.unit, thickness)
-        bones.append(Bone(Capsule(*lower, radius), layer_of(figure, "forearm", side), near, far))
+        start, end = lower
+        radius = limb_radius(start, end, RADII["forearm"] * figure.unit, thickness)
+        bones.append(
+            Bone(Capsule(start, end, radius), layer_of(figure, "forearm", side), near, far)
+        )
         hand = hand_bones(figure, side, far)
         bones += hand or [mitten_bone(figure, side, lower, far)]
     return bones
@@ -151,7 +158,7 @@ def _hinge_twists(upper: _Moving, lower: _Moving, facing: int) -> tuple[np.ndarr
     how much the arm is bent decides between the two.
     """
 
-    def in_space(ends: np.ndarray, tilt: np.ndarray) -> np.ndarray:
+    def in_space(ends: np.ndarray, tilt: np.ndarray | float) -> np.ndarray:
         flat = ends[..., 1, :] - ends[..., 0, :]
         flat = flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-6)
         tilt = np.asarray(tilt)[..., None]

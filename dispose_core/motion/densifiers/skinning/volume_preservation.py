@@ -6,6 +6,8 @@ arm that is raised into a flap. What lies on the skin of a limb stays as far fro
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from . import body_model as fg
 from .body_model import Figure
 from .limbs import Bone, layer_of
+from .primitives import Capsule
 
 _CHAINS = {
     ("R", "upper arm", "forearm"): (fg.R_SHOULDER, fg.R_ELBOW, fg.R_WRIST),
@@ -76,12 +79,12 @@ def limb_volumes(
         own = [k for k, bone in enumerate(bones) if bone.layer in layers]
         if len(own) != 2:
             continue
-        chain = list(chain)
-        radius = float(np.mean([bones[k].shape.radius for k in own]))
-        usable = figure.entries_seen[:, chain].all(1)
+        joints = list(chain)
+        radius = float(np.mean([cast(Capsule, bones[k].shape).radius for k in own]))
+        usable = figure.entries_seen[:, joints].all(1)
         found.append(
             LimbVolume(
-                figure.joints[chain], figure.entries[:, chain], usable, size,
+                figure.joints[joints], figure.entries[:, joints], usable, size,
                 points, weights[own].sum(0), radius,
             )
         )  # fmt: skip

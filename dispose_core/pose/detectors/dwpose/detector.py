@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from ....errors import CheckpointError
 from ....progress import Progress, no_progress
 from ...sequence import PoseSequence
 from ..base import checked_frames
@@ -25,8 +24,6 @@ from . import simcc, yolox
 from .runtime import open_network
 
 # Under these names the files are published, https://huggingface.co/yzd-v/DWPose (ONNX).
-PERSON_FILES = ("yolox_l.onnx", "yolox_l.torchscript.pt")
-POSE_FILES = ("dw-ll_ucoco_384.onnx", "dw-ll_ucoco_384_bs5.torchscript.pt")
 
 T = TypeVar("T")
 Crop = tuple[int, np.ndarray, np.ndarray]  # number of the frame, box, what the network sees
@@ -55,16 +52,6 @@ class DWPoseDetector:
         self.people = yolox.PersonDetector(open_network(person_file, device, yolox.SIZE))
         self.poses = simcc.PoseNetwork(open_network(pose_file, device, simcc.SIZE))
 
-    @classmethod
-    def from_folder(cls, folder: str | Path, device: str = "cpu") -> DWPoseDetector:
-        """With the files of a folder that have their published names.
-
-        Raises:
-            CheckpointError: one is not there, or see the class.
-        """
-        folder = Path(folder)
-        return cls(_one_of(folder, PERSON_FILES), _one_of(folder, POSE_FILES), device)
-
     def detect(
         self,
         frames: Iterable[np.ndarray],
@@ -87,7 +74,8 @@ class DWPoseDetector:
                         found.append([])
                     found[number].append(person)
         on_frame(len(found), total or len(found))
-        return people_in_slots(found, first.shape[:2])
+        height, width = first.shape[:2]
+        return people_in_slots(found, (height, width))
 
     def _crops(self, frames: Iterable[np.ndarray]) -> Iterator[Crop]:
         """Everybody of every frame."""
@@ -106,16 +94,6 @@ class DWPoseDetector:
         points, scores = simcc.to_skeleton(*self.poses.find(crops, np.stack(boxes)))
         # A SimCC maximum is no probability and can exceed 1, which a score does not.
         return zip(points, scores.clip(0, 1), strict=True)
-
-
-def _one_of(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(
-        f"{folder}: none of {' and '.join(names)} is there. DWPose's files are at "
-        "https://huggingface.co/yzd-v/DWPose (Apache-2.0); keep their names."
-    )
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

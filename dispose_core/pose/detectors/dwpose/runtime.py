@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -135,7 +136,7 @@ def _open_onnx(path: Path, device: str) -> Network:
             f"{path.name}: a network that takes {listed(takes)}, no detector: one takes pictures "
             "(N, 3, height, width). Use the files as they are published."
         )
-    if (picture[0] or 1) > _LARGEST_BATCH or max(picture[2:]) > _LONGEST_SIDE:
+    if (picture[0] or 1) > _LARGEST_BATCH or max(_size(picture)) > _LONGEST_SIDE:
         raise CheckpointError(
             f"{path.name}: a network that takes {listed(takes)}, more than {_LARGEST_BATCH} "
             f"pictures or sides above {_LONGEST_SIDE} at once. Use the files as they are published."
@@ -173,7 +174,7 @@ class OnnxRuntimeNetwork(Network):
         self._input = taken.name
         self._names = [tensor.name for tensor in header.outputs]
         shapes = [tensor.shape for tensor in header.outputs]
-        super().__init__(path.name, taken.shape[2:], batch, fixed is not None, shapes)
+        super().__init__(path.name, _size(taken.shape), batch, fixed is not None, shapes)
 
     def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
         try:
@@ -203,13 +204,14 @@ class OpenCVNetwork(Network):
         self._input = taken.name
         self._names = self._output_names([tensor.name for tensor in header.outputs])
         shapes = [tensor.shape for tensor in header.outputs]
-        super().__init__(path.name, taken.shape[2:], taken.shape[0] or 1, True, shapes)
+        super().__init__(path.name, _size(taken.shape), taken.shape[0] or 1, True, shapes)
 
     def _output_names(self, wanted: list[str]) -> list[str]:
         """OpenCV's names of the outputs, in the file's order; its own order is another."""
         found = list(self._net.getUnconnectedOutLayersNames())
         ours = [next((n for n in found if n.split("!")[-1] == name), None) for name in wanted]
-        return found if None in ours else ours
+        known = [name for name in ours if name is not None]
+        return known if len(known) == len(ours) else found
 
     def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
         try:
@@ -295,7 +297,7 @@ def _refuse_damaged(name: str, content: np.ndarray) -> None:
     A file as large as a published one is that one, or was.
     """
     sums = {model.sha256 for model in models.MODELS if model.size == content.size}
-    if sums and hashlib.sha256(content).hexdigest() not in sums:
+    if sums and hashlib.sha256(content.data).hexdigest() not in sums:
         raise CheckpointError(
             f"{name}: as large as the published file, but other bytes: it is damaged. "
             "Delete it and download it again."
@@ -307,6 +309,11 @@ def _providers(device: str, available: list[str]) -> list:
     kind, _, index = str(device).partition(":")
     wanted = [name for name in _CUDA_PROVIDERS if kind == "cuda" and name in available]
     return [*((name, {"device_id": int(index or 0)}) for name in wanted), "CPUExecutionProvider"]
+
+
+def _size(picture: Shape) -> tuple[int, int]:
+    """(H, W) of pictures (N, 3, H, W), which a file that was checked does not leave open."""
+    return cast("tuple[int, int]", picture[2:])
 
 
 def _begins(path: Path, mark: bytes) -> bool:

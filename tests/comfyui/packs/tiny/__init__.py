@@ -286,7 +286,7 @@ class GivenMotion:
     def __len__(self):
         return len(self.maps[0])
 
-    def frames(self, entries, size):
+    def flow(self, entries, size):
         return self.maps[0][list(entries)]
 
     def trajectory(self, entries, size):

@@ -1,20 +1,44 @@
-"""The model files there are, which of them are present, and downloads on request."""
+"""`models`: the model files there are, which of them are present, and downloads on request."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from ..checkpoints.catalog import MODELS, ModelFile, present
-from ..checkpoints.download import download
 from ..errors import MediaError
+from .console import Summary
+from .options import add_command, add_config, comfyui_models
+
+if TYPE_CHECKING:
+    from .options import Subparsers
 
 
-def run(options: Namespace) -> dict:
-    """Downloads what `--download` names. Returns the summary for `--json`: every file there is."""
+def add(commands: Subparsers) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "models",
+        "list the model files the pack can use, or download some",
+        run,
+        "models",
+        "models --models ComfyUI/models --download DisPose.pth",
+    )
+    add_config(parser, "models", defaults={"models": None})
+    parser.add_argument(
+        "--download",
+        nargs="+",
+        default=[],
+        choices=[model.name for model in MODELS],
+        metavar="NAME",
+        help="fetch these into their folders; nothing is ever fetched without this",
+    )
+
+
+def run(options: Namespace) -> Summary:
+    """Downloads what `--download` names; the summary has every file there is."""
     folder = options.models or comfyui_models()
     fetched = [fetch(model, folder) for model in MODELS if model.name in options.download]
     rows = [
@@ -26,22 +50,13 @@ def run(options: Namespace) -> dict:
         for model in MODELS
     ]
     report = [f"{path.name}: in {path.parent}" for path in fetched]
-    if not fetched:
-        report = table(folder)
     return {
         "command": options.command,
         "folder": folder and str(folder),
         "models": rows,
         "downloaded": [str(path) for path in fetched],
-        "report": report,
+        "report": report or table(folder),
     }
-
-
-def comfyui_models() -> Path | None:
-    """The models folder of the ComfyUI that the pack is installed in; None elsewhere."""
-    pack = Path(__file__).resolve().parents[2]
-    folder = pack.parents[1] / "models"
-    return folder if pack.parent.name == "custom_nodes" and folder.is_dir() else None
 
 
 def fetch(model: ModelFile, folder: Path | None) -> Path:
@@ -55,6 +70,10 @@ def fetch(model: ModelFile, folder: Path | None) -> Path:
             f"{model.name}: no ComfyUI around this pack to put it into. Name its models folder "
             "with --models."
         )
+    from tqdm import tqdm
+
+    from ..checkpoints.download import download
+
     with tqdm(desc=model.name, unit="B", unit_scale=True, dynamic_ncols=True) as bar:
 
         def on_bytes(done: int, total: int) -> None:

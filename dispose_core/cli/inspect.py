@@ -1,17 +1,39 @@
-"""What a model file is, where it belongs and whether it is complete."""
+"""`inspect`: what a model file is, where it belongs and whether it is complete."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..checkpoints.inspect import Inspection, inspect_file
+from .console import Summary
+from .options import add_command
+
+if TYPE_CHECKING:
+    from ..checkpoints.inspect import Inspection
+    from .options import Subparsers
 
 _SHOWN = 8
 
 
-def run(options: Namespace) -> dict:
-    """Changes nothing. Returns the summary for `--json`: all that was found."""
+def add(commands: Subparsers) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "inspect",
+        "say what a model file is, where it belongs and whether it is complete",
+        run,
+        "inspect DisPose.pth",
+        "inspect unknown.safetensors --json",
+    )
+    parser.add_argument("file", type=Path, help="weights, an ONNX model or a TorchScript program")
+
+
+def run(options: Namespace) -> Summary:
+    """Changes nothing; the summary holds all that was found."""
+    from ..checkpoints.inspect import inspect_file
+
     found = inspect_file(options.file)
     facts = {**asdict(found), "kind": found.kind.name, "what": found.kind.value}
     return {"command": options.command, **facts, "report": sentences(found)}

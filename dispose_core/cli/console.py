@@ -6,14 +6,19 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tqdm import tqdm
 
 from ..progress import Progress
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def summary(options: Namespace, started: float, report: list[str], **facts) -> dict:
+Summary = dict[str, Any]  # what `--json` prints; its "report" is printed without
+
+
+def summary(options: Namespace, started: float, report: list[str], **facts: Any) -> Summary:
     """What `--json` prints."""
     return {
         "command": options.command,

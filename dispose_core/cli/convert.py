@@ -1,0 +1,51 @@
+"""`convert`: weights -> safetensors."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import Summary, summary
+from .options import add_command, add_output
+
+if TYPE_CHECKING:
+    from .options import Subparsers
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "convert",
+        "write weights as safetensors, which opens faster and cannot hold program code",
+        run,
+        "convert DisPose.pth -o DisPose.safetensors --dtype fp16",
+        "convert ckpt_iter_42000.pth.tar -o cmp.safetensors",
+    )
+    parser.add_argument("file", type=Path, help="weights of a kind that `inspect` can name")
+    add_output(parser, "DisPose.safetensors")
+    parser.add_argument(
+        "--dtype", choices=["fp32", "fp16", "bf16"], help="by default each number stays as it is"
+    )
+
+
+def run(options: Namespace) -> Summary:
+    """Writes the safetensors file."""
+    from tqdm import tqdm
+
+    from ..checkpoints.convert import DTYPES, convert_file
+
+    started = time.monotonic()
+    with tqdm(desc=options.output.name, unit="tensor", dynamic_ncols=True) as bar:
+
+        def on_tensor(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        dtype = DTYPES[options.dtype] if options.dtype else None
+        kind = convert_file(options.file, options.output, dtype, on_tensor)
+    size = options.output.stat().st_size
+    report = [f"{kind.value}: {size:,} bytes written to {options.output}"]
+    return summary(options, started, report, kind=kind.name, size=size)

@@ -1,0 +1,105 @@
+"""`demo`: the whole job up to the preview, with a file of every stage."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import Bar, Summary, summary, ticking
+from .options import MOTION, add_command, add_config, config_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from ..pipeline.config import RunConfig
+    from .options import Subparsers
+
+ASSETS = Path(__file__).parents[2] / "assets"
+SHEET_MOMENTS = 6
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        "demo",
+        "the whole job on the sample media or on yours: poses, motion, preview, contact sheet",
+        run,
+        "demo",
+        "demo --reference portrait.jpg --driving dance.mp4 --output output/mine",
+    )
+    samples = {"reference": ASSETS / "reference.png", "driving": ASSETS / "driving.mp4"}
+    add_config(parser, "reference", "driving", defaults=samples)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("output/demo"),
+        help="folder for the results; default: %(default)s",
+    )
+    add_config(parser, "resolution", *MOTION, "models", "device", defaults={"stride": 1})
+
+
+def run(options: Namespace) -> Summary:
+    """Writes the five files of the demo."""
+    from ..media.video_write import write_video
+    from ..motion.visualize import motion_pictures
+    from ..pose.openpose_json import save_openpose
+    from ..pose.render import render_poses
+    from .preview_clip import move_reference, write_preview
+
+    started = time.monotonic()
+    folder: Path = options.output
+    del options.output  # a folder here, a video in the configuration
+    config = config_of(options)
+    options.output = folder
+    moved = move_reference(config)
+    picture, field, fps = moved.reference.picture, moved.field, moved.fps or Fraction(24)
+    report = moved.report
+
+    save_openpose(folder / "poses.json", moved.clip.driving)
+    with Bar("poses.mp4") as bar:
+        skeletons = render_poses(moved.clip.driving, field.size, on_frame=bar)
+        write_video(folder / "poses.mp4", skeletons, fps)
+    with Bar("motion.mp4", len(field) - 1) as bar:
+        pictures = motion_pictures(picture, field, range(1, len(field)))
+        write_video(folder / "motion.mp4", ticking(pictures, bar), fps)
+    report += write_preview(folder / "preview.mp4", picture, field, None, fps)
+    _write_sheet(folder, picture, config, len(field) - 1)
+
+    names = ("poses.json", "poses.mp4", "motion.mp4", "preview.mp4", "sheet.png")
+    report += [
+        f"done in {time.monotonic() - started:.0f} s:",
+        *(f"  {folder / name}" for name in names),
+        "Open sheet.png first. To go on in ComfyUI: put this folder into custom_nodes, start "
+        "ComfyUI, and choose DisPose > motion_preview under Workflow > Browse Templates.",
+    ]
+    files = [str(folder / name) for name in names]
+    return summary(options, started, report, frames=len(field) - 1, files=files)
+
+
+def _write_sheet(folder: Path, picture: Tensor, config: RunConfig, frames: int) -> None:
+    """Driver, skeleton, motion and preview at a few moments, read back from the files."""
+    import numpy as np
+
+    from ..media.contact_sheet import contact_sheet
+    from ..media.image import to_pixels, write_picture
+    from ..media.video_read import probe, read_frames
+    from ..pipeline.preprocess import VideoRange
+
+    moments = np.unique(np.linspace(0, frames - 1, SHEET_MOMENTS).round().astype(int)).tolist()
+    rows: dict[str, list[np.ndarray]] = {}
+    if config.driving is not None:
+        used = VideoRange(config.stride, config.start, config.duration, config.max_frames)
+        rows["driver"] = _pick(used.read(config.driving, probe(config.driving)), moments)
+    for name in ("poses", "motion", "preview"):
+        rows[name] = _pick(read_frames(folder / f"{name}.mp4"), moments)
+    write_picture(folder / "sheet.png", contact_sheet(to_pixels(picture), rows, moments))
+
+
+def _pick(frames: Iterable[np.ndarray], wanted: list[int]) -> list[np.ndarray]:
+    return [frame for i, frame in enumerate(frames) if i in wanted]

@@ -1,0 +1,109 @@
+"""Reference and driver -> motion, with progress bars: what `motion` and `demo` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import SettingsError
+from ..media.image import read_picture
+from ..media.resize import fit_size
+from ..media.video_read import probe
+from ..media.video_write import write_video
+from ..motion.motion_field import MotionField
+from ..pipeline.components import Components
+from ..pipeline.config import RunConfig
+from ..pipeline.device import choose_device
+from ..pipeline.model_files import find_densifier_files
+from ..pipeline.preprocess import (
+    FittedReference,
+    PreparedClip,
+    VideoRange,
+    align_clip,
+    clip_motion,
+    detect_driving_poses,
+    fit_reference,
+    fitted_mask,
+    load_driving_poses,
+)
+from ..pose.alignment.align import AlignOptions
+from ..preview.preview import preview_frames
+from .console import Bar
+
+
+@dataclass(frozen=True, eq=False)
+class MovedReference:
+    """A reference and its motion.
+
+    Attributes:
+        fps: of the driving frames used, where a video was read.
+    """
+
+    reference: FittedReference
+    clip: PreparedClip
+    field: MotionField
+    fps: Fraction | None
+    report: list[str]
+
+
+def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> MovedReference:
+    """Everything up to the motion field.
+
+    Args:
+        config: with `reference`, and `driving` or `poses`.
+        size: (H, W) of the reference; fitted to `resolution` when None.
+
+    Raises:
+        DisPoseError: an input or a model file cannot be used; the message says which.
+    """
+    if config.reference is None:
+        raise SettingsError("reference is not given. Name its file.")
+    files = find_densifier_files(config)
+    components = Components(files, choose_device(config.device))
+    source = read_picture(config.reference)
+    source_size = (int(source.shape[-2]), int(source.shape[-1]))
+    reference = fit_reference(
+        source,
+        size or fit_size(source_size, config.resolution),
+        lambda: components.detector(config),
+        config.reference_pose,
+        config.threshold,
+    )
+    subject = fitted_mask(config.mask, reference.size)
+    densifier = components.densifier(config.densifier_name, subject, config.densifier_files)
+    fps = None
+    if config.poses is not None:
+        driving, lines = load_driving_poses(config.poses, config.person)
+    elif config.driving is not None:
+        frames = VideoRange(config.stride, config.start, config.duration, config.max_frames)
+        fps = frames.fps(probe(config.driving))
+        with Bar("poses") as bar:
+            driving, lines = detect_driving_poses(
+                config.driving,
+                frames,
+                lambda: components.detector(config),
+                config.person,
+                config.threshold,
+                bar,
+            )
+    else:
+        raise SettingsError("driving is not given. Name its file, or that of --poses.")
+    options = AlignOptions(method=config.method, smoothing=config.smoothing)
+    clip = align_clip(reference, driving, options)
+    with Bar("motion", len(clip.poses)) as bar:
+        field = clip_motion(reference, clip, densifier, on_frame=bar)
+    report = [*reference.report, *lines, *clip.report, *field.report]
+    return MovedReference(reference, clip, field, fps, report)
+
+
+def write_preview(
+    path: Path, picture: Tensor, field: MotionField, mask: Tensor | None, fps: float | Fraction
+) -> list[str]:
+    """The moving person as a video; returns what the writer changed."""
+    with Bar(path.name, len(field) - 1) as bar:
+        frames = preview_frames(picture, field, range(1, len(field)), mask, bar)
+        notes = write_video(path, (f.picture.permute(1, 2, 0).numpy() for f in frames), fps)
+    return list(notes)

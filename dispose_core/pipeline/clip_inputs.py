@@ -1,0 +1,87 @@
+"""All inputs of the sampler for one clip, from a plan."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..features.features_file import load_features
+from ..features.keypoint_features import KeypointFeatures, keypoint_features
+from ..pose.alignment.align import AlignOptions
+from ..pose.sequence import PoseSequence
+from . import preprocess
+from .components import Components
+from .inputs import ClipInputs
+from .pipeline import StageProgress
+from .plan import ClipPlan
+from .skeletons import SkeletonPictures
+
+
+def read_clip(
+    plan: ClipPlan, components: Components, stage_progress: StageProgress
+) -> tuple[ClipInputs, list[str]]:
+    """All inputs of a clip, and the report.
+
+    Raises:
+        DisPoseError: nobody in the image or the video, poses that do not fit it, a file that
+            cannot be read.
+    """
+    config, official = plan.settings, plan.settings.official
+
+    reference = preprocess.fit_reference(
+        plan.picture,
+        plan.size,
+        lambda: components.detector(config),
+        config.reference_pose,
+        config.threshold,
+        official,
+    )
+    driving, lines = _driving_poses(plan, components, stage_progress)
+    options = AlignOptions(method=config.method, smoothing=config.smoothing)
+    clip = preprocess.align_clip(reference, driving, options, official)
+
+    motion, moved, features = None, [], None
+    if config.uses_control:
+        subject = preprocess.fitted_mask(config.mask, plan.size)
+        densifier = components.densifier(
+            config.densifier_name, subject, config.densifier_files, official
+        )
+        motion = preprocess.clip_motion(
+            reference, clip, densifier, official, stage_progress("motion field")
+        )
+        moved = motion.report
+        if config.features is not None:
+            features = load_features(config.features)
+        elif config.makes_features:
+            features = make_features(reference, components, stage_progress)
+    inputs = ClipInputs(
+        picture=reference.picture,
+        pose_pictures=SkeletonPictures(reference.people, clip.driving, plan.size),
+        motion=motion,
+        poses=clip.poses,
+        features=features,
+    )
+    return inputs, [*lines, *clip.report, *moved]
+
+
+def make_features(
+    reference: preprocess.FittedReference, components: Components, stage_progress: StageProgress
+) -> KeypointFeatures:
+    """Keypoint features of the reference's first person."""
+    feature_map: Tensor = components.feature_map(reference.picture, stage_progress("features"))
+    return keypoint_features(feature_map, reference.people[0], reference.size)
+
+
+def _driving_poses(
+    plan: ClipPlan, components: Components, stage_progress: StageProgress
+) -> tuple[list[PoseSequence], list[str]]:
+    config = plan.settings
+    if config.poses is not None:
+        return preprocess.load_driving_poses(config.poses, config.person, plan.frames)
+    return preprocess.detect_driving_poses(
+        plan.driving,
+        plan.frames_used,
+        lambda: components.detector(config),
+        config.person,
+        config.threshold,
+        stage_progress("detection"),
+    )

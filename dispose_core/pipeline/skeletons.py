@@ -1,0 +1,46 @@
+"""Drawn skeletons of a clip, made when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..pose.render import render_poses
+from ..pose.sequence import PoseSequence
+
+
+class SkeletonPictures:
+    """Drawn skeletons of a clip, the reference's first; drawn when they are asked for.
+
+    Attributes:
+        shape: (F+1, 3, H, W)
+    """
+
+    def __init__(
+        self,
+        reference: Sequence[PoseSequence],
+        driving: Sequence[PoseSequence],
+        size: tuple[int, int],
+    ) -> None:
+        self._reference, self._driving, self._size = reference, driving, size
+        self.shape = (1 + len(driving[0]), 3, *size)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, entries: slice) -> Tensor:
+        """(n, 3, H, W) float32, 0…1."""
+        pictures = torch.from_numpy(np.stack(list(self.drawn(range(len(self))[entries]))))
+        return pictures.permute(0, 3, 1, 2) / 255
+
+    def drawn(self, entries: range) -> Iterator[np.ndarray]:
+        """(H, W, 3) uint8 of each entry of a range without gaps."""
+        if 0 in entries:
+            yield from render_poses(self._reference, self._size)
+        inner = slice(max(entries.start, 1) - 1, entries.stop - 1)
+        if inner.stop > inner.start:
+            yield from render_poses([person[inner] for person in self._driving], self._size)
