@@ -11,6 +11,7 @@ import torch
 from dispose_core.cli import main
 from dispose_core.media.image import read_picture, write_picture
 from dispose_core.motion.field_file import load_field
+from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.onnx_files import person_onnx, pose_onnx
 
 
@@ -47,18 +48,20 @@ def test_the_poses(run, models, tmp_path):
     assert report.startswith("dwpose")
 
 
-def test_the_motion(run, assets, tmp_path):
+def test_the_motion(run, assets, folders, tmp_path):
     field_file = tmp_path / "field.safetensors"
     reference, poses = assets / "reference.png", assets / "poses"
+    (driving,) = load_openpose(poses / "driving.json")
+    save_openpose(folders.input / "driving.json", [driving[[12, 36]]])
     assert main([
         "motion", "--reference", str(reference), "--reference-pose", str(poses / "reference.json"),
-        "--poses", str(poses / "driving.json"), "--resolution", "128", "-o", str(field_file),
+        "--poses", str(folders.input / "driving.json"), "-o", str(field_file),
     ]) == 0  # fmt: skip
 
     picture = read_picture(reference).permute(1, 2, 0)[None]
-    fitted, *_ = run("DisPosePrepare", reference=picture, driving_images=picture, resolution=128)
+    fitted, *_ = run("DisPosePrepare", reference=picture, driving_images=picture)
     reference_pose, *_ = run("DisPoseLoadPoses", file="reference.json [sample]")
-    driving_pose, *_ = run("DisPoseLoadPoses", file="driving.json [sample]")
+    driving_pose, *_ = run("DisPoseLoadPoses", file="driving.json")
     aligned, *_ = run("DisPosePoseAlign", reference_pose=reference_pose, driving_pose=driving_pose)
     field, *_ = run(
         "DisPoseMotionField",
