@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.features import keypoint_features
 from ..dispose_core.features.browser_view import point_view
 from ..dispose_core.features.dift import DiffusionFeatureOptions
+from ..dispose_core.features.keypoint_features import keypoint_features
 from ..dispose_core.features.match_view import (
     describe_matches,
     fit_target,

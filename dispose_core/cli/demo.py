@@ -33,8 +33,13 @@ def add(commands: Subparsers) -> None:
         "demo",
         "demo --reference portrait.jpg --driving dance.mp4 --output output/mine",
     )
-    samples = {"reference": ASSETS / "reference.png", "driving": ASSETS / "driving.mp4"}
-    add_config(parser, "reference", "driving", defaults=samples)
+    for name, file in (("reference", "reference.png"), ("driving", "driving.mp4")):
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            default=ASSETS / file,
+            help="default: the sample that is shipped",
+        )
     parser.add_argument(
         "--output",
         type=Path,

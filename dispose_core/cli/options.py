@@ -107,7 +107,8 @@ def add_config(
             options["choices"] = list(get_args(annotation))
         else:
             metadata = tuple(field.metadata)
-            whole = Annotated[(annotation, *metadata)] if metadata else annotation
+            parts = (annotation, *metadata)
+            whole: Any = Annotated[parts] if metadata else annotation
             options["type"] = _parser_of(whole)
             options["metavar"] = _metavar(annotation)
         parser.add_argument(*flags, **options)

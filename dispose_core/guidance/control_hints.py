@@ -44,10 +44,10 @@ class PointLevel:
         if not len(row):
             return None
         # Without waiting for the device: nothing here changes the sources.
-        to = {"device": device, "non_blocking": True}
-        values = self.values[row].to(dtype=dtype, **to)
+        values = self.values[row].to(device, dtype, non_blocking=True)
         grid = values.new_zeros(len(entries), values.shape[1], math.prod(self.size))
-        grid[position.to(**to), :, self.cell[row].to(**to)] = values
+        position = position.to(device, non_blocking=True)
+        grid[position, :, self.cell[row].to(device, non_blocking=True)] = values
         return grid.unflatten(2, self.size)
 
 

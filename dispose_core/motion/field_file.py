@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal, cast
 
 import torch
 from safetensors import safe_open
@@ -154,7 +155,7 @@ def _unpack(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) ->
         tensors["valid"].clone(),
         layer,
         subject,
-        resample,
+        cast(Literal["bilinear", "nearest"], resample),
         report,
     )
     check_first_frame(field.grid, path)

@@ -62,7 +62,7 @@ def read_jobs(path: Path, base: RunConfig) -> list[Job]:
             continue
         try:
             settings = _read_job(text, base, path.parent)
-            output = settings.output.resolve()
+            output = (settings.output or Path()).resolve()  # `_read_job` requires one
             if output in outputs:
                 raise SettingsError(f"the same output as line {outputs[output]}, {output}.")
             outputs[output] = number

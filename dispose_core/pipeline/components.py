@@ -115,8 +115,8 @@ class Components:
     @cached_property
     def _sd15(self) -> SD15Parts:
         parts = load_sd15(self.paths["sd15"])
-        parts.unet.to(self.dtype)
+        nn.Module.to(parts.unet, self.dtype)
         # The VAE of SD 1.5 overflows in float16 for some pictures.
         half = torch.float32 if self.dtype == torch.float16 else self.dtype
-        parts.vae.to(half)
+        nn.Module.to(parts.vae, half)
         return parts

@@ -271,7 +271,7 @@ def load_config(path: Path, base: RunConfig | None = None) -> RunConfig:
     try:
         import tomllib
     except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef]
+        import tomli as tomllib
 
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from ..guidance.motion_embedding import MotionSource
 from ..media.resize import MULTIPLE
 from ..models.latent import DOWNSCALE
 from ..pose.sequence import PoseSequence
+from .skeletons import SkeletonPictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class ClipInputs:
     """
 
     picture: Tensor
-    pose_pictures: Tensor | None = None
+    pose_pictures: Tensor | SkeletonPictures | None = None
     motion: MotionSource | ControlHints | None = None
     poses: PoseSequence | None = None
     features: KeypointFeatures | None = None
@@ -69,7 +70,8 @@ class ClipInputs:
     @property
     def size(self) -> tuple[int, int]:
         """(H, W)"""
-        return tuple(self.picture.shape[-2:])
+        height, width = self.picture.shape[-2:]
+        return int(height), int(width)
 
     def _lengths(self) -> dict[str, int]:
         parts = {
@@ -101,10 +103,10 @@ class ClipInputs:
 
     def _check_sizes(self) -> None:
         if self.pose_pictures is not None:
-            found, needed = tuple(self.pose_pictures.shape), (len(self), 3, *self.size)
-            if found != needed:
+            drawn, wanted = tuple(self.pose_pictures.shape), (len(self), 3, *self.size)
+            if drawn != wanted:
                 raise NetworkError(
-                    f"pose pictures: shape {found}, needed {needed}. Draw them at the size of the "
+                    f"pose pictures: shape {drawn}, needed {wanted}. Draw them at the size of the "
                     "reference picture."
                 )
         if isinstance(self.motion, ControlHints):

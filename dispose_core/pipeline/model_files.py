@@ -47,7 +47,7 @@ _FOLDERS = {
 }
 
 # Components by the beginnings of their keys in the files that hold several.
-_PARTS = {
+_PARTS: dict[Kind, dict[str, tuple[str, ...]]] = {
     Kind.MIMICMOTION: {"UNet": ("unet.",), "PoseNet": ("pose_net.",)},
     Kind.DISPOSE: {"motion encoders": ("controlnet_cond_embedding.", "point_adapter.")},
     Kind.SVD: {"VAE": ("first_stage_model.",), "CLIP": ("conditioner.",)},
@@ -150,7 +150,9 @@ def find_model_files(settings: RunConfig, names: list[str] | None = None) -> Mod
 def _beside(name: str, paths: Mapping[str, Path], kinds: Mapping[Path, Kind]) -> Path | None:
     """PoseNet in MimicMotion's own file."""
     unet = paths.get("unet")
-    return unet if name == "pose_net" and kinds.get(unet) is Kind.MIMICMOTION else None
+    if name != "pose_net" or unet is None or kinds.get(unet) is not Kind.MIMICMOTION:
+        return None
+    return unet
 
 
 def _search(name: str, models: Path | None) -> Path:
@@ -253,17 +255,19 @@ def _folder_parameters(name: str, path: Path) -> dict[str, int]:
 
 def _file_parameters(weights: Weights, kind: Kind, name: str) -> dict[str, int]:
     if name == "pose_net" and kind is Kind.MIMICMOTION:
-        return {"PoseNet": _count(weights, lambda key: key.startswith("pose_net."))}
-    counts = {
-        network: _count(weights, lambda key, begins=prefixes: key.startswith(begins))
-        for network, prefixes in _PARTS.get(kind, {}).items()
-    }
+        return {"PoseNet": _count_below(weights, ("pose_net.",))}
+    parts: dict[str, tuple[str, ...]] = _PARTS.get(kind, {})
+    counts = {network: _count_below(weights, prefixes) for network, prefixes in parts.items()}
     if kind in _WHOLE:
-        rest = tuple(p for prefixes in _PARTS.get(kind, {}).values() for p in prefixes)
+        rest = tuple(prefix for prefixes in parts.values() for prefix in prefixes)
         # The text encoder has done its part before the UNet runs.
         rest += ("cond_stage_model.",)
         counts[_WHOLE[kind]] = _count(weights, lambda key: not key.startswith(rest))
     return counts
+
+
+def _count_below(weights: Weights, prefixes: tuple[str, ...]) -> int:
+    return _count(weights, lambda key: key.startswith(prefixes))
 
 
 def _count(weights: Weights, wanted: Callable[[str], bool]) -> int:

@@ -221,7 +221,7 @@ class DisPosePipeline:
             on_entry=on_entry,
         )
         points = None
-        if inputs.features is not None and options.point_strength:
+        if inputs.features is not None and inputs.poses is not None and options.point_strength:
             points = point_residuals(
                 self.point_adapter,
                 inputs.features,

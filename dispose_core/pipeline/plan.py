@@ -108,7 +108,7 @@ def plan_clip(settings: RunConfig, files: ModelFiles) -> ClipPlan:
         )
     options = settings.sampling
     prepared = prepare(
-        tuple(picture.shape[-2:]),
+        (int(picture.shape[-2]), int(picture.shape[-1])),
         available,
         driver.fps,
         settings.resolution,
@@ -157,9 +157,9 @@ def memory_report(
     settings: RunConfig, files: ModelFiles, size: tuple[int, int], entries: int
 ) -> str:
     """The estimate in words: weights at a time and in all, and what grows with the clip."""
-    dtype = settings.torch_dtype
+    dtype = settings.torch_dtype or torch.float32
     stages = stage_bytes(files, dtype)
-    stage = max(stages, key=stages.get)
+    stage = max(stages, key=lambda name: stages[name])
     whole = _gigabytes(sum(files.parameters.values()) * dtype.itemsize)
     waiting = f"{whole} of weights in main memory"
     if settings.device == "cpu":

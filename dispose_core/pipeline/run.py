@@ -22,6 +22,7 @@ from .components import Components
 from .config import RunConfig, config_path, load_config, to_toml
 from .pipeline import StageProgress, no_stage_progress
 from .plan import ClipPlan
+from .skeletons import SkeletonPictures
 
 GAP = 4  # black pixels between the pictures of a comparison
 
@@ -70,7 +71,7 @@ def animate_clip(
     notes: tuple[str, ...] = ()
     with atomic_write(files[1]) as temporary:
         temporary.write_text(to_toml(settings, _origin()), encoding="utf-8")
-        if settings.compare:
+        if settings.compare and isinstance(inputs.pose_pictures, SkeletonPictures):
             files.append(compare_path(plan.output))
             still = to_pixels(inputs.picture)
             skeletons = inputs.pose_pictures.drawn(range(1, len(inputs)))
@@ -107,6 +108,8 @@ def compare_path(output: Path) -> Path:
 
 def is_finished(settings: RunConfig) -> bool:
     """Whether the result is there and was made with just these settings."""
+    if settings.output is None:
+        return False
     files = [settings.output]
     if settings.compare:
         files.append(compare_path(settings.output))

@@ -40,7 +40,7 @@ def encode_picture(
         picture: (3, H, W), 0…1.
         noise: (3, H, W) standard normal.
         augmentation: strength of the noise, on the scale -1…1.
-        reference: encode in the VAE's own dtype.
+        official: encode in the VAE's own dtype.
 
     Returns:
         On the networks' devices, in their dtypes.

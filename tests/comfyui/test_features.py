@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from dispose_core.features import keypoint_features
 from dispose_core.features.dift import DiffusionFeatureOptions, ensemble_features, up_block_features
+from dispose_core.features.keypoint_features import keypoint_features
 from dispose_core.pose.openpose_json import load_openpose
 from tests.conftest import GOLDENS
 from tests.rule_weights import fill_by_rule, rnd

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from dispose_core.features import keypoint_features
 from dispose_core.features.browser_view import PointView, point_view
+from dispose_core.features.keypoint_features import keypoint_features
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
 from .page import await_picture, bring_into_sight, frame_to, open_editor, settings, view_of

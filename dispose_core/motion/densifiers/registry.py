@@ -69,7 +69,7 @@ class DensifierSpec:
 
     def module(self) -> DensifierModule:
         """Its module, imported now."""
-        module: DensifierModule = importlib.import_module(self.load, __package__)  # type: ignore[assignment]
+        module: DensifierModule = importlib.import_module(self.load, __package__)
         return module
 
     def locate(self, folder: Path | None, models: Path | None) -> dict[str, Path]:
