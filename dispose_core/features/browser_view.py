@@ -93,11 +93,11 @@ def point_view(
 def _grey(similarity: Tensor, lowest: float, highest: float) -> np.ndarray:
     level = (similarity - lowest) / max(highest - lowest, 1e-6)
     grey = level.mul(255).round().clamp(0, 255).to(torch.uint8).numpy()
-    height, width = fit_longest(grey.shape, LONGEST_MAP)
+    height, width = fit_longest((grey.shape[0], grey.shape[1]), LONGEST_MAP)
     return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _small(picture: Tensor) -> bytes:
     pixels = picture.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy()
-    height, width = fit_longest(pixels.shape[:2])
+    height, width = fit_longest((pixels.shape[0], pixels.shape[1]))
     return jpeg(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))

@@ -8,10 +8,10 @@ of its own gives `ensemble_features` a `FeaturePass` instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import NetworkError
 from ..progress import Progress, no_progress
@@ -52,8 +52,8 @@ class FeaturePass(Protocol):
 
 @torch.no_grad()
 def diffusion_features(
-    unet: nn.Module,
-    vae: nn.Module,
+    unet: Any,
+    vae: Any,
     prompt: Tensor,
     picture: Tensor,
     options: DiffusionFeatureOptions | None = None,
@@ -141,7 +141,8 @@ def ensemble_features(
         part = run(noisy[start : start + options.batch], options.timestep).float().sum(0)
         total = part if total is None else total + part
         on_copy(min(start + options.batch, options.ensemble), options.ensemble)
-    features = (total / options.ensemble).cpu()
+    summed: Any = total  # an ensemble has at least one copy
+    features = (summed / options.ensemble).cpu()
     if not features.isfinite().all():
         raise NetworkError(
             f"diffusion features: {int((~features.isfinite()).sum())} of {features.numel()} "
@@ -172,7 +173,7 @@ def add_noise(latents: Tensor, noise: Tensor, timestep: int) -> Tensor:
 
 
 def up_block_features(
-    unet: nn.Module, noisy: Tensor, timestep: int, prompt: Tensor, up_block: int
+    unet: Any, noisy: Tensor, timestep: int, prompt: Tensor, up_block: int
 ) -> Tensor:
     """Output of one up block, after its upsampler; what comes behind it is not run.
 
@@ -190,7 +191,7 @@ def up_block_features(
     time = unet.time_embedding(unet.time_proj(times).to(noisy.dtype))
     prompt = prompt.expand(len(noisy), -1, -1)
 
-    def context(block: nn.Module) -> dict[str, Tensor]:
+    def context(block: Any) -> dict[str, Tensor]:
         attends = getattr(block, "has_cross_attention", False)
         return {"encoder_hidden_states": prompt} if attends else {}
 
@@ -214,8 +215,8 @@ def up_block_features(
     return x
 
 
-def _check_unet(unet: nn.Module, prompt: Tensor, up_block: int) -> None:
-    config = getattr(unet, "config", None)
+def _check_unet(unet: Any, prompt: Tensor, up_block: int) -> None:
+    config: Any = getattr(unet, "config", None)
     channels = getattr(config, "in_channels", None)
     if channels != 4 or not hasattr(unet, "up_blocks") or hasattr(config, "num_frames"):
         raise NetworkError(

@@ -63,8 +63,8 @@ def match_picture(
     height, width = reference.shape[1:]
     target_width = max(round(target.shape[2] * height / target.shape[1]), 1)
     target = F.interpolate(target[None].float(), (height, target_width), mode="area")[0]
-    canvas = torch.cat([reference.float().cpu(), target.cpu()], 2) * DIM
-    canvas = (canvas.movedim(0, -1) * 255).round().byte().numpy().copy()
+    both = torch.cat([reference.float().cpu(), target.cpu()], 2) * DIM
+    canvas = (both.movedim(0, -1) * 255).round().byte().numpy().copy()
     radius = max(round(RING * min(height, width)), 3)
     for joint, match in matches.items():
         x, y = pose.body[0, joint] * (width, height)

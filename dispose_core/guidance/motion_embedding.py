@@ -70,12 +70,14 @@ def encode_motion(
             are not finite; the message names the entry.
     """
     size = picture_size(size, "motion encoder")
-    if entries is None and motion is None:
+    if entries is None:
+        entries = None if motion is None else range(len(motion))
+    if entries is None:
         raise NetworkError(
             "motion encoder: neither a motion field nor the entries of the clip were given. "
             "Without a motion field, give the entries to encode."
         )
-    entries = list(range(len(motion)) if entries is None else entries)
+    entries = list(entries)
     if motion is None or not (flow_strength or trajectory_strength):
         return encoder.bias_map(len(entries), size).cpu()
 

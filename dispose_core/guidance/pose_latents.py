@@ -44,7 +44,7 @@ def encode_poses(
             f"PoseNet: pictures of shape {tuple(pictures.shape)}, needed (frames, 3, H, W). "
             "Connect drawn skeletons: colour pictures, the reference's first."
         )
-    height, width = picture_size(tuple(pictures.shape[-2:]), "PoseNet")
+    height, width = picture_size((pictures.shape[-2], pictures.shape[-1]), "PoseNet")
     run = placed(net, device, dtype)
     result = torch.empty(
         len(pictures),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -63,8 +63,8 @@ def swapped(module: nn.Module, device: torch.device) -> Iterator[None]:
         for name, value in layer.named_parameters(recurse=False):
             moved = value.detach().to(device, non_blocking=True)
             layer._parameters[name] = nn.Parameter(moved, requires_grad=False)
-        for name, value in layer.named_buffers(recurse=False):
-            layer._buffers[name] = value.to(device, non_blocking=True)
+        for name, buffer in layer.named_buffers(recurse=False):
+            layer._buffers[name] = buffer.to(device, non_blocking=True)
 
     hooks = []
     homes: dict[nn.Module, tuple[dict, dict]] = {}
@@ -93,6 +93,6 @@ def swapped(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 def release(device: torch.device) -> None:
     """Give cached memory of the device back, where it has such a cache."""
-    backend = getattr(torch, device.type, None)
+    backend: Any = getattr(torch, device.type, None)
     if hasattr(backend, "empty_cache"):
         backend.empty_cache()

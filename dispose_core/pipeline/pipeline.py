@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -236,6 +237,5 @@ class DisPosePipeline:
     ) -> Tensor | None:
         if inputs.pose_pictures is None or not options.pose_strength:
             return None
-        return encode_poses(
-            self.pose_net, inputs.pose_pictures, device=self.device, on_entry=on_entry
-        )
+        pictures = cast(Tensor, inputs.pose_pictures)  # drawn skeletons slice as a tensor does
+        return encode_poses(self.pose_net, pictures, device=self.device, on_entry=on_entry)

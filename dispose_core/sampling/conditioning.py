@@ -5,7 +5,7 @@ See docs/reference_behaviour.md#pixel-round-trip to 11.5.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,8 @@ class PictureConditioning(NamedTuple):
 
 @torch.no_grad()
 def encode_picture(
-    clip: nn.Module,
-    vae: nn.Module,
+    clip: Any,
+    vae: Any,
     picture: Tensor,
     noise: Tensor,
     augmentation: float = 0.0,

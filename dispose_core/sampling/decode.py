@@ -9,10 +9,10 @@ different from one in the middle. By default chunks overlap and fade into one an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import NetworkError
 from ..progress import Progress, no_progress
@@ -110,7 +110,7 @@ def chunk_shares(chunks: list[range]) -> list[Tensor]:
     ]
 
 
-def vae_pass(vae: nn.Module) -> DecodePass:
+def vae_pass(vae: Any) -> DecodePass:
     """The `DecodePass` of diffusers' `AutoencoderKLTemporalDecoder`, where and as it is now."""
 
     def run(latents: Tensor) -> Tensor:

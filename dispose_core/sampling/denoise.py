@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -123,7 +123,7 @@ def denoise(
         v = predicted[-1]
         if options.guided:
             v = predicted[0] + scale * (predicted[1] - predicted[0])
-        after = schedule.step(v, timestep, x)
+        after: Any = schedule.step(v, timestep, x)
         x = after.prev_sample.to(kept)
         on_step(Step(number, options.steps, x, after.pred_original_sample))
     return x
@@ -177,7 +177,7 @@ def predict_window(
     picture = half.picture.expand(-1, len(latents), -1, -1, -1)
     sample = torch.cat([noisy.to(unet.dtype), picture.to(unet.dtype)], dim=2)
     residuals = None
-    if guidance.hints is not None:
+    if guidance.hints is not None and half.controlnet is not None:
         residuals = window_residuals(
             controlnet, sample, timestep, half.controlnet, guidance.hints, entries, control_strength
         )

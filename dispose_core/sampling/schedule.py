@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from diffusers import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
 from ..errors import NetworkError
 
