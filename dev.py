@@ -50,7 +50,7 @@ PACKAGES = (
     "tqdm==4.67.1",
     "websocket-client==1.9.0",  # scripts/queue_animation.py
     "pydantic==2.14.4",
-    "import-linter==2.17",
+    "import-linter==2.15",
     "mypy==2.4.1",
     "pytest==9.2.0",
     "ruff==0.17.6",
