@@ -96,6 +96,8 @@ def needed_files(settings: RunConfig) -> list[str]:
 
 def _densifier_files(settings: RunConfig) -> list[str]:
     """Files of the densifier that are looked for as model files are."""
+    if settings.densifier_files is not None:  # its own folder, looked into when it is loaded
+        return []
     roles = DENSIFIERS[settings.densifier_name].files
     return [role.argument for role in roles if role.argument in _KINDS]
 
@@ -107,7 +109,7 @@ def find_densifier_files(config: RunConfig) -> dict[str, Path]:
         CheckpointError: one is missing or of another model.
     """
     names = _densifier_files(config)
-    if config.densifier_files is not None or not names:
+    if not names:
         return {}
     files = find_model_files(config, names)
     files.require(names)

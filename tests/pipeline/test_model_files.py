@@ -125,3 +125,9 @@ def test_an_fp8_file_is_computed_in_float32(copied):
 
     assert files.faults == {} and files.unet_dtype == torch.float8_e4m3fn
     assert resolve(with_values(WITHOUT_POINTS, {"models": copied}, "test"), files).dtype == "fp32"
+
+
+def test_a_folder_of_the_densifier_is_not_looked_for_among_the_models(tmp_path):
+    config = with_values(WITHOUT_POINTS, {"densifier": "cmp"}, "test")
+    assert "cmp" in needed_files(config)
+    assert "cmp" not in needed_files(with_values(config, {"densifier_files": tmp_path}, "test"))
