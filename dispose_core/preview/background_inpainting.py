@@ -65,9 +65,9 @@ def grow(area: Tensor, radius: int) -> Tensor:
     return grown[0, 0] > 0
 
 
-def _fill(picture: Tensor, hole: Tensor, search_side: int) -> Tensor:
+def _fill(known: Tensor, hole: Tensor, search_side: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    pyramid = [(picture, hole)]
+    pyramid = [(known, hole)]
     while max(pyramid[-1][1].shape) >= 2 * COARSEST_SIDE and min(pyramid[-1][1].shape) > 4 * PATCH:
         pyramid.append(_halve(*pyramid[-1]))
     pyramid.reverse()
