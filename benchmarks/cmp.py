@@ -1,4 +1,4 @@
-"""CMP over a clip: ours beside the official code, which encodes the picture for every frame.
+"""CMP over a clip: ours beside the official code, which encodes the image for every frame.
 
     python -m benchmarks.cmp
     python -m benchmarks.cmp --frames 8 --threads 1
@@ -29,23 +29,23 @@ from tests.rule_weights import fill_by_rule, rnd
 from .preprocess import sample_clip
 
 OFFICIAL = Path(__file__).with_name("official_cmp.py")
-PICTURE = (1024, 576)  # (H, W) that the marks are of
+IMAGE = (1024, 576)  # (H, W) that the marks are of
 SAMPLE = 4  # frames that are encoded again each
 
 
-def encoded_once(net: CmpNetwork, picture: Tensor, sparse: Tensor, mask: Tensor, chunk: int):
-    encoded = net.encode_reference(picture)
+def encoded_once(net: CmpNetwork, image: Tensor, sparse: Tensor, mask: Tensor, chunk: int):
+    encoded = net.encode_reference(image)
     pairs = zip(sparse.split(chunk), mask.split(chunk), strict=True)
     return torch.cat([net.flow(encoded, *pair).cpu() for pair in pairs])
 
 
-def encoded_always(net: CmpNetwork, picture: Tensor, sparse: Tensor, mask: Tensor):
+def encoded_always(net: CmpNetwork, image: Tensor, sparse: Tensor, mask: Tensor):
     pairs = zip(sparse.split(1), mask.split(1), strict=True)
-    return torch.cat([net.flow(net.encode_reference(picture), *pair).cpu() for pair in pairs])
+    return torch.cat([net.flow(net.encode_reference(image), *pair).cpu() for pair in pairs])
 
 
 def official(
-    net: CmpNetwork, picture: Tensor, sparse: Tensor, mask: Tensor, threads: int
+    net: CmpNetwork, image: Tensor, sparse: Tensor, mask: Tensor, threads: int
 ) -> tuple[Tensor, float] | None:
     """The flow and the seconds of the official code; None where it is not at hand."""
     checkout, python = (
@@ -54,7 +54,7 @@ def official(
     if not checkout or not python:
         return None
     state = {f"module.{key}": value for key, value in net.state_dict().items()}
-    job = {"threads": threads, "state": state, "picture": picture, "sparse": sparse, "mask": mask}
+    job = {"threads": threads, "state": state, "picture": image, "sparse": sparse, "mask": mask}
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder) / "job.pt", Path(folder) / "result.pt"
         torch.save(job, given)
@@ -79,19 +79,19 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     net = fill_by_rule(CmpNetwork(), "module.", 1.25)
-    picture = rnd("cmp_picture", (3, *GRID)).sigmoid()
-    sparse, mask = (part[1:] for part in sparse_flow(sample_clip(options.frames), PICTURE, GRID))
+    image = rnd("cmp_picture", (3, *GRID)).sigmoid()
+    sparse, mask = (part[1:] for part in sparse_flow(sample_clip(options.frames), IMAGE, GRID))
 
     some = sparse[:SAMPLE], mask[:SAMPLE]
-    encoded_once(net, picture, *some, options.chunk)  # warm-up
-    flow, before = timed(encoded_once, net, picture, sparse, mask, options.chunk)
-    theirs = official(net, picture, sparse, mask, options.threads)
-    _, after = timed(encoded_once, net, picture, sparse, mask, options.chunk)
-    again, seconds = timed(encoded_always, net, picture, *some)
+    encoded_once(net, image, *some, options.chunk)  # warm-up
+    flow, before = timed(encoded_once, net, image, sparse, mask, options.chunk)
+    theirs = official(net, image, sparse, mask, options.threads)
+    _, after = timed(encoded_once, net, image, sparse, mask, options.chunk)
+    again, seconds = timed(encoded_always, net, image, *some)
 
     ours, always = min(before, after), seconds / len(again) * options.frames
     rows = [
-        ("ours, the picture encoded for every frame", always),
+        ("ours, the image encoded for every frame", always),
         (f"ours: encoded once, {options.chunk} frames at a time", ours),
     ]
     apart = {"encoding it again": (flow[:SAMPLE] - again).abs().max().item()}

@@ -25,7 +25,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import people_pictures  # noqa: E402
+from benchmarks import people_images  # noqa: E402
 from benchmarks.people import PEOPLE  # noqa: E402
 from dispose_core.errors import MissingPackage  # noqa: E402
 from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier  # noqa: E402
@@ -45,14 +45,14 @@ class Case:
     """A reference, joints of a clip, and where points of the person really go.
 
     Attributes:
-        picture: (H, W, 3) uint8 reference.
+        image: (H, W, 3) uint8 reference.
         body, hands: (n+1, 18, 2) and (n+1, 2, 21, 2) or None, pixels of a grid of `size`.
         size: (h, w) in which errors are measured.
         points: (N, 2) on the person in the reference; truth: (n, N, 2) their way.
         mask: (h, w) bool person in the reference, or None to have it found.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     body: np.ndarray
     hands: np.ndarray | None
     size: tuple[int, int]
@@ -92,9 +92,9 @@ def detected(case: Case, frames: list[np.ndarray]) -> Case:
     return replace(case, body=pose.body * pixels, hands=pose.hands * pixels)
 
 
-def drawn(clip: people_pictures.Clip) -> Case:
+def drawn(clip: people_images.Clip) -> Case:
     """A drawn person, whose hands no detector finds."""
-    return Case(clip.pictures[0], clip.body, None, SIZE, clip.points, clip.truth)
+    return Case(clip.images[0], clip.body, None, SIZE, clip.points, clip.truth)
 
 
 def mirrored(case: Case) -> Case:
@@ -107,7 +107,7 @@ def mirrored(case: Case) -> Case:
 
     return replace(
         case,
-        picture=case.picture[:, ::-1],
+        image=case.image[:, ::-1],
         body=flip(case.body)[:, swap],
         hands=flip(case.hands)[:, ::-1],
         points=flip(case.points),
@@ -116,18 +116,18 @@ def mirrored(case: Case) -> Case:
 
 
 def scaled(case: Case, by: float) -> Case:
-    """The person smaller in a picture of the same size."""
-    height, width = case.picture.shape[:2]
-    small = cv2.resize(case.picture, None, fx=by, fy=by, interpolation=cv2.INTER_AREA)
+    """The person smaller in an image of the same size."""
+    height, width = case.image.shape[:2]
+    small = cv2.resize(case.image, None, fx=by, fy=by, interpolation=cv2.INTER_AREA)
     h, w = small.shape[:2]
     top, left = (height - h) // 2, (width - w) // 2
-    picture = cv2.copyMakeBorder(
+    image = cv2.copyMakeBorder(
         small, top, height - h - top, left, width - w - left, cv2.BORDER_REPLICATE
     )
     shift = np.array([left, top]) * case.size[0] / height
     return replace(
         case,
-        picture=picture,
+        image=image,
         body=case.body * by + shift,
         hands=case.hands * by + shift,
         points=case.points * by + shift,
@@ -136,15 +136,15 @@ def scaled(case: Case, by: float) -> Case:
 
 
 def cropped(case: Case, bottom: int) -> Case:
-    """The picture ends at row `bottom` of the grid; what lies below is not seen by anyone."""
+    """The image ends at row `bottom` of the grid; what lies below is not seen by anyone."""
     body, hands = case.body.copy(), case.hands.copy()
     body[body[..., 1] >= bottom] = np.nan
     hands[hands[..., 1] >= bottom] = np.nan
     inside = case.points[:, 1] < bottom
-    rows = round(bottom * len(case.picture) / case.size[0])
+    rows = round(bottom * len(case.image) / case.size[0])
     return replace(
         case,
-        picture=case.picture[:rows],
+        image=case.image[:rows],
         body=body,
         hands=hands,
         size=(bottom, case.size[1]),
@@ -158,19 +158,19 @@ def from_frame(case: Case, frames: list[np.ndarray], index: int) -> Case:
     seen = TRUTH["flow_visible"][index][TRUTH["flow_valid"]]
     others = [k for k in range(len(FRAMES)) if k != index]
     start = case.truth[index][seen]
-    entries = [index + 1, *(k + 1 for k in others)]
+    order = [index + 1, *(k + 1 for k in others)]
     return replace(
         case,
-        picture=frames[FRAMES[index]],
-        body=case.body[entries],
-        hands=case.hands[entries],
+        image=frames[FRAMES[index]],
+        body=case.body[order],
+        hands=case.hands[order],
         points=case.points[seen] + start,
         truth=case.truth[others][:, seen] - start,
     )
 
 
 def noisy(case: Case, pixels: float, seed: int) -> Case:
-    """Every joint of every entry off by noise of `pixels` of the 576×1024 picture."""
+    """Every joint of every frame off by noise of `pixels` of the 576×1024 image."""
     random = np.random.default_rng(seed)
     return replace(
         case,
@@ -216,7 +216,7 @@ def thin_plate(case: Case) -> np.ndarray:
 
 
 def dis_flow(frames: list[np.ndarray]) -> Callable[[Case], np.ndarray]:
-    """Optical flow between the real frames: knows the pictures, not the joints."""
+    """Optical flow between the real frames: knows the images, not the joints."""
 
     def run(case: Case) -> np.ndarray:
         grey = [
@@ -263,12 +263,12 @@ def field_of(case: Case) -> MotionField:
 
     hands = case.hands
     clip = PoseSequence.from_parts(
-        case.picture.shape[:2], case.body / pixels, scores(case.body),
+        case.image.shape[:2], case.body / pixels, scores(case.body),
         None if hands is None else hands / pixels, None if hands is None else scores(hands),
     )  # fmt: skip
-    picture = torch.from_numpy(case.picture.copy()).permute(2, 0, 1) / 255
+    image = torch.from_numpy(case.image.copy()).permute(2, 0, 1) / 255
     mask = None if case.mask is None else torch.from_numpy(case.mask.astype(np.float32))
-    return motion_field(picture, clip, SkinningDensifier(mask))
+    return motion_field(image, clip, SkinningDensifier(mask))
 
 
 def skinning(case: Case) -> np.ndarray:
@@ -328,7 +328,7 @@ def main() -> None:
 
     print("\n| drawn person | plain bones | skinning | ratio |\n| --- | --- | --- | --- |")
     for name, person in PEOPLE.items():
-        other = drawn(people_pictures.render(person))
+        other = drawn(people_images.render(person))
         plain, ours = error(plain_bones, other), error(skinning, other)
         print(f"| {name} | {plain:.2f} | {ours:.2f} | {ours / plain:.2f} |", flush=True)
     print(f"\n{time.time() - started:.0f} s", file=sys.stderr)

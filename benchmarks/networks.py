@@ -51,15 +51,15 @@ class RepeatedMotion:
     def __len__(self) -> int:
         return ENTRIES
 
-    def flow(self, entries, size) -> Tensor:
-        return self.flow_maps[[entry % WINDOW for entry in entries]]
+    def flow(self, frames, size) -> Tensor:
+        return self.flow_maps[[frame % WINDOW for frame in frames]]
 
-    def trajectory(self, entries, size) -> Tensor:
-        return self.maps[[entry % WINDOW for entry in entries]]
+    def trajectory(self, frames, size) -> Tensor:
+        return self.maps[[frame % WINDOW for frame in frames]]
 
 
 def walking_clip() -> PoseSequence:
-    """Eighteen joints that move a little from entry to entry, all of them seen."""
+    """Eighteen joints that move a little from frame to frame, all of them seen."""
     random = np.random.RandomState(0)
     start = random.uniform(0.2, 0.8, (1, 18, 2))
     body = start + random.normal(0, 0.01, (ENTRIES, 18, 2)).cumsum(0)
@@ -74,7 +74,7 @@ def filled(net: torch.nn.Module) -> torch.nn.Module:
 
 
 def measure_ours(encoder, adapter, motion, features, clip) -> dict:
-    encode_motion(encoder, motion, SIZE, entries=[0, 1])  # warm-up
+    encode_motion(encoder, motion, SIZE, frames=[0, 1])  # warm-up
     point_residuals(adapter, features, clip, SIZE)
     start = time.perf_counter()
     embedding = encode_motion(encoder, motion, SIZE)
@@ -149,9 +149,7 @@ def main() -> None:
     official = measure_official(encoder, adapter, motion, features, clip, threads)
     ours = measure_ours(encoder, adapter, motion, features, clip)
 
-    print(
-        f"CPU, {threads} threads, float32, torch {torch.__version__}. A clip is {ENTRIES} entries"
-    )
+    print(f"CPU, {threads} threads, float32, torch {torch.__version__}. A clip is {ENTRIES} frames")
     print(f"of {SIZE[1]}×{SIZE[0]}, {WINDOWS} windows of {WINDOW}, {STEPS} steps: {CALLS} calls.\n")
     if official is None:
         print("DISPOSE_REFERENCE and DISPOSE_REFERENCE_PYTHON are not set: ours alone.\n")

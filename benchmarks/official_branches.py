@@ -26,7 +26,7 @@ def main(job_file: str, result_file: str) -> None:
     adapter = PointAdapter().eval()
     adapter.load_state_dict(job["point_adapter"])
 
-    # As the ControlNet gets them: both guidance halves, without the reference's entry.
+    # As the ControlNet gets them: both guidance halves, without the reference's frame.
     flow, trajectory = (torch.cat([job[name][None]] * 2) for name in ("flow", "trajectory"))
     height, width = flow.shape[-2:]
     points = [

@@ -1,4 +1,4 @@
-"""Times the official code's trajectory maps and skeleton pictures, in its own interpreter.
+"""Times the official code's trajectory maps and skeleton images, in its own interpreter.
 
 `preprocess.py` starts this with DISPOSE_REFERENCE_PYTHON and says what goes in and out. Only the
 checkout's own functions are run; nothing of it is kept here.

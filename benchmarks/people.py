@@ -1,4 +1,4 @@
-"""People to draw: other bodies, clothes and motions than the sample's (`people_pictures.py`).
+"""People to draw: other bodies, clothes and motions than the sample's (`people_images.py`).
 
 A person is a skeleton in space that bends in time. Nothing here is fitted to the library that is
 measured.

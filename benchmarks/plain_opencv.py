@@ -1,6 +1,6 @@
 """The preprocessing as one would write it with OpenCV, straight from the SPEC: the yardstick.
 
-Trajectory maps are a full-size float64 picture a frame, filtered with the 199×199 kernel (SPEC
+Trajectory maps are a full-size float64 image a frame, filtered with the 199×199 kernel (SPEC
 5.2); skeletons are drawn on the 2160 canvas and dimmed as a whole
 (docs/reference_behaviour.md#skeleton-drawing).
 """
@@ -25,18 +25,18 @@ def gaussian_kernel() -> np.ndarray:
 
 
 def trajectory_map(
-    clip: PoseSequence, entry: int, size: tuple[int, int], kernel: np.ndarray
+    clip: PoseSequence, frame: int, size: tuple[int, int], kernel: np.ndarray
 ) -> np.ndarray:
-    """Blurred motion from the entry before, missing ends at (0, 0): (H, W, 2) float64."""
+    """Blurred motion from the frame before, missing ends at (0, 0): (H, W, 2) float64."""
     height, width = size
     before, after = (
-        np.where(clip.body_visible[e][:, None], clip.body[e], 0.0) for e in (entry - 1, entry)
+        np.where(clip.body_visible[e][:, None], clip.body[e], 0.0) for e in (frame - 1, frame)
     )
     scale, limit = np.array([width, height]), np.array([width - 1, height - 1])
     start, end = (np.clip(points * scale, 0, limit) for points in (before, after))
     motion = np.zeros((height, width, 2))
     for joint in range(sk.N_BODY):
-        if clip.body_visible[entry - 1, joint]:
+        if clip.body_visible[frame - 1, joint]:
             x, y = start[joint]
             motion[int(y), int(x)] = end[joint] - start[joint]
     return cv2.filter2D(motion, -1, kernel)

@@ -1,4 +1,4 @@
-"""Speed and memory of preprocessing: trajectory maps, skeleton pictures, the motion field.
+"""Speed and memory of preprocessing: trajectory maps, skeleton images, the motion field.
 
     python -m benchmarks.preprocess                     from the pack's folder
     python -m benchmarks.preprocess --frames 24 --size 288x512
@@ -10,7 +10,7 @@ Markdown tables.
 Where DISPOSE_REFERENCE is a checkout of the official code and DISPOSE_REFERENCE_PYTHON an
 interpreter that can import it, its times stand beside them. They come from
 `$DISPOSE_REFERENCE_PYTHON benchmarks/official_preprocess.py CHECKOUT JOB`, where JOB is an .npz
-with `size` (H, W) and, for all F+1 entries, `body` (18, 2), `body_scores`, `hands` (2, 21, 2),
+with `size` (H, W) and, for all F+1 frames, `body` (18, 2), `body_scores`, `hands` (2, 21, 2),
 `hands_scores`, `face` (68, 2), `face_scores`, coordinates as fractions, NaN where missing. Its last
 line is one JSON object {"trajectory": ms, "drawing": ms}, milliseconds a frame.
 """
@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CORES = 2
 MEMORY_FRAMES = (36, 72, 144)
-# Entries a consumer asks for at a time.
+# Frames a consumer asks for at a time.
 CHUNK = 8
 ROUNDS = 3
 
@@ -39,7 +39,7 @@ ROUNDS = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=int, default=72, help="driving poses (default 72)")
-    parser.add_argument("--size", default="576x1024", help="WxH of the picture (default 576x1024)")
+    parser.add_argument("--size", default="576x1024", help="WxH of the image (default 576x1024)")
     parser.add_argument("--peak", type=int, metavar="FRAMES", help=argparse.SUPPRESS)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
@@ -72,21 +72,21 @@ def print_speed(frames: int, size: tuple[int, int]) -> None:
         return trajectory_maps(points.at(torch.tensor(list(some))), size)
 
     def plain_maps(some: range):
-        return [plain.trajectory_map(clip, entry, size, kernel) for entry in some]
+        return [plain.trajectory_map(clip, frame, size, kernel) for frame in some]
 
-    def our_pictures(some: range):
+    def our_images(some: range):
         return list(render_poses([clip[list(some)]], size))
 
-    def plain_pictures(some: range):
-        return [plain.skeleton(clip[entry], size) for entry in some]
+    def plain_images(some: range):
+        return [plain.skeleton(clip[frame], size) for frame in some]
 
     few = range(1, min(frames, CHUNK) + 1)
     maps = np.abs(our_maps(few).movedim(1, -1).numpy() - np.stack(plain_maps(few))).max()
-    pixels = (np.stack(our_pictures(few)) != np.stack(plain_pictures(few))).any(-1).sum()
+    pixels = (np.stack(our_images(few)) != np.stack(plain_images(few))).any(-1).sum()
     official = official_times(clip, size)
     rows = [
         ("trajectory maps", "trajectory", *in_turns(our_maps, plain_maps, frames)),
-        ("skeleton pictures", "drawing", *in_turns(our_pictures, plain_pictures, frames)),
+        ("skeleton images", "drawing", *in_turns(our_images, plain_images, frames)),
     ]
     print("| step | ours | plain OpenCV | faster | official code | faster |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -95,7 +95,7 @@ def print_speed(frames: int, size: tuple[int, int]) -> None:
         print(
             f"| {name} | {ours:.2f} ms/frame | {theirs:.1f} ms | {theirs / ours:.1f}× | {beside} |"
         )
-    print(f"\nLargest difference to plain OpenCV: maps {maps:.1e} px, pictures {pixels} pixels.")
+    print(f"\nLargest difference to plain OpenCV: maps {maps:.1e} px, images {pixels} pixels.")
     if official is None:
         print("Set DISPOSE_REFERENCE and DISPOSE_REFERENCE_PYTHON to measure the official code.")
 
@@ -169,10 +169,10 @@ def motion_stage(frames: int, size: tuple[int, int]) -> dict[str, float]:
     from dispose_core.motion.densify import motion_field
 
     torch.set_num_threads(CORES)
-    picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
     clip = sample_clip(frames)
     before = _peak()
-    field = motion_field(picture, clip, SkinningDensifier())
+    field = motion_field(image, clip, SkinningDensifier())
     largest = 0
     for first in range(0, len(field), CHUNK):
         some = slice(first, first + CHUNK)
@@ -189,12 +189,12 @@ def motion_stage(frames: int, size: tuple[int, int]) -> dict[str, float]:
 def sample_clip(frames: int):
     """The sample's reference pose and its driving poses, from the start again when they end."""
     from dispose_core.pose.openpose_json import load_openpose
-    from dispose_core.pose.sequence import make_clip
+    from dispose_core.pose.sequence import join_sequences
 
     poses = ROOT / "assets" / "poses"
     reference = load_openpose(poses / "reference.json")[0]
     driving = load_openpose(poses / "driving.json")[0]
-    return make_clip(reference, driving[[i % len(driving) for i in range(frames)]])
+    return join_sequences(reference, driving[[i % len(driving) for i in range(frames)]])
 
 
 def _peak() -> float:

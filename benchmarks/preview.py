@@ -6,9 +6,9 @@ Frames of the sample and of drawn people (`people.py`) whose truth is known. Pri
 table; `--save FOLDER` also writes each clip's frames beside the real ones.
 
 - PSNR over the true person's pixels in each real frame, mean of the frames; *still* is the
-  reference picture's.
+  reference image's.
 - *uncovered*: share of those pixels where the preview draws less than half of a person;
-  *far*: share that also lies farther than 1 % of the picture's width from where it draws one.
+  *far*: share that also lies farther than 1 % of the image's width from where it draws one.
 - *spill*: pixels where it draws a person and none is, in parts of the person's pixels.
 - *wall*: PSNR where the person stood in the reference and neither stands nor is drawn any more.
 """
@@ -28,7 +28,7 @@ from PIL import Image
 from dispose_core.errors import MissingPackage
 from dispose_core.preview.preview import preview_frames
 
-from . import people_pictures
+from . import people_images
 from .motion_accuracy import (
     FRAMES,
     TRUTH,
@@ -44,7 +44,7 @@ from .people import PEOPLE
 
 
 def clips() -> Iterator[tuple[str, Case, list[np.ndarray], np.ndarray]]:
-    """(name, case, real frames of entries 1…n, their person (1+n, h, w) with the reference's)."""
+    """(name, case, real frames of frames 1…n, their person (1+n, h, w) with the reference's)."""
     frames = read_frames()
     real = [frames[k] for k in FRAMES]
     masks = TRUTH["person_mask"]
@@ -56,29 +56,29 @@ def clips() -> Iterator[tuple[str, Case, list[np.ndarray], np.ndarray]]:
         print(f"MediaPipe's joints are not measured: {e}", file=sys.stderr)
     yield "sample, mirrored", mirrored(case), [f[:, ::-1] for f in real], masks[:, :, ::-1]
     for name, person in PEOPLE.items():
-        clip = people_pictures.render(person)
-        yield name, drawn(clip), clip.pictures[1:], clip.masks
+        clip = people_images.render(person)
+        yield name, drawn(clip), clip.images[1:], clip.masks
 
 
 def measure(
     case: Case, real: list[np.ndarray], masks: np.ndarray
 ) -> tuple[dict[str, float], list[np.ndarray]]:
     """The row of one clip, and its preview beside the real frames."""
-    picture = torch.from_numpy(case.picture.copy()).permute(2, 0, 1) / 255
-    height, width = case.picture.shape[:2]
+    image = torch.from_numpy(case.image.copy()).permute(2, 0, 1) / 255
+    height, width = case.image.shape[:2]
     large = [
         cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
         for m in masks
     ]
     rows, pairs = [], []
-    shown = preview_frames(picture, field_of(case), range(1, len(real) + 1))
+    shown = preview_frames(image, field_of(case), range(1, len(real) + 1))
     for frame, truth, person in zip(shown, real, large[1:], strict=True):
-        shot = frame.picture.permute(1, 2, 0).numpy()
+        shot = frame.image.permute(1, 2, 0).numpy()
         covered = frame.coverage.numpy() >= 0.5
         away = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 5)
         missed, wall = person & ~covered, large[0] & ~person & ~covered
         rows.append({
-            "still": psnr(case.picture, truth, person),
+            "still": psnr(case.image, truth, person),
             "preview": psnr(shot, truth, person),
             "uncovered": 100 * missed.sum() / person.sum(),
             "far": 100 * (missed & (away > 0.01 * width)).sum() / person.sum(),
@@ -92,11 +92,11 @@ def measure(
     return {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}, pairs
 
 
-def psnr(picture: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
+def psnr(image: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
     """dB over the pixels `where`; NaN where there are none."""
     if not where.any():
         return float("nan")
-    off = (picture[where].astype(float) - truth[where]) / 255
+    off = (image[where].astype(float) - truth[where]) / 255
     return float(-10 * np.log10(max((off**2).mean(), 1e-10)))
 
 
@@ -117,8 +117,8 @@ def main() -> None:
         if options.save:
             folder = options.save / name.replace(" ", "_").replace("'", "").replace(",", "")
             folder.mkdir(parents=True, exist_ok=True)
-            for entry, pair in enumerate(pairs, 1):
-                Image.fromarray(pair).save(folder / f"{entry:02d}.png")
+            for frame, pair in enumerate(pairs, 1):
+                Image.fromarray(pair).save(folder / f"{frame:02d}.png")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from dispose_core.models.motion_encoder import MotionEncoder
 from dispose_core.models.point_adapter import PointAdapter
 from dispose_core.models.pose_net import PoseNet
 from dispose_core.models.svd_sizes import HEAD_CHANNELS, build_unet
-from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.pipeline.offload import release
 from dispose_core.pipeline.pipeline import DisPosePipeline
 from dispose_core.pose.sequence import PoseSequence
@@ -70,7 +70,7 @@ TINY_CLIP = {
 
 
 class Motion:
-    """The same random motion for every entry: what is in the maps does not change the time."""
+    """The same random motion for every frame: what is in the maps does not change the time."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.map = torch.randn(1, 2, *size)
@@ -78,8 +78,8 @@ class Motion:
     def __len__(self) -> int:
         return ENTRIES
 
-    def flow(self, entries, size) -> Tensor:
-        return self.map.expand(len(entries), -1, -1, -1)
+    def flow(self, frames, size) -> Tensor:
+        return self.map.expand(len(frames), -1, -1, -1)
 
     trajectory = flow
 
@@ -135,18 +135,18 @@ def networks(tiny: bool, dtype: torch.dtype) -> tuple:
     )
 
 
-def clip_inputs(size: tuple[int, int]) -> ClipInputs:
+def pipeline_inputs(size: tuple[int, int]) -> PipelineInputs:
     poses = walking_clip()
-    return ClipInputs(
-        picture=torch.rand(3, *size),
-        pose_pictures=torch.rand(1, 3, *size).expand(ENTRIES, -1, -1, -1),
+    return PipelineInputs(
+        image=torch.rand(3, *size),
+        pose_images=torch.rand(1, 3, *size).expand(ENTRIES, -1, -1, -1),
         motion=Motion(size),
         poses=PoseSequence(poses.points, poses.scores, size),
         features=KeypointFeatures(torch.randn(18, 1280), torch.ones(18, dtype=torch.bool)),
     )
 
 
-def measure_ours(pipeline: DisPosePipeline, inputs: ClipInputs, steps: int) -> dict[str, float]:
+def measure_ours(pipeline: DisPosePipeline, inputs: PipelineInputs, steps: int) -> dict[str, float]:
     """Seconds of a window-step (the median), of what is done once a clip, and peak bytes."""
     ticks: list[float] = []
 
@@ -176,7 +176,7 @@ def measure_ours(pipeline: DisPosePipeline, inputs: ClipInputs, steps: int) -> d
     }
 
 
-def measure_official(pipeline: DisPosePipeline, inputs: ClipInputs, tiny: bool) -> dict | None:
+def measure_official(pipeline: DisPosePipeline, inputs: PipelineInputs, tiny: bool) -> dict | None:
     """A window-step of the official networks; None where they are not at hand."""
     checkout, python = (
         os.environ.get(name) for name in ("DISPOSE_REFERENCE", "DISPOSE_REFERENCE_PYTHON")
@@ -237,7 +237,7 @@ def main() -> None:
         dtype=dtype,
         offload=options.offload,
     )
-    inputs = clip_inputs(size)
+    inputs = pipeline_inputs(size)
     ours = measure_ours(pipeline, inputs, options.steps)
     for network in (pipeline.unet, pipeline.controlnet):
         network.to("cpu")  # room for the official ones
@@ -251,7 +251,7 @@ def main() -> None:
     )
     kind = "tiny networks" if options.tiny else "the released sizes"
     print(f"{place}, {options.dtype}, torch {torch.__version__}; {kind}, random weights, ")
-    print(f"{size[1]}×{size[0]}, {ENTRIES} entries, {WINDOWS} windows of {WINDOW}, {STEPS} steps.")
+    print(f"{size[1]}×{size[0]}, {ENTRIES} frames, {WINDOWS} windows of {WINDOW}, {STEPS} steps.")
     print(f"{options.steps} steps were run, the clip is counted up from them.\n")
     print("| | ms a window-step | peak memory, GB | window-steps of a clip, s | whole clip, s |")
     print("| --- | --- | --- | --- | --- |")

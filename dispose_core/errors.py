@@ -14,7 +14,7 @@ class PoseError(DisPoseError):
 
 
 class MediaError(DisPoseError):
-    """A picture or video cannot be read, or a file cannot be written."""
+    """An image or video cannot be read, or a file cannot be written."""
 
 
 class MissingPackage(DisPoseError):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.pose.openpose_json import read_openpose
-from ..dispose_core.pose.sequence import make_clip
+from ..dispose_core.pose.sequence import join_sequences
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters import model_management as placement
 from .comfy_adapters.conditioning import with_control
 from .comfy_adapters.control import DisPoseControl
-from .comfy_adapters.hints import clip_hints
+from .comfy_adapters.hints import make_control_hints
 from .comfy_adapters.progress import progress
 from .schedule_inputs import span_inputs
 from .search_aliases import search_words
@@ -35,14 +35,15 @@ class ControlNetLoader(io.ComfyNode):
                     "dtype",
                     options=[placement.DEFAULT, *placement.DTYPES],
                     default=placement.DEFAULT,
-                    tooltip="How the weights are kept. default: as ComfyUI would keep a model. "
-                    "fp8 takes half the memory of fp16 and costs some precision.",
+                    tooltip="Data type of the weights. default: ComfyUI chooses for your "
+                    "hardware. fp8 takes half the memory of fp16 and costs some precision.",
                 ),
             ],
             outputs=[
                 io.ControlNet.Output(
                     display_name="control_net",
-                    tooltip="For Apply DisPose ControlNet; the stock apply nodes do not fit.",
+                    tooltip="Connect it to Apply DisPose ControlNet; the stock Apply ControlNet "
+                    "nodes do not work with it.",
                 )
             ],
             **search_words("animate anyone", "human animation"),
@@ -67,28 +68,31 @@ class ApplyControlNet(io.ComfyNode):
             node_id="DisPoseApplyControlNet",
             display_name="Apply DisPose ControlNet",
             category="DisPose/control",
-            description="Guides the sampling by dense motion and by what each joint looks like. "
-            "All that belongs to the clip is computed here, once; it goes to the conditional and "
-            "the unconditional half alike, as the weights were trained.",
+            description="Guides the sampling by the motion field and by the appearance of the "
+            "reference at each joint. The hints for the clip are computed once, in this node, and "
+            "applied to positive and negative alike, as in training.",
             inputs=[
                 io.Conditioning.Input("positive", tooltip="From DisPose Conditioning."),
                 io.Conditioning.Input("negative", tooltip="From DisPose Conditioning."),
                 io.ControlNet.Input("control_net", tooltip="From DisPose ControlNet Loader."),
                 wire_types.PoseKeypoint.Input(
-                    "reference_pose", tooltip="The pose of the reference picture: one frame."
+                    "reference_pose",
+                    tooltip="Pose of the reference image (one frame), from Pose Extract or Load "
+                    "Poses.",
                 ),
                 wire_types.PoseKeypoint.Input(
-                    "driving_pose", tooltip="The driver's poses, from Pose Align."
+                    "driving_pose", tooltip="Driving poses from Pose Align."
                 ),
                 wire_types.MotionField.Input(
                     "motion_field",
                     optional=True,
-                    tooltip="From Motion Field. Without it the motion has no say.",
+                    tooltip="From Motion Field. Optional; without it, motion guidance is off.",
                 ),
                 wire_types.KeypointFeatures.Input(
                     "keypoint_features",
                     optional=True,
-                    tooltip="From Keypoint Features. Without them the points have no say.",
+                    tooltip="From Keypoint Features. Optional; without it, keypoint guidance is "
+                    "off.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -96,7 +100,8 @@ class ApplyControlNet(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="Of all guidance together; 0 is the same as leaving the node out.",
+                    tooltip="Strength of all DisPose guidance; 0 is the same as leaving this node "
+                    "out.",
                 ),
                 io.Float.Input(
                     "motion_strength",
@@ -104,7 +109,7 @@ class ApplyControlNet(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="Of the motion field and the joints' trajectories.",
+                    tooltip="Strength of the motion guidance: motion field and joint trajectories.",
                 ),
                 io.Float.Input(
                     "points_strength",
@@ -112,13 +117,17 @@ class ApplyControlNet(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="Of the keypoint features.",
+                    tooltip="Strength of the keypoint guidance.",
                 ),
                 *span_inputs(),
             ],
             outputs=[
-                io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
-                io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
+                io.Conditioning.Output(
+                    display_name="positive", tooltip="Connect it to the sampler."
+                ),
+                io.Conditioning.Output(
+                    display_name="negative", tooltip="Connect it to the sampler."
+                ),
             ],
             **search_words("human animation", "motion guidance"),
         )
@@ -142,18 +151,18 @@ class ApplyControlNet(io.ComfyNode):
         if strength == 0:
             return io.NodeOutput(positive, negative)
         control = DisPoseControl.of(control_net)
-        clip = make_clip(
+        sequence = join_sequences(
             read_openpose(reference_pose, "reference_pose")[0],
             read_openpose(driving_pose, "driving_pose")[0],
         )
-        hints = clip_hints(
+        hints = make_control_hints(
             control.networks,
-            clip,
+            sequence,
             motion_field,
             keypoint_features,
             motion_strength,
             points_strength,
-            progress(len(clip)),
+            progress(len(sequence)),
         )
         guided = control.with_hints(hints, strength, (start, end))
         return io.NodeOutput(*with_control(guided, positive, negative))

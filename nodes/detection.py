@@ -28,8 +28,8 @@ class PoseDetectorLoader(io.ComfyNode):
             node_id="DisPosePoseDetectorLoader",
             display_name="Pose Detector Loader",
             category="DisPose/pose",
-            description="Loads what finds people in pictures. Poses can also come from any node "
-            "that gives POSE_KEYPOINT, or from a file: then this is not needed.",
+            description="Loads a detector that finds people in images. Not needed if the poses "
+            "come from a file or from another node that outputs POSE_KEYPOINT.",
             inputs=[
                 io.Combo.Input(
                     "backend",
@@ -41,20 +41,21 @@ class PoseDetectorLoader(io.ComfyNode):
                     "person_detector",
                     options=files.weight_files(FOLDER, "yolox"),
                     optional=True,
-                    tooltip="For dwpose: yolox_l.onnx or yolox_l.torchscript.pt.",
+                    tooltip="Person detection model for dwpose: yolox_l.onnx or "
+                    "yolox_l.torchscript.pt. Other backends ignore it.",
                 ),
                 io.Combo.Input(
                     "pose_network",
                     options=files.weight_files(FOLDER, "dwpose"),
                     optional=True,
-                    tooltip="For dwpose: dw-ll_ucoco_384.onnx or "
-                    "dw-ll_ucoco_384_bs5.torchscript.pt.",
+                    tooltip="Pose model for dwpose: dw-ll_ucoco_384.onnx or "
+                    "dw-ll_ucoco_384_bs5.torchscript.pt. Other backends ignore it.",
                 ),
                 io.Boolean.Input(
                     "smoothing",
                     default=True,
-                    tooltip="For mediapipe: take the tremble off what was found in a clip. The "
-                    "others leave that to Pose Align.",
+                    tooltip="Reduce jitter in a clip; only for mediapipe. With other backends, "
+                    "set the smoothing in Pose Align.",
                 ),
             ],
             outputs=[
@@ -101,36 +102,36 @@ class PoseExtract(io.ComfyNode):
             node_id="DisPosePoseExtract",
             display_name="Pose Extract",
             category="DisPose/pose",
-            description="Finds people in a picture, or in every frame of a clip, and follows the "
-            "chosen one through it.",
+            description="Finds people in an image or in every frame of a clip, and tracks the "
+            "chosen person through the clip.",
             inputs=[
                 io.Image.Input(
-                    "images", tooltip="The fitted reference, or the sampled driving frames."
+                    "images", tooltip="The reference image or the driving frames from Prepare."
                 ),
                 wire_types.PoseDetector.Input("detector", tooltip="From Pose Detector Loader."),
-                io.Boolean.Input("hands", default=True, tooltip="Keep the finger joints."),
-                io.Boolean.Input("face", default=True, tooltip="Keep the 68 points of the face."),
+                io.Boolean.Input("hands", default=True, tooltip="Keep the hand keypoints."),
+                io.Boolean.Input("face", default=True, tooltip="Keep the 68 face keypoints."),
                 io.Float.Input(
                     "threshold",
                     default=0.3,
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Points found with less confidence count as missing.",
+                    tooltip="Points with a lower confidence count as missing.",
                 ),
                 *person_inputs(),
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
                     display_name="poses",
-                    tooltip="One entry a picture, the chosen person first, for Pose Align.",
+                    tooltip="One pose per image, with the chosen person first, for Pose Align.",
                 ),
                 io.Image.Output(
-                    display_name="skeletons", tooltip="Everybody who was found, drawn."
+                    display_name="skeletons", tooltip="Skeleton images of everyone who was found."
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="Who was chosen, and by number the frames in which nobody was found.",
+                    tooltip="Which person was chosen, and in which frames nobody was found.",
                 ),
             ],
             **search_words("dwpose", "openpose", "keypoints", "skeleton", "pose estimation"),

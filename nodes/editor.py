@@ -21,34 +21,36 @@ class PoseEditor(io.ComfyNode):
             node_id="DisPosePoseEditor",
             display_name="Pose Editor",
             category="DisPose/pose",
-            description="Corrects poses by hand: run once, then open the editor to drag, hide, "
-            "copy and interpolate joints over the pictures. The changes stay in this node and are "
-            "made again on every run.",
+            description="Corrects poses by hand. Run the workflow once, then open the editor to "
+            "drag, hide, copy and interpolate joints over the images. The edits are stored in "
+            "this node and applied again on every run.",
             inputs=[
                 wire_types.PoseKeypoint.Input(
-                    "poses", tooltip="The poses to correct, as found or loaded."
+                    "poses",
+                    tooltip="The poses to correct, from Pose Extract, Load Poses or Pose Align.",
                 ),
                 io.Image.Input(
                     "pictures",
                     optional=True,
-                    tooltip="What the editor shows behind the skeleton: the pictures the poses "
-                    "were found in, one each, or a single one for all.",
+                    tooltip="Images to show behind the skeleton: those the poses were found in, "
+                    "one per pose, or a single image for all poses.",
                 ),
                 io.String.Input(
                     "edits",
                     default="",
                     multiline=True,
-                    tooltip="The changes, one a line, as the editor writes them. Clear it to have "
-                    "the poses as they came.",
+                    tooltip="The edits as the editor writes them, one per line. Clear this text "
+                    "to remove all edits.",
                 ),
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
-                    display_name="edited_poses", tooltip="The poses with the changes made."
+                    display_name="edited_poses", tooltip="The poses with the edits applied."
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="How many changes were made, and which no longer apply to these poses.",
+                    tooltip="How many edits were applied, and which no longer apply to these "
+                    "poses.",
                 ),
             ],
             is_output_node=True,

@@ -19,47 +19,53 @@ class MotionExport(io.ComfyNode):
             node_id="DisPoseMotionExport",
             display_name="Motion Export",
             category="DisPose/motion",
-            description="Gives the motion to other nodes: optical flow as ControlNet Aux has it, "
-            "and joint tracks for video models that follow tracks, such as Wan's.",
+            description="Converts the motion field for other nodes: to optical flow in the format "
+            "of ControlNet Aux, and to joint tracks for video models that follow tracks, such as "
+            "Wan.",
             inputs=[
                 wire_types.MotionField.Input("motion_field", tooltip="From Motion Field."),
                 io.Combo.Input(
                     "flow",
                     options=list(BETWEEN),
                     default="frame to frame",
-                    tooltip="frame to frame: from each picture to the next, as flow estimators "
-                    "give it. reference to frame: from the reference to each picture.",
+                    tooltip="frame to frame: flow from each frame to the next, as optical flow "
+                    "estimators output it. reference to frame: flow from the reference image to "
+                    "each frame.",
                 ),
                 io.Int.Input(
                     "width",
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Pixels of the video the motion is for; 0 = of the reference.",
+                    tooltip="Width in pixels of the video in which the motion is used; 0 takes "
+                    "the width of the reference image.",
                 ),
                 io.Int.Input(
                     "height",
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Pixels of the video the motion is for; 0 = of the reference.",
+                    tooltip="Height in pixels of the video in which the motion is used; 0 takes "
+                    "the height of the reference image.",
                 ),
                 io.Int.Input(
                     "track_points",
                     default=121,
                     min=0,
                     max=10000,
-                    tooltip="Points in each track, spread over the clip. WanTrackToVideo reads "
-                    "121 whatever its length; 0 = one a picture.",
+                    tooltip="Points per track, spread evenly over the clip. WanTrackToVideo "
+                    "always reads 121; 0 gives one point per frame.",
                 ),
             ],
             outputs=[
                 wire_types.OpticalFlow.Output(
                     display_name="optical_flow",
-                    tooltip="Pixels moved right and down, a picture for each driving pose.",
+                    tooltip="Displacement to the right and down in pixels, one map per driving "
+                    "pose.",
                 ),
                 io.String.Output(
-                    display_name="tracks", tooltip="JSON: the way of each body joint in pixels."
+                    display_name="tracks",
+                    tooltip="JSON with the track of each body joint in pixels.",
                 ),
             ],
             **search_words("optical flow", "tracks", "wan"),
@@ -70,6 +76,6 @@ class MotionExport(io.ComfyNode):
         size = (height or motion_field.size[0], width or motion_field.size[1])
         steps = progress(len(motion_field) - 1)
         return io.NodeOutput(
-            optical_flow(motion_field, BETWEEN[flow], size, on_entry=steps),
+            optical_flow(motion_field, BETWEEN[flow], size, on_frame=steps),
             joint_tracks(motion_field, size, track_points or None),
         )

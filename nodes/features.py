@@ -10,15 +10,15 @@ from ..dispose_core.features.keypoint_features import keypoint_features
 from ..dispose_core.features.match_view import (
     describe_matches,
     fit_target,
+    match_image,
     match_joints,
-    match_picture,
 )
 from ..dispose_core.pose.openpose_json import read_openpose
 from . import wire_types
-from .comfy_adapters.feature_pass import picture_features
+from .comfy_adapters.feature_pass import image_features
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
-from .tensors import picture_to_comfy, picture_to_core
+from .tensors import image_to_comfy, image_to_core
 from .views import points_ui
 
 
@@ -29,42 +29,43 @@ class KeypointFeatures(io.ComfyNode):
             node_id="DisPoseKeypointFeatures",
             display_name="Keypoint Features",
             category="DisPose/features",
-            description="Reads what the reference looks like at each joint from the inside of a "
-            "Stable Diffusion 1.5 model, so that the look can be carried to the driver's pose.",
+            description="Reads features of the reference image at each joint from inside a Stable "
+            "Diffusion 1.5 model. They carry the appearance of the reference to the driving poses.",
             inputs=[
-                io.Model.Input("model", tooltip="Any checkpoint of the SD 1.5 class."),
-                io.Vae.Input("vae", tooltip="The VAE of that checkpoint."),
+                io.Model.Input("model", tooltip="Any Stable Diffusion 1.5 checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
                 io.Conditioning.Input(
                     "prompt",
-                    tooltip="One CLIP Text Encode with that checkpoint's CLIP; \"photo of a "
-                    'human" is what DisPose was trained with.',
+                    tooltip="One prompt from CLIP Text Encode, with the CLIP of the same "
+                    'checkpoint. DisPose was trained with "photo of a human".',
                 ),
-                io.Image.Input(
-                    "reference", tooltip="The picture to animate, as fitted by Prepare."
-                ),
+                io.Image.Input("reference", tooltip="The reference image from Prepare."),
                 wire_types.PoseKeypoint.Input(
-                    "reference_pose", tooltip="The pose of the reference picture: one frame."
+                    "reference_pose",
+                    tooltip="Pose of the reference image (one frame), from Pose Extract or Load "
+                    "Poses.",
                 ),
                 io.Image.Input(
                     "target",
                     optional=True,
-                    tooltip="Only for the picture of the matches: another picture to find the "
-                    "joints in, such as a driving frame.",
+                    tooltip="Image in which to find the joints again, such as a driving frame. "
+                    "Optional; only used for the matches output and the view in the node.",
                 ),
                 io.Int.Input(
                     "timestep",
                     default=261,
                     min=0,
                     max=999,
-                    tooltip="How noisy the picture is when it is read. DisPose was trained "
-                    "with 261.",
+                    tooltip="Diffusion timestep at which the features are read, 0 (no noise) to "
+                    "999. DisPose was trained with 261.",
                 ),
                 io.Int.Input(
                     "ensemble",
                     default=8,
                     min=1,
                     max=64,
-                    tooltip="Noisy copies that are averaged: more are steadier and slower.",
+                    tooltip="Number of noisy copies to average. More copies give more stable "
+                    "features but take longer.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -72,20 +73,22 @@ class KeypointFeatures(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=False,
-                    tooltip="Of the noise. The same seed gives the same features.",
+                    tooltip="Seed of the noise. The same seed gives the same features.",
                 ),
             ],
             outputs=[
                 wire_types.KeypointFeatures.Output(
-                    display_name="keypoint_features", tooltip="For Apply DisPose ControlNet."
+                    display_name="keypoint_features",
+                    tooltip="Connect it to Apply DisPose ControlNet.",
                 ),
                 io.Image.Output(
                     display_name="matches",
-                    tooltip="A line from each joint to the place in the target that looks most "
-                    "like it; without a target, in the reference itself.",
+                    tooltip="Image with a line from each joint to the most similar place in the "
+                    "target, or in the reference image if no target is connected.",
                 ),
                 io.String.Output(
-                    display_name="report", tooltip="Joints read, and how well each was found."
+                    display_name="report",
+                    tooltip="Which joints were read, and how well each was found again.",
                 ),
             ],
             is_output_node=True,  # its view is fed on every run, also when nothing has changed
@@ -98,20 +101,18 @@ class KeypointFeatures(io.ComfyNode):
     ) -> io.NodeOutput:
         options = DiffusionFeatureOptions(timestep=timestep, ensemble=ensemble, seed=seed)
         pose = read_openpose(reference_pose, "reference_pose")[0]
-        picture = picture_to_core(reference, "reference")
+        image = image_to_core(reference, "reference")
 
-        def read(picture):
-            return picture_features(model, vae, prompt, picture, options, progress(ensemble))
+        def read(image):
+            return image_features(model, vae, prompt, image, options, progress(ensemble))
 
-        feature_map = read(picture)
-        features = keypoint_features(feature_map, pose, tuple(picture.shape[-2:]))
-        searched = picture
+        feature_map = read(image)
+        features = keypoint_features(feature_map, pose, tuple(image.shape[-2:]))
+        searched = image
         if target is not None:
-            searched = fit_target(picture_to_core(target, "target"), picture.shape[1])
-            feature_map = picture_features(
-                model, vae, prompt, searched, options, progress(ensemble)
-            )
+            searched = fit_target(image_to_core(target, "target"), image.shape[1])
+            feature_map = image_features(model, vae, prompt, searched, options, progress(ensemble))
         matches = match_joints(features, feature_map)
-        drawn = match_picture(picture, pose, searched, matches)
-        ui = points_ui(point_view(picture, pose, searched, features, feature_map))
-        return io.NodeOutput(features, picture_to_comfy(drawn), describe_matches(matches), ui=ui)
+        drawn = match_image(image, pose, searched, matches)
+        ui = points_ui(point_view(image, pose, searched, features, feature_map))
+        return io.NodeOutput(features, image_to_comfy(drawn), describe_matches(matches), ui=ui)

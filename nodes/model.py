@@ -23,35 +23,37 @@ class MimicMotionLoader(io.ComfyNode):
             node_id="DisPoseMimicMotionLoader",
             display_name="MimicMotion Loader",
             category="DisPose/model",
-            description="Loads MimicMotion as an ordinary MODEL of ComfyUI's Stable Video "
-            "Diffusion class, and its PoseNet. VAE and CLIP vision come from an SVD checkpoint "
-            "through 'Image Only Checkpoint Loader'.",
+            description="Loads MimicMotion as a MODEL of ComfyUI's Stable Video Diffusion class, "
+            "together with its PoseNet. Load VAE and CLIP vision from an SVD checkpoint with "
+            "'Image Only Checkpoint Loader'.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=files.weight_files("diffusion_models", "mimicmotion"),
-                    tooltip="MimicMotion_1-1.pth or a UNet of it, in models/diffusion_models. A "
-                    "plain SVD runs too, without pose guidance.",
+                    tooltip="MimicMotion_1-1.pth, or its UNet alone, in models/diffusion_models. "
+                    "Plain SVD also works, but without pose guidance.",
                 ),
                 io.Combo.Input(
                     "dtype",
                     options=[placement.DEFAULT, *placement.DTYPES],
                     default=placement.DEFAULT,
-                    tooltip="How the weights are kept. default: what ComfyUI finds best for your "
+                    tooltip="Data type of the weights. default: ComfyUI chooses for your "
                     "hardware. fp8 takes half the memory of fp16 and costs some precision.",
                 ),
                 io.Combo.Input(
                     "pose_net",
                     options=[FROM_MODEL_FILE, *files.weight_files("dispose", "pose_net")],
                     default=FROM_MODEL_FILE,
-                    tooltip="PoseNet's own file in models/dispose, for a UNet that comes alone.",
+                    tooltip="PoseNet file in models/dispose. Only needed if the model file holds "
+                    "the UNet alone.",
                 ),
             ],
             outputs=[
-                io.Model.Output(display_name="model", tooltip="For Apply Pose Guidance."),
+                io.Model.Output(display_name="model", tooltip="Connect it to Apply Pose Guidance."),
                 wire_types.PoseNet.Output(
                     display_name="pose_net",
-                    tooltip="For Apply Pose Guidance. Nothing where the file has none.",
+                    tooltip="Connect it to Apply Pose Guidance. Empty if the file contains no "
+                    "PoseNet.",
                 ),
             ],
             **search_words("svd", "stable video diffusion", "unet"),
@@ -79,15 +81,19 @@ class ApplyPoseGuidance(io.ComfyNode):
             node_id="DisPoseApplyPoseGuidance",
             display_name="Apply Pose Guidance",
             category="DisPose/model",
-            description="Lets MimicMotion see the drawn poses. Only the conditional half of the "
-            "guidance does, as it was trained.",
+            description="Conditions MimicMotion on the skeleton images. They are added to the "
+            "conditional (positive) prediction only, as in training.",
             inputs=[
-                io.Model.Input("model", tooltip="From MimicMotion Loader."),
+                io.Model.Input(
+                    "model",
+                    tooltip="From MimicMotion Loader. LoRA loaders can be placed in between.",
+                ),
                 wire_types.PoseNet.Input("pose_net", tooltip="From MimicMotion Loader."),
                 io.Image.Input(
                     "skeletons",
-                    tooltip="From Pose Render with the reference pose connected: the reference's "
-                    "skeleton first, then one a driving frame.",
+                    tooltip="Skeleton images from Pose Render with its reference_pose connected: "
+                    "the reference first, then one per driving frame, in the size of the "
+                    "reference image.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -95,11 +101,17 @@ class ApplyPoseGuidance(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="1 is MimicMotion's own; 0 is the same as leaving the node out.",
+                    tooltip="Strength of the pose guidance. 1 is MimicMotion's own; 0 is the same "
+                    "as leaving this node out.",
                 ),
                 *span_inputs(),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For the sampler.")],
+            outputs=[
+                io.Model.Output(
+                    display_name="model",
+                    tooltip="Connect it to DisPose Context Windows or to the sampler.",
+                )
+            ],
             **search_words("posenet", "mimicmotion", "openpose"),
         )
 
@@ -119,8 +131,8 @@ class ContextWindows(io.ComfyNode):
             node_id="DisPoseContextWindows",
             display_name="DisPose Context Windows",
             category="DisPose/model",
-            description="Samples long clips in overlapping windows that all begin with the "
-            "reference. A clip no longer than a window runs whole.",
+            description="Samples long clips in overlapping windows that all start with the "
+            "reference image. A clip that fits into one window is sampled as a whole.",
             inputs=[
                 io.Model.Input("model", tooltip="From Apply Pose Guidance."),
                 io.Int.Input(
@@ -128,18 +140,19 @@ class ContextWindows(io.ComfyNode):
                     default=LENGTH,
                     min=2,
                     max=1024,
-                    tooltip="Frames of a window, the reference included: what memory is needed "
-                    "for. The released weights know 16.",
+                    tooltip="Frames per window, including the reference image. More frames take "
+                    "more memory. The released weights were trained with 16.",
                 ),
                 io.Int.Input(
                     "overlap",
                     default=OVERLAP,
                     min=0,
                     max=1023,
-                    tooltip="Frames that neighbouring windows share: more is smoother and slower.",
+                    tooltip="Frames that neighbouring windows share; must be less than length. "
+                    "More is smoother but slower.",
                 ),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="For the sampler.")],
+            outputs=[io.Model.Output(display_name="model", tooltip="Connect it to the sampler.")],
             **search_words("long video", "sliding window"),
         )
 

@@ -8,9 +8,9 @@ from ..dispose_core.media.sprite_sheet import every_nth
 from ..dispose_core.motion.densifiers.registry import DENSIFIERS
 from ..dispose_core.motion.densifiers.skinning.densifier import working_size
 from ..dispose_core.motion.densify import motion_field
-from ..dispose_core.motion.visualize import motion_pictures
+from ..dispose_core.motion.visualize import motion_images
 from ..dispose_core.pose.openpose_json import read_openpose
-from ..dispose_core.pose.sequence import make_clip
+from ..dispose_core.pose.sequence import join_sequences
 from ..dispose_core.pose.tracking.person_selection import first_person
 from ..dispose_core.preview.browser_view import motion_modes, person_at_a_glance, person_modes
 from ..dispose_core.preview.preview import preview_frames
@@ -22,8 +22,8 @@ from .search_aliases import search_words
 from .tensors import (
     frames_to_comfy,
     frames_to_core,
+    image_to_core,
     mask_to_core,
-    picture_to_core,
     preview_to_comfy,
 )
 from .views import motion_ui
@@ -36,8 +36,8 @@ class CMPLoader(io.ComfyNode):
             node_id="DisPoseCMPLoader",
             display_name="CMP Loader",
             category="DisPose/motion",
-            description="Loads CMP, the network that DisPose was trained with to spread the motion "
-            "of the joints.",
+            description="Loads CMP, the paper's network for spreading the motion of the joints "
+            "over the image. DisPose was trained with it.",
             inputs=[
                 io.Combo.Input(
                     "file",
@@ -46,7 +46,11 @@ class CMPLoader(io.ComfyNode):
                     "models/dispose.",
                 )
             ],
-            outputs=[wire_types.Densifier.Output(display_name="cmp", tooltip="For Motion Field.")],
+            outputs=[
+                wire_types.Densifier.Output(
+                    display_name="cmp", tooltip="Connect it to Motion Field."
+                )
+            ],
             **search_words("conditional motion propagation", "dense motion"),
         )
 
@@ -68,8 +72,9 @@ class DensifierLoader(io.ComfyNode):
             node_id="DisPoseDensifierLoader",
             display_name="Densifier Loader",
             category="DisPose/motion",
-            description="Loads what spreads the motion of the joints over the image, with files "
-            "under their published names. For a file of another name use CMP Loader.",
+            description="Loads a densifier, which spreads the motion of the joints over the "
+            "image. Its files are found by their published names; for a file with another name, "
+            "use CMP Loader.",
             inputs=[
                 io.Combo.Input(
                     "densifier",
@@ -79,7 +84,9 @@ class DensifierLoader(io.ComfyNode):
                 )
             ],
             outputs=[
-                wire_types.Densifier.Output(display_name="densifier", tooltip="For Motion Field.")
+                wire_types.Densifier.Output(
+                    display_name="densifier", tooltip="Connect it to Motion Field."
+                )
             ],
             **search_words("dense motion", "cmp", "skinning"),
         )
@@ -100,42 +107,45 @@ class MotionField(io.ComfyNode):
             node_id="DisPoseMotionField",
             display_name="Motion Field",
             category="DisPose/motion",
-            description="Spreads the motion of the joints over the reference picture.",
+            description="Computes the motion field: spreads the motion of the joints over the "
+            "reference image.",
             inputs=[
-                io.Image.Input(
-                    "reference", tooltip="The picture to animate, as fitted by Prepare."
+                io.Image.Input("reference", tooltip="The reference image from Prepare."),
+                wire_types.PoseKeypoint.Input(
+                    "reference_pose",
+                    tooltip="Pose of the reference image (one frame), from Pose Extract or Load "
+                    "Poses.",
                 ),
                 wire_types.PoseKeypoint.Input(
-                    "reference_pose", tooltip="The pose of the reference picture: one frame."
-                ),
-                wire_types.PoseKeypoint.Input(
-                    "driving_pose", tooltip="The driver's poses, from Pose Align."
+                    "driving_pose", tooltip="Driving poses from Pose Align."
                 ),
                 wire_types.Densifier.Input(
                     "cmp",
                     optional=True,
-                    tooltip="From CMP Loader. Without it the motion is spread by skinning, which "
-                    "needs no model.",
+                    tooltip="A densifier from CMP Loader or Densifier Loader. Optional; without "
+                    "it, the motion is spread by skinning, which needs no model file.",
                 ),
                 io.Mask.Input(
                     "subject",
                     optional=True,
-                    tooltip="Where the person is. Found from the skeleton when not connected. "
-                    "With it CMP sees the person on plain grey, which makes it more accurate.",
+                    tooltip="Mask of the person, white on black, in the size of the reference "
+                    "image. Optional; without it, the mask is made from the skeleton. With it, "
+                    "CMP sees the person on a plain grey background, which is more accurate.",
                 ),
             ],
             outputs=[
                 wire_types.MotionField.Output(
                     display_name="motion_field",
-                    tooltip="Motion from the reference to every driving pose.",
+                    tooltip="Motion from the reference image to every driving pose.",
                 ),
                 io.Image.Output(
                     display_name="pictures",
-                    tooltip="The field in colour (hue is direction, strength is distance) beside "
-                    "arrows on the picture.",
+                    tooltip="The motion field in colour (hue is direction, saturation is "
+                    "distance), next to arrows on the reference image.",
                 ),
                 io.String.Output(
-                    display_name="report", tooltip="What was decided: the mask, joints left out."
+                    display_name="report",
+                    tooltip="Which mask was used, and which joints were left out.",
                 ),
             ],
             is_output_node=True,  # its view is fed on every run, also when nothing has changed
@@ -146,19 +156,21 @@ class MotionField(io.ComfyNode):
     def execute(
         cls, reference, reference_pose, driving_pose, cmp=None, subject=None
     ) -> io.NodeOutput:
-        picture = picture_to_core(reference, "reference")
+        image = image_to_core(reference, "reference")
         who, notes = first_person(read_openpose(reference_pose, "reference_pose"), "reference_pose")
         driver, more = first_person(read_openpose(driving_pose, "driving_pose"), "driving_pose")
-        clip = make_clip(who, driver)
-        mask = mask_to_core(subject, picture.shape[-2:])
-        field = motion_field(picture, clip, densifier_of(cmp, mask), on_entry=progress(len(clip)))
+        sequence = join_sequences(who, driver)
+        mask = mask_to_core(subject, image.shape[-2:])
+        field = motion_field(
+            image, sequence, densifier_of(cmp, mask), on_frame=progress(len(sequence))
+        )
         # About as sharp as the field's grid, and a quarter of the memory.
-        pictures = frames_to_comfy(motion_pictures(picture, field, size=working_size(field.size)))
+        images = frames_to_comfy(motion_images(image, field, size=working_size(field.size)))
         shown = every_nth(1, len(field))
-        flow = motion_modes(frames_to_core(pictures[shown.start :: shown.step]))
-        ui = motion_ui(shown, {**flow, **person_at_a_glance(picture, field, shown, mask)})
+        flow = motion_modes(frames_to_core(images[shown.start :: shown.step]))
+        ui = motion_ui(shown, {**flow, **person_at_a_glance(image, field, shown, mask)})
         report = "\n".join([*notes, *more, *field.report])
-        return io.NodeOutput(field, pictures, report, ui=ui)
+        return io.NodeOutput(field, images, report, ui=ui)
 
 
 class MotionPreview(io.ComfyNode):
@@ -168,28 +180,33 @@ class MotionPreview(io.ComfyNode):
             node_id="DisPoseMotionPreview",
             display_name="Motion Preview",
             category="DisPose/motion",
-            description="Moves the person of the reference by the motion field, over the filled "
-            "background: what the motion will be, before any model is loaded.",
+            description="Moves the person of the reference image along the motion field, over a "
+            "filled-in background. Shows the motion before any model is loaded.",
             inputs=[
-                io.Image.Input("reference", tooltip="The picture the motion field was made from."),
+                io.Image.Input(
+                    "reference", tooltip="The image that the motion field was made from."
+                ),
                 wire_types.MotionField.Input("motion_field", tooltip="From Motion Field."),
                 io.Mask.Input(
                     "subject",
                     optional=True,
-                    tooltip="Where the person is. The motion field's own when not connected.",
+                    tooltip="Mask of the person, white on black. Optional; without it, the mask "
+                    "stored in the motion field is used.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="animation", tooltip="One picture a driving pose: Create Video."
+                    display_name="animation",
+                    tooltip="One image per driving pose, for Create Video.",
                 ),
                 io.Image.Output(
                     display_name="overlay",
-                    tooltip="The moved person half transparent over the reference.",
+                    tooltip="The moving person, half transparent, over the reference image.",
                 ),
                 io.Mask.Output(
                     display_name="uncovered",
-                    tooltip="Where the background was filled in because the person left it.",
+                    tooltip="Parts of the background that were filled in because the person moved "
+                    "away.",
                 ),
             ],
             is_output_node=True,  # its view is fed on every run, also when nothing has changed
@@ -198,13 +215,13 @@ class MotionPreview(io.ComfyNode):
 
     @classmethod
     def execute(cls, reference, motion_field, subject=None) -> io.NodeOutput:
-        picture = picture_to_core(reference, "reference")
-        mask = mask_to_core(subject, picture.shape[-2:])
-        entries = range(1, len(motion_field))
-        frames = preview_frames(picture, motion_field, entries, mask, progress(len(entries)))
-        animation, overlay, uncovered = preview_to_comfy(frames)
+        image = image_to_core(reference, "reference")
+        mask = mask_to_core(subject, image.shape[-2:])
+        frames = range(1, len(motion_field))
+        previews = preview_frames(image, motion_field, frames, mask, progress(len(frames)))
+        animation, overlay, uncovered = preview_to_comfy(previews)
         shown = every_nth(1, len(motion_field))
-        pictures = motion_pictures(picture, motion_field, shown, working_size(motion_field.size))
+        images = motion_images(image, motion_field, shown, working_size(motion_field.size))
         modes = person_modes(*(frames_to_core(f[:: shown.step]) for f in (animation, overlay)))
-        ui = motion_ui(shown, {**modes, **motion_modes(pictures)})
+        ui = motion_ui(shown, {**modes, **motion_modes(images)})
         return io.NodeOutput(animation, overlay, uncovered, ui=ui)

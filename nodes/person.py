@@ -17,9 +17,10 @@ def person_inputs() -> list[io.Input]:
             "person",
             options=["largest", "nearest", "tracked", "index"],
             default="largest",
-            tooltip="Of several people: the largest; the one nearest to a point; tracked: the "
-            "person with the given number in a frame. Each is followed through the clip. index: "
-            "that number in every frame without following, 0 as the official code.",
+            tooltip="Which person to use if there are several. largest: the largest. nearest: the "
+            "one nearest to the point x, y. tracked: the one with the number index in the chosen "
+            "frame. These three are tracked through the clip. index: the one with the number "
+            "index in every frame, without tracking; 0 is what the official code uses.",
         ),
         io.Int.Input(
             "index",
@@ -34,7 +35,8 @@ def person_inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="For 'nearest': the point, from 0 at the left edge to 1 at the right.",
+            tooltip="For 'nearest': horizontal position of the point, from 0 (left edge) to 1 "
+            "(right edge).",
         ),
         io.Float.Input(
             "y",
@@ -42,15 +44,16 @@ def person_inputs() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="For 'nearest': the point, from 0 at the top to 1 at the bottom.",
+            tooltip="For 'nearest': vertical position of the point, from 0 (top edge) to 1 "
+            "(bottom edge).",
         ),
         io.Int.Input(
             "frame",
             default=0,
             min=0,
             max=100000,
-            tooltip="For 'nearest' and 'tracked': the frame to choose in, counted from 0 among "
-            "those connected here.",
+            tooltip="For 'nearest' and 'tracked': the frame in which to choose, counted from 0 "
+            "among the frames connected here.",
         ),
     ]
 
@@ -62,20 +65,23 @@ class ChoosePerson(io.ComfyNode):
             node_id="DisPoseChoosePerson",
             display_name="Choose Person",
             category="DisPose/pose",
-            description="Puts one of several people first: the one whose motion is used. Everybody "
-            "else is kept behind. For poses from a file or another pack.",
+            description="Puts one of several people first; the motion of the first person is "
+            "used. The others are kept after it. For poses from a file or another pack.",
             inputs=[
-                wire_types.PoseKeypoint.Input("poses", tooltip="Poses with several people."),
+                wire_types.PoseKeypoint.Input(
+                    "poses", tooltip="Poses with several people, from Load Poses or another pack."
+                ),
                 *person_inputs(),
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
-                    display_name="poses", tooltip="The chosen person first, for Pose Align."
+                    display_name="poses",
+                    tooltip="The same poses with the chosen person first, for Pose Align.",
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="Who was chosen, in which frames that person is missing and where "
-                    "others cross.",
+                    tooltip="Which person was chosen, in which frames that person is missing, and "
+                    "where others cross.",
                 ),
             ],
             **search_words("select person", "multi person", "track"),

@@ -26,7 +26,8 @@ class LoadPoses(io.ComfyNode):
             node_id="DisPoseLoadPoses",
             display_name="Load Poses",
             category="DisPose/pose",
-            description="Loads OpenPose JSON, as this pack and most pose tools save it.",
+            description="Loads poses from an OpenPose JSON file, the format that this pack and "
+            "most pose tools save.",
             inputs=[
                 io.Combo.Input(
                     "file",
@@ -37,9 +38,9 @@ class LoadPoses(io.ComfyNode):
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
-                    display_name="poses", tooltip="One pose a frame, all people of the file."
+                    display_name="poses", tooltip="One pose per frame, with everyone in the file."
                 ),
-                io.Int.Output(display_name="frames", tooltip="How many frames the file holds."),
+                io.Int.Output(display_name="frames", tooltip="Number of frames in the file."),
             ],
             **search_words("openpose json", "keypoints"),
         )
@@ -68,17 +69,22 @@ class SavePoses(io.ComfyNode):
             node_id="DisPoseSavePoses",
             display_name="Save Poses",
             category="DisPose/pose",
-            description="Saves poses as OpenPose JSON in ComfyUI's output folder.",
+            description="Saves poses as an OpenPose JSON file in ComfyUI's output folder.",
             inputs=[
-                wire_types.PoseKeypoint.Input("poses", tooltip="Poses of a clip or of a picture."),
+                wire_types.PoseKeypoint.Input(
+                    "poses", tooltip="The poses to save, of a clip or of one image."
+                ),
                 io.String.Input(
                     "filename_prefix",
                     default="poses/DisPose",
-                    tooltip="Start of the name; ComfyUI's placeholders such as %year% work.",
+                    tooltip="Start of the file name. ComfyUI's placeholders work, for example "
+                    "poses/%date:yyyy-MM-dd%/dance.",
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="file", tooltip="The name, as Load Poses takes it.")
+                io.String.Output(
+                    display_name="file", tooltip="Name of the saved file, as Load Poses accepts it."
+                )
             ],
             is_output_node=True,
             **search_words("openpose json", "keypoints"),
@@ -99,30 +105,34 @@ class PoseAlign(io.ComfyNode):
             node_id="DisPosePoseAlign",
             display_name="Pose Align",
             category="DisPose/pose",
-            description="Fits the driver's poses to the size and place of the reference person.",
+            description="Fits the driving poses to the size and position of the reference person.",
             inputs=[
                 wire_types.PoseKeypoint.Input(
-                    "reference_pose", tooltip="The pose of the reference picture: one frame."
+                    "reference_pose",
+                    tooltip="Pose of the reference image (one frame), from Pose Extract or Load "
+                    "Poses.",
                 ),
                 wire_types.PoseKeypoint.Input(
-                    "driving_pose", tooltip="The poses of the driving video, one a frame."
+                    "driving_pose",
+                    tooltip="Poses of the driving frames from Prepare, one per frame.",
                 ),
                 io.Combo.Input(
                     "method",
                     options=["fit", "limbs", "none"],
                     default="fit",
                     tooltip="fit: scale and move the whole clip so that head, shoulders, hips and "
-                    "legs meet the reference's. limbs: the reference's bone lengths and the "
-                    "driver's directions, for a child driven by an adult or another build. none: "
-                    "the poses are in the reference's place.",
+                    "legs match the reference. limbs: also keep the reference's bone lengths and "
+                    "take only the limb directions from the driving poses, for example when an "
+                    "adult drives a child. none: use the poses as they are, if they already match "
+                    "the reference.",
                 ),
                 io.Int.Input(
                     "max_gap",
                     default=12,
                     min=0,
                     max=1000,
-                    tooltip="Frames. Points missing for longer stay missing; shorter gaps are "
-                    "filled between the frames around them.",
+                    tooltip="Longest gap to fill, in frames. Missing points are interpolated "
+                    "across gaps up to this length; in longer gaps they stay missing.",
                 ),
                 io.Float.Input(
                     "smoothing",
@@ -130,16 +140,19 @@ class PoseAlign(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.5,
-                    tooltip="Frames that a point at rest is averaged over; moving points are "
-                    "averaged less, unsure ones more. 0 = off, 2 halves the tremble.",
+                    tooltip="Number of frames over which a point at rest is averaged. Moving "
+                    "points are averaged less, points with low confidence more. 0 is off; 2 "
+                    "halves the jitter.",
                 ),
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
-                    display_name="poses", tooltip="For Motion Field and Pose Render."
+                    display_name="poses",
+                    tooltip="The aligned poses, for Motion Field and Pose Render.",
                 ),
                 io.String.Output(
-                    display_name="report", tooltip="How the poses were fitted, which gaps filled."
+                    display_name="report",
+                    tooltip="How the poses were fitted, and which gaps were filled.",
                 ),
             ],
             **search_words("retarget", "rescale", "smooth", "fill gaps"),
@@ -164,27 +177,40 @@ class PoseRender(io.ComfyNode):
             node_id="DisPosePoseRender",
             display_name="Pose Render",
             category="DisPose/pose",
-            description="Draws poses as the skeleton pictures that MimicMotion was trained on.",
+            description="Draws poses as skeleton images like those MimicMotion was trained on.",
             inputs=[
-                wire_types.PoseKeypoint.Input("poses", tooltip="Aligned poses, one picture each."),
+                wire_types.PoseKeypoint.Input(
+                    "poses", tooltip="Poses to draw, from Pose Align, one image each."
+                ),
                 wire_types.PoseKeypoint.Input(
                     "reference_pose",
                     optional=True,
-                    tooltip="Drawn first when connected: the clip as the video model wants it.",
+                    tooltip="Optional; drawn as the first image. Connect it for Apply Pose "
+                    "Guidance, but not for other ControlNets.",
                 ),
                 io.Int.Input(
-                    "width", default=0, min=0, max=8192, tooltip="Pixels; 0 = as in the poses."
+                    "width",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    tooltip="Width of the images in pixels; 0 takes it from the poses.",
                 ),
                 io.Int.Input(
-                    "height", default=0, min=0, max=8192, tooltip="Pixels; 0 = as in the poses."
+                    "height",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    tooltip="Height of the images in pixels; 0 takes it from the poses.",
                 ),
-                io.Boolean.Input("body", default=True, tooltip="Draw limbs and joints."),
-                io.Boolean.Input("hands", default=True, tooltip="Draw the fingers."),
-                io.Boolean.Input("face", default=True, tooltip="Draw the points of the face."),
+                io.Boolean.Input("body", default=True, tooltip="Draw the body: limbs and joints."),
+                io.Boolean.Input("hands", default=True, tooltip="Draw the hands."),
+                io.Boolean.Input("face", default=True, tooltip="Draw the face keypoints."),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="One skeleton a pose, reference first."
+                    display_name="images",
+                    tooltip="One skeleton image per pose, the reference pose first if it is "
+                    "connected.",
                 )
             ],
             **search_words("draw skeleton", "openpose image"),

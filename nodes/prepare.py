@@ -1,18 +1,18 @@
-"""Getting pictures and videos into shape: the first nodes of every graph."""
+"""Getting images and videos into shape: the first nodes of every graph."""
 
 from __future__ import annotations
 
 from comfy_api.latest import InputImpl, io
 
-from ..dispose_core.media.image import read_picture
+from ..dispose_core.media.image import read_image
 from ..dispose_core.media.prepare import frame_stride, prepare
 from ..dispose_core.media.resize import describe_fit, fit_size, resize_crop
 from .comfy_adapters import files
 from .comfy_adapters.memory import require_room
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
-from .tensors import audio_to_comfy, frames_to_comfy, picture_to_comfy, picture_to_core
-from .video_inputs import Stretch, clip_of
+from .tensors import audio_to_comfy, frames_to_comfy, image_to_comfy, image_to_core
+from .video_inputs import Stretch, driving_source
 
 
 class SampleMedia(io.ComfyNode):
@@ -22,16 +22,18 @@ class SampleMedia(io.ComfyNode):
             node_id="DisPoseSampleMedia",
             display_name="Sample Media",
             category="DisPose/prepare",
-            description="The reference picture and the driving video that come with the pack, to "
-            "try a graph. Replace it by Load Image and Load Video for your own.",
+            description="The sample reference image and driving video that come with the pack, "
+            "for trying out a workflow. To use your own files, replace this node with Load Image "
+            "and Load Video.",
             inputs=[],
             outputs=[
                 io.Image.Output(
-                    display_name="reference", tooltip="A person standing: connect it to Prepare."
+                    display_name="reference",
+                    tooltip="Image of a standing person. Connect it to Prepare.",
                 ),
                 io.Video.Output(
                     display_name="driving",
-                    tooltip="Another person dancing, 3 seconds: connect it to Prepare.",
+                    tooltip="Video of another person dancing, 3 seconds. Connect it to Prepare.",
                 ),
             ],
             **search_words("example", "demo", "test video"),
@@ -39,9 +41,9 @@ class SampleMedia(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        reference = read_picture(files.sample("reference.png"))
+        reference = read_image(files.sample("reference.png"))
         return io.NodeOutput(
-            picture_to_comfy(reference), InputImpl.VideoFromFile(str(files.sample("driving.mp4")))
+            image_to_comfy(reference), InputImpl.VideoFromFile(str(files.sample("driving.mp4")))
         )
 
 
@@ -52,20 +54,24 @@ class Prepare(io.ComfyNode):
             node_id="DisPosePrepare",
             display_name="Prepare",
             category="DisPose/prepare",
-            description="Fits the reference picture to a size the networks take and samples the "
-            "driving clip, given as a video or as pictures.",
+            description="Resizes and crops the reference image to a size that the networks "
+            "accept, and samples frames from the driving video or driving images.",
             inputs=[
-                io.Image.Input("reference", tooltip="The picture to animate, of any shape."),
+                io.Image.Input(
+                    "reference",
+                    tooltip="The reference image: the person to animate. Any aspect ratio.",
+                ),
                 io.Video.Input(
                     "driving_video",
                     optional=True,
-                    tooltip="The video whose motion is taken. It is read frame by frame; only the "
-                    "frames that are used are kept.",
+                    tooltip="The video to take the motion from. It is read frame by frame, and "
+                    "only the frames that are used are kept in memory.",
                 ),
                 io.Image.Input(
                     "driving_images",
                     optional=True,
-                    tooltip="The driving clip as pictures, in place of a video.",
+                    tooltip="Driving frames as images, in place of driving_video. Connect only "
+                    "one of the two.",
                 ),
                 io.Float.Input(
                     "driving_fps",
@@ -74,7 +80,8 @@ class Prepare(io.ComfyNode):
                     max=240.0,
                     step=0.01,
                     optional=True,
-                    tooltip="Frames a second of driving_images. A video tells its own.",
+                    tooltip="Frame rate of driving_images, in frames per second. Ignored for "
+                    "driving_video, which has its own.",
                 ),
                 io.Int.Input(
                     "resolution",
@@ -82,22 +89,24 @@ class Prepare(io.ComfyNode):
                     min=64,
                     max=2048,
                     step=64,
-                    tooltip="Short side in pixels. 576 is what the weights were trained with.",
+                    tooltip="Length of the short side in pixels. The released weights were "
+                    "trained with 576.",
                 ),
                 io.Int.Input(
                     "stride",
                     default=2,
                     min=1,
                     max=100,
-                    tooltip="Use every Nth driving frame; 2 in the paper. From 48 fps on more "
-                    "are skipped, so that the same time passes between two frames.",
+                    tooltip="Use every Nth driving frame; the paper uses 2. At 48 fps and more, "
+                    "more frames are skipped, so that the time between two frames stays about the "
+                    "same.",
                 ),
                 io.Int.Input(
                     "max_frames",
                     default=0,
                     min=0,
                     max=100000,
-                    tooltip="Use at most so many driving frames; 0 = all.",
+                    tooltip="Maximum number of driving frames to use; 0 uses all.",
                 ),
                 io.Float.Input(
                     "start",
@@ -105,7 +114,7 @@ class Prepare(io.ComfyNode):
                     min=0.0,
                     max=86400.0,
                     step=0.1,
-                    tooltip="Seconds of the driving clip to skip.",
+                    tooltip="Seconds to skip at the beginning of the driving video or images.",
                 ),
                 io.Float.Input(
                     "duration",
@@ -113,27 +122,36 @@ class Prepare(io.ComfyNode):
                     min=0.0,
                     max=86400.0,
                     step=0.1,
-                    tooltip="Seconds of the driving clip to use; 0 = to its end.",
+                    tooltip="Seconds of the driving video or images to use; 0 uses all up to the "
+                    "end.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="reference", tooltip="The picture at the size all stages use."
+                    display_name="reference",
+                    tooltip="The resized reference image. Use it in all later nodes.",
                 ),
                 io.Image.Output(
                     display_name="driving",
-                    tooltip="The sampled frames, for Pose Extract. None without a clip.",
+                    tooltip="The sampled driving frames, for Pose Extract. Empty if no driving "
+                    "video or images are connected.",
                 ),
-                io.Int.Output(display_name="width", tooltip="Of the fitted reference, pixels."),
-                io.Int.Output(display_name="height", tooltip="Of the fitted reference, pixels."),
-                io.Int.Output(display_name="frames", tooltip="How many driving frames are used."),
+                io.Int.Output(
+                    display_name="width", tooltip="Width of the resized reference image in pixels."
+                ),
+                io.Int.Output(
+                    display_name="height",
+                    tooltip="Height of the resized reference image in pixels.",
+                ),
+                io.Int.Output(display_name="frames", tooltip="Number of sampled driving frames."),
                 io.Float.Output(
                     display_name="fps",
-                    tooltip="Rate at which the result keeps the driver's speed: for Create Video.",
+                    tooltip="Frame rate at which the result has the speed of the driving video, "
+                    "for Create Video.",
                 ),
                 io.Audio.Output(
                     display_name="audio",
-                    tooltip="The sound of the same stretch; nothing where there is none.",
+                    tooltip="Sound of the sampled part of the driving video; empty if it has none.",
                 ),
                 io.String.Output(
                     display_name="report", tooltip="What was resized, cropped and skipped."
@@ -155,24 +173,26 @@ class Prepare(io.ComfyNode):
         driving_images=None,
         driving_fps=24.0,
     ) -> io.NodeOutput:
-        picture = picture_to_core(reference, "reference")
-        source_size = tuple(picture.shape[-2:])
+        image = image_to_core(reference, "reference")
+        source_size = tuple(image.shape[-2:])
         stretch = Stretch(start, duration or None)
-        clip = clip_of(driving_video, driving_images, driving_fps, stretch)
-        if clip is None:
+        source = driving_source(driving_video, driving_images, driving_fps, stretch)
+        if source is None:
             size = fit_size(source_size, resolution)
-            fitted = picture_to_comfy(resize_crop(picture, size))
-            nothing = fitted.new_empty(0, *size, 3)
+            fitted = image_to_comfy(resize_crop(image, size))
+            no_frames = fitted.new_empty(0, *size, 3)
             report = describe_fit(source_size, size)
             fps = driving_fps / frame_stride(driving_fps, stride)
-            return io.NodeOutput(fitted, nothing, size[1], size[0], 0, fps, None, report)
-        plan = prepare(source_size, clip.count, clip.fps, resolution, stride, max_frames or None)
-        require_room(plan.frames, clip.size)
-        fitted = picture_to_comfy(resize_crop(picture, plan.size))
+            return io.NodeOutput(fitted, no_frames, size[1], size[0], 0, fps, None, report)
+        plan = prepare(
+            source_size, source.count, source.fps, resolution, stride, max_frames or None
+        )
+        require_room(plan.num_driving, source.size)
+        fitted = image_to_comfy(resize_crop(image, plan.size))
         driving = frames_to_comfy(
-            clip.frames(plan.stride, max_frames or None, progress(plan.frames))
+            source.frames(plan.stride, max_frames or None, progress(plan.num_driving))
         )
         height, width = plan.size
         fps = float(plan.fps)
-        audio = audio_to_comfy(clip.audio(len(driving) / fps))
+        audio = audio_to_comfy(source.audio(len(driving) / fps))
         return io.NodeOutput(fitted, driving, width, height, len(driving), fps, audio, plan.report)

@@ -1,4 +1,4 @@
-"""From the reference picture to latents and back: what surrounds the stock sampler."""
+"""From the reference image to latents and back: what surrounds the stock sampler."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from comfy_api.latest import io
 
 from ..dispose_core.sampling.windows import LENGTH
 from .comfy_adapters.image_encoders import condition, decode
-from .comfy_adapters.noise import ClipNoise
+from .comfy_adapters.noise import RepeatedNoise
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
-from .tensors import picture_to_core
+from .tensors import image_to_core
 
 
 class Conditioning(io.ComfyNode):
@@ -19,41 +19,56 @@ class Conditioning(io.ComfyNode):
             node_id="DisPoseConditioning",
             display_name="DisPose Conditioning",
             category="DisPose/sampling",
-            description="Shows the reference picture to the video model. CLIP sees the whole "
-            "picture; the stock SVD node cuts a portrait to a square, without head and feet.",
+            description="Conditions the video model on the reference image. CLIP vision sees the "
+            "whole image; the stock SVD node crops a portrait to a square, without head and feet.",
             inputs=[
                 io.ClipVision.Input(
-                    "clip_vision", tooltip="From Image Only Checkpoint Loader with SVD."
+                    "clip_vision",
+                    tooltip="From Image Only Checkpoint Loader, with an SVD or SVD XT checkpoint.",
                 ),
-                io.Vae.Input("vae", tooltip="From Image Only Checkpoint Loader with SVD."),
-                io.Image.Input("reference", tooltip="The picture to animate, from Prepare."),
+                io.Vae.Input(
+                    "vae",
+                    tooltip="From Image Only Checkpoint Loader, with an SVD or SVD XT checkpoint.",
+                ),
+                io.Image.Input("reference", tooltip="The reference image from Prepare."),
                 io.Int.Input(
-                    "width", default=576, min=64, max=8192, step=64, tooltip="From Prepare."
+                    "width",
+                    default=576,
+                    min=64,
+                    max=8192,
+                    step=64,
+                    tooltip="Width in pixels, from Prepare.",
                 ),
                 io.Int.Input(
-                    "height", default=1024, min=64, max=8192, step=64, tooltip="From Prepare."
+                    "height",
+                    default=1024,
+                    min=64,
+                    max=8192,
+                    step=64,
+                    tooltip="Height in pixels, from Prepare.",
                 ),
                 io.Int.Input(
                     "frames",
                     default=15,
                     min=1,
                     max=100000,
-                    tooltip="How many driving frames: from Prepare. The latents have one more, "
-                    "for the reference.",
+                    tooltip="Number of driving frames, from Prepare. The latents have one more "
+                    "frame, for the reference image.",
                 ),
                 io.Int.Input(
                     "fps",
                     default=7,
                     min=1,
                     max=1024,
-                    tooltip="What the model is told, not the result's rate. MimicMotion knows 7.",
+                    tooltip="Frame rate the model is conditioned on, not the frame rate of the "
+                    "result. MimicMotion was trained with 7.",
                 ),
                 io.Int.Input(
                     "motion_bucket",
                     default=127,
                     min=0,
                     max=1023,
-                    tooltip="How much motion the model is told. MimicMotion knows 127.",
+                    tooltip="SVD motion bucket id. MimicMotion was trained with 127.",
                 ),
                 io.Float.Input(
                     "augmentation",
@@ -61,8 +76,8 @@ class Conditioning(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.01,
-                    tooltip="Noise on the reference before it is encoded, which lets the model "
-                    "keep less of it. MimicMotion knows 0.",
+                    tooltip="Amount of noise added to the reference image before it is encoded. "
+                    "More noise lets the result differ more from the image. MimicMotion uses 0.",
                 ),
                 io.Int.Input(
                     "augmentation_seed",
@@ -70,12 +85,18 @@ class Conditioning(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=False,
-                    tooltip="Of that noise; without augmentation it changes nothing.",
+                    tooltip="Seed of this noise; has no effect if augmentation is 0.",
                 ),
             ],
             outputs=[
-                io.Conditioning.Output(display_name="positive", tooltip="For the ControlNet."),
-                io.Conditioning.Output(display_name="negative", tooltip="For the ControlNet."),
+                io.Conditioning.Output(
+                    display_name="positive",
+                    tooltip="Connect it to Apply DisPose ControlNet, or to the sampler.",
+                ),
+                io.Conditioning.Output(
+                    display_name="negative",
+                    tooltip="Connect it to Apply DisPose ControlNet, or to the sampler.",
+                ),
                 io.Latent.Output(display_name="latent", tooltip="Empty latents for the sampler."),
             ],
             **search_words("svd img2vid", "image to video"),
@@ -95,16 +116,14 @@ class Conditioning(io.ComfyNode):
         augmentation,
         augmentation_seed,
     ) -> io.NodeOutput:
-        picture = picture_to_core(reference, "reference")
-        told = {
+        image = image_to_core(reference, "reference")
+        ids = {
             "fps": fps,
             "motion_bucket_id": motion_bucket,
             "augmentation_level": augmentation,
         }
         return io.NodeOutput(
-            *condition(
-                clip_vision, vae, picture, (height, width), frames + 1, told, augmentation_seed
-            )
+            *condition(clip_vision, vae, image, (height, width), frames + 1, ids, augmentation_seed)
         )
 
 
@@ -115,8 +134,8 @@ class Noise(io.ComfyNode):
             node_id="DisPoseNoise",
             display_name="DisPose Noise",
             category="DisPose/sampling",
-            description="Noise that repeats along the clip, which holds windows together, as "
-            "MimicMotion samples. For the noise input of SamplerCustomAdvanced.",
+            description="Generates noise that repeats along the clip, as in MimicMotion, which "
+            "keeps the context windows consistent. For the noise input of SamplerCustomAdvanced.",
             inputs=[
                 io.Int.Input(
                     "seed",
@@ -124,23 +143,28 @@ class Noise(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="The same seed gives the same clip.",
+                    tooltip="Seed of the noise. The same seed gives the same clip.",
                 ),
                 io.Int.Input(
                     "length",
                     default=LENGTH,
                     min=1,
                     max=1024,
-                    tooltip="After so many frames the noise repeats: the length of the windows.",
+                    tooltip="Number of frames after which the noise repeats. Use the length of "
+                    "DisPose Context Windows.",
                 ),
             ],
-            outputs=[io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced.")],
+            outputs=[
+                io.Noise.Output(
+                    display_name="noise", tooltip="Connect it to SamplerCustomAdvanced."
+                )
+            ],
             **search_words("mimicmotion noise", "repeated noise"),
         )
 
     @classmethod
     def execute(cls, seed, length) -> io.NodeOutput:
-        return io.NodeOutput(ClipNoise(seed, length, "repeated"))
+        return io.NodeOutput(RepeatedNoise(seed, length, "repeated"))
 
 
 class Decode(io.ComfyNode):
@@ -150,22 +174,26 @@ class Decode(io.ComfyNode):
             node_id="DisPoseDecode",
             display_name="DisPose Decode",
             category="DisPose/sampling",
-            description="Turns latents into the driving frames' pictures. Chunks overlap, so that "
-            "no seam shows between them; the reference's own frame is left out.",
+            description="Decodes latents to images, one per driving frame. Chunks overlap, so "
+            "that no seams are visible between them. The reference frame is left out.",
             inputs=[
-                io.Latent.Input("samples", tooltip="From the sampler."),
-                io.Vae.Input("vae", tooltip="From Image Only Checkpoint Loader with SVD."),
+                io.Latent.Input("samples", tooltip="Latents from the sampler (denoised_output)."),
+                io.Vae.Input(
+                    "vae",
+                    tooltip="From Image Only Checkpoint Loader; the same VAE as for DisPose "
+                    "Conditioning.",
+                ),
                 io.Int.Input(
                     "chunk",
                     default=8,
                     min=1,
                     max=256,
-                    tooltip="Frames decoded at once: fewer take less memory.",
+                    tooltip="Number of frames decoded at once; fewer take less memory.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="One a driving frame: for Create Video."
+                    display_name="images", tooltip="One image per driving frame, for Create Video."
                 )
             ],
             **search_words("vae decode", "temporal decoder"),

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 def span_inputs() -> list[io.Input]:
     """`start` and `end`, shares of the sampling from 0 to 1."""
     ends = (
-        ("start", 0.0, "Share of the sampling at which the guidance begins."),
-        ("end", 1.0, "Share of the sampling at which it ends."),
+        ("start", 0.0, "When the guidance starts, from 0 (start of sampling) to 1 (end)."),
+        ("end", 1.0, "When the guidance ends, from 0 (start of sampling) to 1 (end)."),
     )
     return [
         io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.001, tooltip=tooltip)

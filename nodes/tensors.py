@@ -12,16 +12,16 @@ from ..dispose_core.errors import MediaError
 from ..dispose_core.preview.preview import PreviewFrame
 
 
-def picture_to_core(image: Tensor, name: str) -> Tensor:
-    """IMAGE of one picture (1, H, W, C) -> (3, H, W) 0…1.
+def image_to_core(image: Tensor, name: str) -> Tensor:
+    """IMAGE of one image (1, H, W, C) -> (3, H, W) 0…1.
 
     Raises:
-        MediaError: the batch does not hold exactly one picture.
+        MediaError: the batch does not hold exactly one image.
     """
     if len(image) != 1:
         raise MediaError(
-            f"{name}: a batch of {len(image)} pictures, needed 1. "
-            "Pick one with an 'ImageFromBatch' node."
+            f"{name}: got a batch of {len(image)} images, expected one image. "
+            "Select one with an 'ImageFromBatch' node."
         )
     return image[0, ..., :3].movedim(-1, 0).cpu().float().clamp(0, 1)
 
@@ -30,15 +30,16 @@ def mask_to_core(mask: Tensor | None, size: tuple[int, int]) -> Tensor | None:
     """MASK (1, H, W) or (H, W) -> (H, W) 0…1.
 
     Raises:
-        MediaError: several masks, or one of another size than the picture.
+        MediaError: several masks, or one of another size than the image.
     """
     if mask is None:
         return None
     mask = mask.reshape(-1, *mask.shape[-2:])
     if len(mask) != 1 or tuple(mask.shape[-2:]) != tuple(size):
         raise MediaError(
-            f"subject mask: {len(mask)} of {mask.shape[-1]}×{mask.shape[-2]}, needed 1 of "
-            f"{size[1]}×{size[0]}, the size of the reference. Make it from the fitted reference."
+            f"subject mask: got {len(mask)} of {mask.shape[-1]}×{mask.shape[-2]}, expected one of "
+            f"{size[1]}×{size[0]}, the size of the reference image. Make the mask from the "
+            "reference image that Prepare outputs."
         )
     return mask[0].cpu().float().clamp(0, 1)
 
@@ -62,19 +63,19 @@ def frames_to_comfy(frames: Iterable[np.ndarray]) -> Tensor:
 
 
 def preview_to_comfy(frames: Iterable[PreviewFrame]) -> tuple[Tensor, Tensor, Tensor]:
-    """Preview entries -> animation IMAGE, overlay IMAGE, uncovered MASK."""
-    columns = zip(*((f.picture, f.overlay, f.uncovered) for f in frames), strict=True)
-    pictures, overlays, uncovered = (torch.stack(column) for column in columns)
+    """Preview frames -> animation IMAGE, overlay IMAGE, uncovered MASK."""
+    columns = zip(*((f.image, f.overlay, f.uncovered) for f in frames), strict=True)
+    animation, overlays, uncovered = (torch.stack(column) for column in columns)
     return (
-        pictures.movedim(1, -1).float().div_(255),
+        animation.movedim(1, -1).float().div_(255),
         overlays.movedim(1, -1).float().div_(255),
         uncovered,
     )
 
 
-def picture_to_comfy(picture: Tensor) -> Tensor:
+def image_to_comfy(image: Tensor) -> Tensor:
     """(3, H, W) 0…1 -> IMAGE (1, H, W, 3)."""
-    return picture.movedim(0, -1)[None].contiguous()
+    return image.movedim(0, -1)[None].contiguous()
 
 
 def audio_to_comfy(audio: tuple[np.ndarray, int] | None) -> dict | None:

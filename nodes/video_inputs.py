@@ -30,16 +30,16 @@ class Stretch:
         left = duration - self.start if duration else None
         if left is not None and left <= 0:
             raise MediaError(
-                f"driving_video: trimmed to {duration:g} s, start is {self.start:g} s. "
+                f"driving_video: trimmed to {duration:g} s, but start is {self.start:g} s. "
                 "Choose an earlier start."
             )
         lengths = [length for length in (left, self.duration) if length is not None]
         return Stretch(start + self.start, min(lengths, default=None))
 
 
-def clip_of(
+def driving_source(
     video: Input.Video | None, images: Tensor | None, fps: float, stretch: Stretch
-) -> FileClip | ImageClip | None:
+) -> FileSource | ImageSource | None:
     """Whichever of both inputs is connected, None for neither.
 
     Raises:
@@ -47,27 +47,27 @@ def clip_of(
     """
     if video is not None and images is not None:
         raise MediaError(
-            "driving_video and driving_images are both connected, needed is one. "
-            "Remove the link that is not meant."
+            "driving_video and driving_images are both connected, but only one can be used. "
+            "Disconnect one of them."
         )
     if video is not None:
-        return _clip_of_video(video, stretch)
-    return None if images is None else ImageClip(images, fps, stretch)
+        return _video_source(video, stretch)
+    return None if images is None else ImageSource(images, fps, stretch)
 
 
-def _clip_of_video(video: Input.Video, stretch: Stretch) -> FileClip | ImageClip:
+def _video_source(video: Input.Video, stretch: Stretch) -> FileSource | ImageSource:
     # Newer ComfyUI trims, crops and resizes without touching the file: a trim is a window on it,
-    # what else is pending exists only once the video is asked for its pictures.
+    # what else is pending exists only once the video is asked for its images.
     pending = getattr(video, "has_pending_frame_edits", lambda: False)()
-    made_of_pictures = type(video).get_stream_source is Input.Video.get_stream_source
-    if pending or made_of_pictures:
+    made_of_images = type(video).get_stream_source is Input.Video.get_stream_source
+    if pending or made_of_images:
         parts = video.get_components()
-        return ImageClip(parts.images, parts.frame_rate, stretch, audio_to_core(parts.audio))
+        return ImageSource(parts.images, parts.frame_rate, stretch, audio_to_core(parts.audio))
     window = getattr(video, "get_active_trim_window", lambda: (0.0, 0.0))()
-    return FileClip(video.get_stream_source(), stretch.within(*window))
+    return FileSource(video.get_stream_source(), stretch.within(*window))
 
 
-class FileClip:
+class FileSource:
     """A video file, read frame by frame."""
 
     def __init__(self, source, stretch: Stretch):
@@ -85,8 +85,8 @@ class FileClip:
         return read_audio(self.source, self.stretch.start, seconds)
 
 
-class ImageClip:
-    """Pictures in memory with a frame rate."""
+class ImageSource:
+    """Images in memory with a frame rate."""
 
     def __init__(
         self, images: Tensor, fps: float | Fraction, stretch: Stretch, sound: Audio = None
@@ -99,8 +99,9 @@ class ImageClip:
         self.count, self.size = len(self.images), tuple(images.shape[1:3])
         if not self.count:
             raise MediaError(
-                f"driving clip: {len(images)} pictures at {float(fps):g} fps last "
-                f"{len(images) / fps:.2f} s, start is {stretch.start:g} s. Choose an earlier start."
+                f"driving clip: {len(images)} images at {float(fps):g} fps last "
+                f"{len(images) / fps:.2f} s, but start is {stretch.start:g} s. "
+                "Choose an earlier start."
             )
 
     def frames(self, stride: int, most: int | None, on_frame: Progress) -> Iterator[np.ndarray]:

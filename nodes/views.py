@@ -17,11 +17,11 @@ from .comfy_adapters.temp_files import SUBFOLDER, write_temp
 Ui = dict[str, list[dict]]  # what ComfyUI sends to the page and keeps in the history
 
 
-def motion_ui(entries: range, modes: Mapping[str, Strips]) -> Ui | None:
+def motion_ui(frames: range, modes: Mapping[str, Strips]) -> Ui | None:
     """For the motion view.
 
     Args:
-        entries: of the motion field, a frame each.
+        frames: of the motion field, a frame each.
         modes: what can be shown: "flow", "arrows", "person", "onion".
     """
 
@@ -30,7 +30,7 @@ def motion_ui(entries: range, modes: Mapping[str, Strips]) -> Ui | None:
             mode: {**strips.describe(), "files": [write_temp(s, ".jpg") for s in strips.sheets]}
             for mode, strips in modes.items()
         }
-        return {"first": entries.start, "stride": entries.step, "modes": described}
+        return {"first": frames.start, "stride": frames.step, "modes": described}
 
     return _ui("dispose_motion", view)
 
@@ -40,7 +40,7 @@ def points_ui(view: PointView | None) -> Ui | None:
     if view is None:
         return None
 
-    def told() -> dict:
+    def points_data() -> dict:
         files = {
             "reference": write_temp(view.reference, ".jpg"),
             "target": write_temp(view.target, ".jpg"),
@@ -48,7 +48,7 @@ def points_ui(view: PointView | None) -> Ui | None:
         }
         return {**view.describe(), "files": files}
 
-    return _ui("dispose_points", told)
+    return _ui("dispose_points", points_data)
 
 
 def _ui(key: str, view: Callable[[], dict]) -> Ui | None:

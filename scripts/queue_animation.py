@@ -1,4 +1,4 @@
-"""Animate a picture on a running ComfyUI, from the command line.
+"""Animate an image on a running ComfyUI, from the command line.
 
     python scripts/queue_animation.py --reference portrait.png --driving dance.mp4 -o out.mp4
 
@@ -48,7 +48,7 @@ class Server:
         """Puts a file into the input folder; returns the name loaders take."""
         if not path.is_file():
             raise JobError(f"{path}: there is no such file.")
-        # A name of its own: two clients may upload pictures of the same name at a time.
+        # A name of its own: two clients may upload images of the same name at a time.
         name = f"{path.stem}-{self.client[:8]}{path.suffix}"
         with path.open("rb") as file:
             saved = self._post("/upload/image", files={"image": (name, file)}).json()
@@ -178,7 +178,7 @@ def follow(server: Server, events: websocket.WebSocket, job: str, prompt: Prompt
                 # The stream broke off: go on with what the history says.
                 events = server.listen()
                 message = ""
-            # Pictures come as bytes; events of this job are what counts.
+            # Images come as bytes; events of this job are what counts.
             event = json.loads(message) if isinstance(message, str) and message else {}
             data = event.get("data", {})
             if data.get("prompt_id") == job:
@@ -268,7 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="exit codes: 0 done, 1 the job failed, 2 wrong arguments, "
         "3 the server does not answer, 130 cancelled with Ctrl-C",
     )
-    parser.add_argument("--reference", type=Path, help="picture to animate")
+    parser.add_argument("--reference", type=Path, help="image to animate")
     parser.add_argument("--driving", type=Path, help="video whose motion is used")
     parser.add_argument(
         "-o", "--output", type=Path, help="file for the video; default: all files, server's names"

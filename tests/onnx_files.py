@@ -32,7 +32,7 @@ def person_weights() -> dict[str, np.ndarray]:
 
 
 def pose_weights(height: int, width: int) -> dict[str, np.ndarray]:
-    """Every point is where the picture is brightest; white has score 1, less for later points."""
+    """Every point is where the image is brightest; white has score 1, less for later points."""
     sure = np.linspace(1.0, 0.5, _POINTS, dtype=np.float32)
     mix = np.broadcast_to(sure[:, None] / 3 / _CONTRAST, (_POINTS, 3)).astype(np.float32)
     return {
@@ -49,11 +49,11 @@ class TinyPerson(nn.Module):
         for name, value in person_weights().items():
             setattr(self, name, nn.Parameter(torch.from_numpy(value)))
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         levels = []
         for stride in _STRIDES:
             # Only the finest level is bright enough: the others see a shadow of it.
-            cells = F.avg_pool2d(pictures, stride) * (8.0 / stride)
+            cells = F.avg_pool2d(images, stride) * (8.0 / stride)
             levels.append(F.conv2d(cells, self.w, self.b).flatten(2))
         return torch.cat(levels, 2).transpose(1, 2)
 

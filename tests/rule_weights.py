@@ -65,8 +65,8 @@ def net_inputs(
     Args:
         tag: `tcn`, `tun`, `fcn` or `fun`.
         config: the UNet's, for `cross_attention_dim` and `block_out_channels`.
-        height, width: of the picture.
-        frames: entries of the clip, reference included.
+        height, width: of the image.
+        frames: frames of the clip, reference included.
 
     Returns:
         sample (2, nf, 8, h, w), timestep, context (2, 1, D), ids (2, 3), flow and trajectory

@@ -9,7 +9,7 @@ import pytest
 from pytest import approx
 
 from dispose_core.cli import main
-from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
 from dispose_core.media.video_read import probe, read_frames
 from dispose_core.media.video_write import write_video
@@ -19,8 +19,8 @@ from dispose_core.pose.openpose_json import load_openpose, save_openpose
 @pytest.fixture
 def files(assets, tmp_path):
     """Small copies of the sample: reference.png, its pose, three driving poses."""
-    picture = resize_crop(read_picture(assets / "reference.png"), (256, 144))
-    write_picture(tmp_path / "reference.png", picture)
+    image = resize_crop(read_image(assets / "reference.png"), (256, 144))
+    write_image(tmp_path / "reference.png", image)
     (pose,) = load_openpose(assets / "poses" / "driving.json")
     save_openpose(tmp_path / "driving.json", [pose[[0, 24, 48]]])
     (pose,) = load_openpose(assets / "poses" / "reference.json")
@@ -69,7 +69,7 @@ def test_a_cropped_reference_takes_its_pose_along(files, capsys):
         "--field", str(files / "field.safetensors"), "-o", str(files / "out.mp4"), "--fps", "12",
     ]) == 0  # fmt: skip
     info = probe(files / "out.mp4")
-    assert (info.width, info.height, info.frames, info.fps) == (128, 128, 3, 12)
+    assert (info.width, info.height, info.num_frames, info.fps) == (128, 128, 3, 12)
     assert "px cropped at the top and at the bottom" in capsys.readouterr().out
 
 
@@ -84,12 +84,12 @@ def test_the_demo_writes_every_stage(files, capsys, assets):
     ]) == 0  # fmt: skip
     made = {path.name for path in (files / "demo").iterdir()}
     assert made == {"poses.json", "poses.mp4", "motion.mp4", "preview.mp4", "sheet.png"}
-    assert probe(files / "demo" / "preview.mp4").frames == 3
+    assert probe(files / "demo" / "preview.mp4").num_frames == 3
     out = capsys.readouterr()
     assert "motion_preview" in out.out and "100%" in out.err
 
 
-def test_pose_reads_a_picture_and_a_video(files, assets, capsys):
+def test_pose_reads_an_image_and_a_video(files, assets, capsys):
     pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
     assert main(["pose", str(files / "reference.png"), "-o", str(files / "one.json")]) == 0
     assert len(load_openpose(files / "one.json")[0]) == 1

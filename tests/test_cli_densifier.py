@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dispose_core.cli import main
-from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.tiny_nets import manifest
@@ -19,8 +19,8 @@ from tests.weight_files import write_hollow
 @pytest.fixture
 def motion(assets, tmp_path):
     """motion("--cmp", …) -> exit code of the command on the sample and one driving pose."""
-    picture = resize_crop(read_picture(assets / "reference.png"), (256, 144))
-    write_picture(tmp_path / "reference.png", picture)
+    image = resize_crop(read_image(assets / "reference.png"), (256, 144))
+    write_image(tmp_path / "reference.png", image)
     (pose,) = load_openpose(assets / "poses" / "driving.json")
     save_openpose(tmp_path / "driving.json", [pose[24]])
 
@@ -39,7 +39,7 @@ def test_a_file_for_cmp_chooses_cmp(motion, tmp_path, capsys):
     weights = write_hollow(tmp_path / "cmp.safetensors", manifest("cmp", "module."))
 
     assert motion("--cmp", str(weights)) == 0
-    assert json.loads(capsys.readouterr().out)["report"][-2] == "CMP: saw the whole picture"
+    assert json.loads(capsys.readouterr().out)["report"][-2] == "CMP: saw the whole image"
     with np.load(tmp_path / "field.npz", allow_pickle=False) as field:
         assert field["flow"].shape == (2, 2, 128, 72)
         assert np.abs(field["flow"]).max() < 1e-4  # weights of zero: each bin is as likely
@@ -68,7 +68,7 @@ def test_cmp_without_its_file_or_with_another_says_which(motion, tmp_path, capsy
 def test_a_mask_says_where_the_person_is(motion, tmp_path, capsys):
     mask = torch.zeros(3, 256, 144)
     mask[:, :128] = 1
-    write_picture(tmp_path / "mask.png", mask)
+    write_image(tmp_path / "mask.png", mask)
 
     assert motion("--mask", str(tmp_path / "mask.png")) == 0
-    assert "the person covers 50 % of the picture (mask given)" in capsys.readouterr().out
+    assert "the person covers 50 % of the image (mask given)" in capsys.readouterr().out

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from dispose_core.cli import main
-from dispose_core.media.image import write_picture
+from dispose_core.media.image import write_image
 from dispose_core.pose.openpose_json import load_openpose
 from tests.onnx_files import person_onnx, pose_onnx
 
 
 @pytest.fixture
 def pose(tmp_path):
-    """pose(option, …) -> exit code of `pose` on a picture of somebody tiny and white."""
+    """pose(option, …) -> exit code of `pose` on an image of somebody tiny and white."""
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[8:16, 16:24] = 255
-    write_picture(tmp_path / "in.png", pixels)
+    write_image(tmp_path / "in.png", pixels)
     out = str(tmp_path / "out.json")
     return lambda *options: main(["pose", str(tmp_path / "in.png"), "-o", out, *options])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dispose_core.cli import build_parser, main
-from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from dispose_core.pose.sequence import PoseSequence
@@ -43,8 +43,8 @@ def test_what_names_no_person_ends_with_code_2(text, capsys):
 @pytest.fixture
 def couple(assets, tmp_path):
     """couple("--person", …) -> exit code of `motion` on a small person listed before a large."""
-    picture = resize_crop(read_picture(assets / "reference.png"), (256, 144))
-    write_picture(tmp_path / "reference.png", picture)
+    image = resize_crop(read_image(assets / "reference.png"), (256, 144))
+    write_image(tmp_path / "reference.png", image)
     (pose,) = load_openpose(assets / "poses" / "driving.json")
     large = pose[[0, 24]]
     small = PoseSequence(large.points * 0.5 + (0.0, 0.4), large.scores, large.canvas)

@@ -164,7 +164,7 @@ def test_somebody_elses_venv_with_the_pinned_versions_is_used(
     torch = version("torch").split("+")[0]  # a CPU build calls itself 2.13.0+cpu
     monkeypatch.setattr(dev, "PINS", (f"torch=={torch}", f"pytest=={version('pytest')}"))
     dev.ensure_environment(venv)
-    assert [entry.name for entry in venv.iterdir()] == ["pyvenv.cfg"]
+    assert [frame.name for frame in venv.iterdir()] == ["pyvenv.cfg"]
 
     monkeypatch.setattr(dev, "PINS", (f"numpy=={version('numpy')}", "pytest==0.1"))
     with pytest.raises(dev.Stop, match=rf"pytest {version('pytest')} \(0\.1 is needed\)"):

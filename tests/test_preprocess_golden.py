@@ -22,7 +22,7 @@ from dispose_core.motion.densifiers.cmp import CmpDensifier
 from dispose_core.motion.densify import motion_field
 from dispose_core.pose.alignment.align import align_poses
 from dispose_core.pose.render import render_poses
-from dispose_core.pose.sequence import PoseSequence, make_clip
+from dispose_core.pose.sequence import PoseSequence, join_sequences
 
 from .rule_weights import fill_by_rule
 
@@ -49,7 +49,7 @@ def made(golden, tmp_path_factory) -> SimpleNamespace:
     g = golden("24_preprocess_e2e")
     source = torch.from_numpy(g["image"]).movedim(-1, 0)
     plan = prepare(tuple(source.shape[1:]), 5, 24, 128, 2, official=True)
-    picture = resize_crop(source, plan.size, official=True)
+    image = resize_crop(source, plan.size, official=True)
 
     video = tmp_path_factory.mktemp("golden") / "driving.mkv"
     write_video(video, (np.full((*FRAME, 3), 40 * n, np.uint8) for n in range(5)), fps=24)
@@ -58,22 +58,22 @@ def made(golden, tmp_path_factory) -> SimpleNamespace:
     driving = poses_of(g, [f"in{i}" for i in range(len(frames))], FRAME)
     reference = poses_of(g, ["ref"], plan.size)
     (aligned,), _ = align_poses([reference], [driving], plan.size, official=True)
-    clip = make_clip(reference, aligned)
+    clip = join_sequences(reference, aligned)
     network = fill_by_rule(CmpNetwork(), "module.", 1.25)
-    field = motion_field(picture / 255, clip, CmpDensifier(network, official=True), official=True)
-    return SimpleNamespace(frames=frames, picture=picture, aligned=aligned, clip=clip, field=field)
+    field = motion_field(image / 255, clip, CmpDensifier(network, official=True), official=True)
+    return SimpleNamespace(frames=frames, image=image, aligned=aligned, clip=clip, field=field)
 
 
-def test_picture_and_frames_are_the_official_ones(golden, made):
+def test_image_and_frames_are_the_official_ones(golden, made):
     g = golden("24_preprocess_e2e")
 
     assert made.frames == g["frame_indices"].tolist()
-    assert made.picture.equal(torch.from_numpy(g["image_pixels_u8"])[0])
-    small = made.picture[:, ::2, ::2] / 255
+    assert made.image.equal(torch.from_numpy(g["image_pixels_u8"])[0])
+    small = made.image[:, ::2, ::2] / 255
     assert_close(small, torch.from_numpy(g["controlnet_image_sub2"])[0], atol=1e-6, rtol=0)
 
 
-def test_aligned_poses_and_their_pictures_are_the_official_ones(golden, made):
+def test_aligned_poses_and_their_images_are_the_official_ones(golden, made):
     g = golden("24_preprocess_e2e")
 
     official = np.stack([g[f"out{i}_candidate"] for i in range(3)])

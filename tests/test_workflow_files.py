@@ -30,7 +30,7 @@ def test_a_workflow_opens_with_the_papers_settings(name):
     if "timestep" in values:
         assert (values["timestep"], values["ensemble"]) == (261, 8)
     titles = [node["_meta"]["title"] for node in prompt.values()]
-    assert titles.count("Reference picture") == titles.count("Driving video") == 1
+    assert titles.count("Reference image") == titles.count("Driving video") == 1
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -34,10 +34,10 @@ CONFIG = json.loads((GOLDENS / "tiny_configs.json").read_text())["unet"]
 
 def manifest(name: str, prefix: str = "") -> dict[str, tuple[int, ...]]:
     """Shapes by key of `manifest_<name>.json`, of the keys below a prefix, which is taken off."""
-    entries = json.loads((GOLDENS / f"manifest_{name}.json").read_text())
+    frames = json.loads((GOLDENS / f"manifest_{name}.json").read_text())
     return {
-        key[len(prefix) :]: tuple(entry["shape"] if isinstance(entry, dict) else entry)
-        for key, entry in entries.items()
+        key[len(prefix) :]: tuple(frame["shape"] if isinstance(frame, dict) else frame)
+        for key, frame in frames.items()
         if key.startswith(prefix)
     }
 
@@ -81,7 +81,7 @@ def make_stock_unet():
 
 
 class Motion:
-    """A clip's motion as given: flow and trajectory (F, 2, H, W) of the entries after entry 0."""
+    """A clip's motion as given: flow and trajectory (F, 2, H, W) of the frames after frame 0."""
 
     def __init__(self, flow: Tensor, trajectory: Tensor):
         zero = torch.zeros(1, *flow.shape[1:])
@@ -90,11 +90,11 @@ class Motion:
     def __len__(self) -> int:
         return len(self.flow_maps)
 
-    def flow(self, entries, size) -> Tensor:
-        return self.flow_maps[list(entries)]
+    def flow(self, frames, size) -> Tensor:
+        return self.flow_maps[list(frames)]
 
-    def trajectory(self, entries, size) -> Tensor:
-        return self.maps[list(entries)]
+    def trajectory(self, frames, size) -> Tensor:
+        return self.maps[list(frames)]
 
 
 def golden_clip(arrays, size: tuple[int, int]) -> PoseSequence:

@@ -116,7 +116,7 @@ def _vae_key(key: str, levels: int) -> str:
     if m := re.match(r"mid\.block_(\d)\.(.*)", rest):
         return f"{side}.mid_block.resnets.{int(m[1]) - 1}.{_resnet_key(m[2], side, key)}"
     if m := re.match(r"(down|up)\.(\d+)\.block\.(\d+)\.(.*)", rest):
-        # A decoder counts its levels from the picture in the file, from the latents in diffusers.
+        # A decoder counts its levels from the image in the file, from the latents in diffusers.
         level = int(m[2]) if side == "encoder" else levels - 1 - int(m[2])
         block = f"{side}.{m[1]}_blocks.{level}.resnets.{m[3]}"
         return f"{block}.{_resnet_key(m[4], side, key)}"

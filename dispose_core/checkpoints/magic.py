@@ -14,15 +14,15 @@ from ..errors import CheckpointError
 HEAD = 64
 
 # Beginnings of what is no weights file.
-_STRANGERS = (
+_UNEXPECTED_MAGIC = (
     (b"<", "a web page, as is saved when a download asks for a login or fails"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
     (b"GGUF", "a GGUF file; quantised weights are not supported"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"\x1f\x8b", "a gzip archive"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "an HDF5 file, as Keras writes"),
 )
@@ -40,7 +40,7 @@ def read_head(path: Path) -> bytes:
         CheckpointError: missing, a folder, empty, half a download, or something that is plainly
             no weights file.
     """
-    half = _unfinished(path)
+    partial = _unfinished(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -49,16 +49,16 @@ def read_head(path: Path) -> bytes:
     except OSError as e:
         if path.is_dir():  # what Windows answers with "permission denied"
             raise _is_folder(path) from e
-        hint = f" {half.name} is there: its download is not finished." if half else ""
+        hint = f" {partial.name} is there: its download is not finished." if partial else ""
         raise CheckpointError(
             f"{path}: cannot be read ({e.strerror or e}).{hint} Check the path and its permissions."
         ) from e
     except ValueError as e:  # a name with a zero byte
         raise CheckpointError(f"{path!s:.200}: not the name of a file ({e}).") from e
-    if half is not None and (half.suffix == ".aria2" or not head):
+    if partial is not None and (partial.suffix == ".aria2" or not head):
         # aria2 makes the file in its full size first, so that it looks whole.
         raise CheckpointError(
-            f"{path.name}: {half.name} lies beside it: its download is not finished. "
+            f"{path.name}: {partial.name} lies beside it: its download is not finished. "
             "Resume the download, or delete both and download again."
         )
     if path.suffix.lower() in _HALF:
@@ -72,7 +72,7 @@ def read_head(path: Path) -> bytes:
             f"{path.name}: begins with nothing but zeros, as does a file that a download has made "
             "room for and not filled. Download it again."
         )
-    for beginning, what in _STRANGERS:
+    for beginning, what in _UNEXPECTED_MAGIC:
         if head.lstrip().startswith(beginning):
             raise CheckpointError(f"{path.name}: this is {what}. Download the weights again.")
     if _PRINTABLE.issuperset(head):

@@ -37,7 +37,7 @@ class Kind(Enum):
 
 _LORA_MARKS = ("lora_up", "lora_down", "lora_A", "lora_B", ".lora.", "lora_te", "lora_unet")
 
-# Width of the text embedding that the picture models attend to.
+# Width of the text embedding that the image models attend to.
 _TEXT_WIDTHS = {768: Kind.SD15, 1024: Kind.SD2, 2048: Kind.SDXL}
 
 

@@ -56,7 +56,7 @@ class SvdParts:
     """Of Stable Video Diffusion, what MimicMotion's file leaves out; on the CPU."""
 
     vae: AutoencoderKLTemporalDecoder
-    clip: CLIPVisionModelWithProjection
+    image_encoder: CLIPVisionModelWithProjection
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,12 @@ class SD15Parts:
     prompt: Tensor  # (1, 77, 768), the text encoder's output for `PROMPT_TOKENS`
 
 
-def load_svd_parts(path: str | Path, *, clip_heads: int = CLIP_VISION_HEADS) -> SvdParts:
+def load_svd_parts(path: str | Path, *, clip_vision_heads: int = CLIP_VISION_HEADS) -> SvdParts:
     """VAE and CLIP vision of SVD.
 
     Args:
         path: svd_xt_1_1.safetensors or the folder with `vae` and `image_encoder`.
-        clip_heads: 16 but in test models.
+        clip_vision_heads: 16 but in test models.
 
     Raises:
         CheckpointError: another file, a damaged one, or a folder without these parts.
@@ -87,8 +87,8 @@ def load_svd_parts(path: str | Path, *, clip_heads: int = CLIP_VISION_HEADS) -> 
     weights = open_weights(path)
     require_kind(weights.shapes, weights.name, {Kind.SVD: "svd_xt_1_1.safetensors"})
     vae = Weights(weights.name, svd_vae_keys(weights.below(_VAE).tensors))
-    clip = Weights(weights.name, clip_vision_keys(weights.below(_CLIP).tensors))
-    return SvdParts(_temporal_vae(vae), _clip_vision(clip, clip_heads))
+    image_encoder = Weights(weights.name, clip_vision_keys(weights.below(_CLIP).tensors))
+    return SvdParts(_temporal_vae(vae), _clip_vision(image_encoder, clip_vision_heads))
 
 
 @torch.no_grad()
@@ -125,10 +125,10 @@ def _from_folder(kind: type[Net], folder: Path, part: str) -> Net:
             "or the checkpoint as a single file."
         )
     plain = [p for p in place.iterdir() if p.suffix in (".safetensors", ".bin")]
-    half = plain and all(".fp16." in p.name for p in plain)
+    fp16_only = plain and all(".fp16." in p.name for p in plain)
     try:
         net: Net = cast(Any, kind).from_pretrained(
-            place, local_files_only=True, variant="fp16" if half else None
+            place, local_files_only=True, variant="fp16" if fp16_only else None
         )
     except Exception as e:  # the library raises many kinds for a damaged or missing file
         reason = (str(e) or type(e).__name__).splitlines()[0][:200]

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         summary = options.run(options)
     except KeyboardInterrupt:
-        print("\ncancelled; nothing half-written is left", file=sys.stderr)
+        print("\ncancelled; no incomplete file is left", file=sys.stderr)
         return CANCELLED
     except DisPoseError as e:
         if options.json:

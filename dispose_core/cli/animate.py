@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..pipeline.batch import Job, JobResult
     from ..pipeline.components import Components
     from ..pipeline.config import RunConfig
-    from ..pipeline.plan import ClipPlan
+    from ..pipeline.plan import AnimationPlan
     from .options import Subparsers
 
 SOME_FAILED, CANCELLED = 5, 130
@@ -30,7 +30,7 @@ def add(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "animate",
-        "animate the person of an image with the motion of a video",
+        "animate the person in an image with the motion of a video",
         run,
         line,
         f"{line} --start 3 --duration 4 --compare",
@@ -44,26 +44,27 @@ def add(commands: Subparsers) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="TOML with settings, such as the one beside a result; other options win over it",
+        help="TOML file with settings, such as the one saved beside a result; other options "
+        "override it",
     )
     files.add_argument(
         "--jobs",
         type=Path,
         metavar="FILE",
-        help="many clips: each line a JSON object of settings with reference, driving and output; "
-        "other options count for all lines. Clips that are finished are left as they are",
+        help="run many clips: each line is a JSON object of settings with reference, driving and "
+        "output; other options apply to all lines. Finished clips are not run again",
     )
     add_config(parser.add_argument_group("motion"), *MOTION)
     add_models(parser, "unet", "dispose", "svd", "sd15", "pose_net")
-    sampling = parser.add_argument_group("sampling, by default as in the paper")
+    sampling = parser.add_argument_group("sampling (the defaults are the paper's)")
     add_config(sampling, *(field.name for field in fields(SamplingOptions)))
 
 
 def run(options: Namespace) -> Summary:
     """Writes the video, or those of `--jobs`."""
     from ..pipeline.model_files import find_model_files, needed_files
-    from ..pipeline.plan import plan_clip, require_paths, resolve
-    from ..pipeline.run import animate_clip
+    from ..pipeline.plan import plan_animation, require_paths, resolve
+    from ..pipeline.run import run_animation
 
     started = time.monotonic()
     config = config_of(options)
@@ -72,24 +73,24 @@ def run(options: Namespace) -> Summary:
     require_paths(config)
     files = find_model_files(config)
     files.require(needed_files(config))
-    plan = plan_clip(resolve(config, files), files)
+    plan = plan_animation(resolve(config, files), files)
     say(plan.report)
     with StageBars() as bars:
-        clip = animate_clip(plan, make_components(plan, files.paths), bars)
-    written = [str(path) for path in clip.files]
+        result = run_animation(plan, make_components(plan, files.paths), bars)
+    written = [str(path) for path in result.files]
     return {
         "command": options.command,
         "output": str(plan.output),
         "files": written,
-        "frames": clip.frames,
-        "size": [clip.size[1], clip.size[0]],
-        "fps": float(clip.fps),
+        "frames": result.num_driving,
+        "size": [result.size[1], result.size[0]],
+        "fps": float(result.fps),
         "seconds": round(time.monotonic() - started, 2),
-        "report": [*clip.report, *(f"written: {path}" for path in written)],
+        "report": [*result.report, *(f"written: {path}" for path in written)],
     }
 
 
-def make_components(plan: ClipPlan, paths: Mapping[str, Path]) -> Components:
+def make_components(plan: AnimationPlan, paths: Mapping[str, Path]) -> Components:
     """The components of a clip's settings, none of them loaded yet."""
     from ..pipeline.components import Components
 
@@ -104,7 +105,7 @@ def _run_jobs(options: Namespace, base: RunConfig, started: float) -> Summary:
     jobs = read_jobs(options.jobs, base)
     files = find_files_of(jobs, base)
 
-    def announce(job: Job, plan: ClipPlan) -> None:
+    def announce(job: Job, plan: AnimationPlan) -> None:
         say([f"\nline {job.line}: {plan.output}", *plan.report])
 
     results: list[JobResult] = []

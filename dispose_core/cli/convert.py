@@ -19,15 +19,17 @@ def add(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "convert",
-        "write weights as safetensors, which opens faster and cannot hold program code",
+        "convert weights to safetensors, which loads faster and cannot contain program code",
         run,
         "convert DisPose.pth -o DisPose.safetensors --dtype fp16",
         "convert ckpt_iter_42000.pth.tar -o cmp.safetensors",
     )
-    parser.add_argument("file", type=Path, help="weights of a kind that `inspect` can name")
+    parser.add_argument("file", type=Path, help="weights of a kind that `inspect` recognizes")
     add_output(parser, "DisPose.safetensors")
     parser.add_argument(
-        "--dtype", choices=["fp32", "fp16", "bf16"], help="by default each number stays as it is"
+        "--dtype",
+        choices=["fp32", "fp16", "bf16"],
+        help="data type to convert to; default: that of the file",
     )
 
 

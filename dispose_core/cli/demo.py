@@ -28,7 +28,7 @@ def add(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "demo",
-        "the whole job on the sample media or on yours: poses, motion, preview, contact sheet",
+        "run poses, motion, preview and contact sheet on the sample files or your own",
         run,
         "demo",
         "demo --reference portrait.jpg --driving dance.mp4 --output output/mine",
@@ -38,7 +38,7 @@ def add(commands: Subparsers) -> None:
             f"--{name}",
             type=Path,
             default=ASSETS / file,
-            help="default: the sample that is shipped",
+            help="default: the included sample",
         )
     parser.add_argument(
         "--output",
@@ -52,10 +52,10 @@ def add(commands: Subparsers) -> None:
 def run(options: Namespace) -> Summary:
     """Writes the five files of the demo."""
     from ..media.video_write import write_video
-    from ..motion.visualize import motion_pictures
+    from ..motion.visualize import motion_images
     from ..pose.openpose_json import save_openpose
     from ..pose.render import render_poses
-    from .preview_clip import move_reference, write_preview
+    from .moved_reference import move_reference, write_preview
 
     started = time.monotonic()
     folder: Path = options.output
@@ -63,36 +63,36 @@ def run(options: Namespace) -> Summary:
     config = config_of(options)
     options.output = folder
     moved = move_reference(config)
-    picture, field, fps = moved.reference.picture, moved.field, moved.fps or Fraction(24)
+    image, field, fps = moved.reference.image, moved.field, moved.fps or Fraction(24)
     report = moved.report
 
-    save_openpose(folder / "poses.json", moved.clip.driving)
+    save_openpose(folder / "poses.json", moved.aligned.driving)
     with Bar("poses.mp4") as bar:
-        skeletons = render_poses(moved.clip.driving, field.size, on_frame=bar)
+        skeletons = render_poses(moved.aligned.driving, field.size, on_frame=bar)
         write_video(folder / "poses.mp4", skeletons, fps)
     with Bar("motion.mp4", len(field) - 1) as bar:
-        pictures = motion_pictures(picture, field, range(1, len(field)))
-        write_video(folder / "motion.mp4", ticking(pictures, bar), fps)
-    report += write_preview(folder / "preview.mp4", picture, field, None, fps)
-    _write_sheet(folder, picture, config, len(field) - 1)
+        images = motion_images(image, field, range(1, len(field)))
+        write_video(folder / "motion.mp4", ticking(images, bar), fps)
+    report += write_preview(folder / "preview.mp4", image, field, None, fps)
+    _write_sheet(folder, image, config, len(field) - 1)
 
     names = ("poses.json", "poses.mp4", "motion.mp4", "preview.mp4", "sheet.png")
     report += [
         f"done in {time.monotonic() - started:.0f} s:",
         *(f"  {folder / name}" for name in names),
-        "Open sheet.png first. To go on in ComfyUI: put this folder into custom_nodes, start "
+        "Open sheet.png first. To continue in ComfyUI: put this folder into custom_nodes, start "
         "ComfyUI, and choose DisPose > motion_preview under Workflow > Browse Templates.",
     ]
     files = [str(folder / name) for name in names]
     return summary(options, started, report, frames=len(field) - 1, files=files)
 
 
-def _write_sheet(folder: Path, picture: Tensor, config: RunConfig, frames: int) -> None:
+def _write_sheet(folder: Path, image: Tensor, config: RunConfig, frames: int) -> None:
     """Driver, skeleton, motion and preview at a few moments, read back from the files."""
     import numpy as np
 
     from ..media.contact_sheet import contact_sheet
-    from ..media.image import to_pixels, write_picture
+    from ..media.image import to_pixels, write_image
     from ..media.video_read import probe, read_frames
     from ..pipeline.preprocess import VideoRange
 
@@ -103,7 +103,7 @@ def _write_sheet(folder: Path, picture: Tensor, config: RunConfig, frames: int) 
         rows["driver"] = _pick(used.read(config.driving, probe(config.driving)), moments)
     for name in ("poses", "motion", "preview"):
         rows[name] = _pick(read_frames(folder / f"{name}.mp4"), moments)
-    write_picture(folder / "sheet.png", contact_sheet(to_pixels(picture), rows, moments))
+    write_image(folder / "sheet.png", contact_sheet(to_pixels(image), rows, moments))
 
 
 def _pick(frames: Iterable[np.ndarray], wanted: list[int]) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ def add(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "features",
-        "make the keypoint features of a reference once, to animate it many times",
+        "compute the keypoint features of a reference image once, for many runs of `animate`",
         run,
         "features --reference portrait.jpg --models ComfyUI/models -o portrait.safetensors",
     )
@@ -33,13 +33,13 @@ def add(commands: Subparsers) -> None:
 def run(options: Namespace) -> Summary:
     """Writes the features file."""
     from ..features.features_file import save_features
-    from ..media.image import read_picture
+    from ..media.image import read_image
     from ..media.resize import fit_size
-    from ..pipeline.clip_inputs import make_features
     from ..pipeline.components import Components
     from ..pipeline.model_files import find_model_files
     from ..pipeline.plan import resolve
     from ..pipeline.preprocess import fit_reference
+    from ..pipeline.read_inputs import make_features
     from ..pose.skeleton import BODY, N_BODY
 
     started = time.monotonic()
@@ -47,7 +47,7 @@ def run(options: Namespace) -> Summary:
     files = find_model_files(config, NEEDED)
     files.require(NEEDED)
     config = resolve(config, files)
-    source = read_picture(options.reference)
+    source = read_image(options.reference)
     size = fit_size((int(source.shape[-2]), int(source.shape[-1])), config.resolution)
     components = Components(files.paths, config.device, config.torch_dtype, config.offload)
     reference = fit_reference(

@@ -22,7 +22,7 @@ def add(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "inspect",
-        "say what a model file is, where it belongs and whether it is complete",
+        "identify a model file, the folder it belongs in, and whether it is complete",
         run,
         "inspect DisPose.pth",
         "inspect unknown.safetensors --json",

@@ -33,7 +33,7 @@ def add(commands: Subparsers) -> None:
         default=[],
         choices=[model.name for model in MODELS],
         metavar="NAME",
-        help="fetch these into their folders; nothing is ever fetched without this",
+        help="download these files into their folders; nothing is downloaded without this option",
     )
 
 

@@ -36,13 +36,13 @@ def add(commands: Subparsers) -> None:
         "--size",
         type=size,
         metavar="WxH",
-        help="size of the fitted reference, such as 576x1024, in place of --resolution",
+        help="size of the resized reference image, such as 576x1024, in place of --resolution",
     )
 
 
 def run(options: Namespace) -> Summary:
     """Writes the motion field."""
-    from .preview_clip import move_reference
+    from .moved_reference import move_reference
 
     started = time.monotonic()
     save = _writer(options.output)  # a name that cannot be used is told before the work

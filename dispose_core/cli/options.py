@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """exit codes:
   0    done
-  2    the arguments are wrong, or the settings in a file
+  2    wrong arguments, or wrong settings in a file
   3    an image, video or pose file cannot be used, or the result cannot be written
   4    an optional package is not installed
   5    some jobs of a batch failed; the summary says which
-  130  cancelled with Ctrl-C; no half-written file is left"""
+  130  cancelled with Ctrl-C; no incomplete file is left"""
 
 DETECTION = ("detector", "detector_files", "threshold")
 VIDEO = ("stride", "start", "duration", "max_frames")

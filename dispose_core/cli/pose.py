@@ -44,7 +44,7 @@ def run(options: Namespace) -> Summary:
     config = config_of(options)
     components = Components({}, choose_device(config.device))
     info = probe(options.input)
-    if info.frames == 1:
+    if info.num_frames == 1:
         image = next(read_frames(options.input))  # some files hold more than they say
         people, report = extract_poses(
             components.detector(config),

@@ -19,7 +19,7 @@ def add(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "preview",
-        "show the reference person moving by a motion field",
+        "make a video of the reference person moving along a motion field",
         run,
         "preview --reference portrait.jpg --field field.safetensors -o preview.mp4",
     )
@@ -28,7 +28,7 @@ def add(commands: Subparsers) -> None:
         "--field",
         type=Path,
         required=True,
-        help="motion field that `motion` wrote, or an .npz of flow",
+        help="motion field written by `motion`, or an .npz file of flow",
     )
     add_output(parser, "out.mp4")
     parser.add_argument("--fps", type=float, default=24.0, help="default: %(default)s")
@@ -36,19 +36,19 @@ def add(commands: Subparsers) -> None:
 
 def run(options: Namespace) -> Summary:
     """Writes the preview."""
-    from ..media.image import read_picture
+    from ..media.image import read_image
     from ..media.resize import describe_fit, resize_crop
     from ..motion.field_file import load_field
     from ..pipeline.preprocess import fitted_mask
-    from .preview_clip import write_preview
+    from .moved_reference import write_preview
 
     started = time.monotonic()
     config = config_of(options)
     field = load_field(options.field)
-    source = read_picture(options.reference)
+    source = read_image(options.reference)
     mask = fitted_mask(config.mask, field.size)
     report = [describe_fit((int(source.shape[-2]), int(source.shape[-1])), field.size)]
-    picture = resize_crop(source, field.size)
-    report += write_preview(options.output, picture, field, mask, options.fps)
+    image = resize_crop(source, field.size)
+    report += write_preview(options.output, image, field, mask, options.fps)
     report.append(f"{len(field) - 1} frames written to {options.output}")
     return summary(options, started, report, frames=len(field) - 1)

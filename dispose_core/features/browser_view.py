@@ -1,4 +1,4 @@
-"""What the point view in the browser shows: two pictures and a map of similarity for each joint."""
+"""What the point view in the browser shows: two images and a map of similarity for each joint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..media.sprite_sheet import fit_longest, jpeg
-from ..pose import skeleton as sk
+from ..pose import skeleton
 from ..pose.sequence import PoseSequence
 from .keypoint_features import KeypointFeatures
 from .matching import best_match, similarity_map
@@ -56,7 +56,7 @@ def point_view(
     Args:
         reference: (3, H, W) 0…1.
         pose: the reference's, one frame.
-        target: (3, h, w) 0…1, the picture that is searched.
+        target: (3, h, w) 0…1, the image that is searched.
         features: the reference's.
         feature_map: (C, h', w') of the target, made with the same model and options.
 
@@ -75,7 +75,7 @@ def point_view(
         match, lowest = best_match(similarity), float(similarity.min())
         joints.append(
             {
-                "name": sk.BODY[joint],
+                "name": skeleton.BODY[joint],
                 "at": [round(float(part), 4) for part in pose.body[0, joint]],
                 "match": [round(match.x, 4), round(match.y, 4)],
                 "similarity": round(match.similarity, 3),
@@ -97,7 +97,7 @@ def _grey(similarity: Tensor, lowest: float, highest: float) -> np.ndarray:
     return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _small(picture: Tensor) -> bytes:
-    pixels = picture.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy()
+def _small(image: Tensor) -> bytes:
+    pixels = image.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy()
     height, width = fit_longest((pixels.shape[0], pixels.shape[1]))
     return jpeg(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))

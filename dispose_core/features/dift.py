@@ -1,7 +1,7 @@
-"""Diffusion features: what an SD 1.5 UNet sees in a noised picture (DIFT,
+"""Diffusion features: what an SD 1.5 UNet sees in a noised image (DIFT,
 docs/reference_behaviour.md#dift-features).
 
-A picture in, a feature map out. `diffusion_features` runs diffusers' modules; a host with a UNet
+An image in, a feature map out. `diffusion_features` runs diffusers' modules; a host with a UNet
 of its own gives `ensemble_features` a `FeaturePass` instead.
 """
 
@@ -55,17 +55,17 @@ def diffusion_features(
     unet: Any,
     vae: Any,
     prompt: Tensor,
-    picture: Tensor,
+    image: Tensor,
     options: DiffusionFeatureOptions | None = None,
     on_copy: Progress = no_progress,
 ) -> Tensor:
-    """Feature map of a picture.
+    """Feature map of an image.
 
     Args:
         unet: diffusers' `UNet2DConditionModel` of an SD 1.5-class model.
         vae: diffusers' `AutoencoderKL` of the same model.
         prompt: (1, T, D), the text encoder's output for `PROMPT`.
-        picture: (3, H, W), 0…1; sides are multiples of 8.
+        image: (3, H, W), 0…1; sides are multiples of 8.
         options: the paper's when None.
         on_copy: called after each UNet pass; may raise to cancel.
 
@@ -73,20 +73,20 @@ def diffusion_features(
         (C, h', w') float32 on the CPU; (1280, H/16, W/16) with SD 1.5.
 
     Raises:
-        NetworkError: another kind of UNet, prompt or picture, or a setting outside its range.
+        NetworkError: another kind of UNet, prompt or image, or a setting outside its range.
     """
     options = options or DiffusionFeatureOptions()
     _check_unet(unet, prompt, options.up_block)
     weight = next(vae.parameters())
     scale = 2 ** (len(vae.config.block_out_channels) - 1)
-    if picture.ndim != 3 or picture.shape[0] != 3 or any(s % scale for s in picture.shape[1:]):
+    if image.ndim != 3 or image.shape[0] != 3 or any(s % scale for s in image.shape[1:]):
         raise NetworkError(
-            f"diffusion features: picture of shape {tuple(picture.shape)}, needed (3, H, W) with "
-            f"sides that are multiples of {scale}. Let Prepare fit the picture."
+            f"diffusion features: image of shape {tuple(image.shape)}, needed (3, H, W) with "
+            f"sides that are multiples of {scale}. Let Prepare fit the image."
         )
-    # One encoding serves all copies: each official copy encodes the same picture
+    # One encoding serves all copies: each official copy encodes the same image
     # (docs/reference_behaviour.md#quirk-8).
-    latents = vae.encode(picture[None].to(weight) * 2 - 1).latent_dist
+    latents = vae.encode(image[None].to(weight) * 2 - 1).latent_dist
     factor = vae.config.scaling_factor
     own = next(unet.parameters())
     prompt = prompt.to(own)
@@ -106,14 +106,14 @@ def ensemble_features(
     options: DiffusionFeatureOptions | None = None,
     on_copy: Progress = no_progress,
 ) -> Tensor:
-    """Mean feature map over noisy copies of a picture's latents.
+    """Mean feature map over noisy copies of an image's latents.
 
     All noise is drawn on the CPU from the seed, before the first pass: device and batch do not
     change it.
 
     Args:
         run: the UNet.
-        mean: (4, h, w) scaled latents of the picture, the mean of the VAE's distribution.
+        mean: (4, h, w) scaled latents of the image, the mean of the VAE's distribution.
         std: (4, h, w) its standard deviation, scaled too: every copy takes its own sample, as
             the official code does. None takes the mean for all, for hosts whose VAE gives no more.
         options: the paper's when None.
@@ -221,7 +221,7 @@ def _check_unet(unet: Any, prompt: Tensor, up_block: int) -> None:
     if channels != 4 or not hasattr(unet, "up_blocks") or hasattr(config, "num_frames"):
         raise NetworkError(
             f"diffusion features: {type(unet).__name__} with {channels} input channels is no "
-            "SD 1.5-class UNet (4 channels, one picture at a time). Load Stable Diffusion 1.5."
+            "SD 1.5-class UNet (4 channels, one image at a time). Load Stable Diffusion 1.5."
         )
     width = config.cross_attention_dim
     if prompt.ndim != 3 or len(prompt) != 1 or prompt.shape[-1] != width:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NetworkError
-from ..pose import skeleton as sk
+from ..pose import skeleton
 from ..pose.sequence import PoseSequence
 
 
@@ -34,15 +34,21 @@ class KeypointFeatures:
     def __post_init__(self) -> None:
         features = self.features.detach().float().cpu()
         valid = self.valid.bool().cpu()
-        if features.ndim != 2 or len(features) != sk.N_BODY or valid.shape != (sk.N_BODY,):
+        if (
+            features.ndim != 2
+            or len(features) != skeleton.N_BODY
+            or valid.shape != (skeleton.N_BODY,)
+        ):
             raise NetworkError(
                 f"keypoint features: {tuple(features.shape)} with valid {tuple(valid.shape)}, "
-                f"needed ({sk.N_BODY}, channels) and ({sk.N_BODY},): a row a body joint."
+                f"needed ({skeleton.N_BODY}, channels) and ({skeleton.N_BODY},): "
+                "a row a body joint."
             )
         bad = (valid & ~features.isfinite().all(1)).nonzero().flatten().tolist()
         if bad:
             raise NetworkError(
-                f"keypoint features: the vectors of {', '.join(sk.BODY[j] for j in bad)} are not "
+                f"keypoint features: the vectors of "
+                f"{', '.join(skeleton.BODY[j] for j in bad)} are not "
                 "finite. Run the SD 1.5 model in float32 or bfloat16, or use another file of it."
             )
         object.__setattr__(self, "features", torch.where(valid[:, None], features, 0.0))
@@ -55,14 +61,14 @@ def keypoint_features(
     """Feature vectors at the joints of the reference pose.
 
     Four map cells are gathered a joint; the map is never enlarged. The result is that of the
-    official code, which enlarges the map to a picture with width and height swapped and reads it
-    at a whole pixel. The swap moves a joint by less than a pixel of the picture, is part of what
+    official code, which enlarges the map to an image with width and height swapped and reads it
+    at a whole pixel. The swap moves a joint by less than a pixel of the image, is part of what
     the released weights were trained with, and is kept: there is no other behaviour here.
 
     Args:
-        feature_map: (C, h, w) of the whole reference picture, at any scale.
-        pose: the reference's, one frame. A joint outside the picture takes the nearest edge.
-        size: (H, W) of the picture.
+        feature_map: (C, h, w) of the whole reference image, at any scale.
+        pose: the reference's, one frame. A joint outside the image takes the nearest edge.
+        size: (H, W) of the image.
 
     Returns:
         Vectors of the visible joints; the others are zero and not valid.
@@ -73,12 +79,12 @@ def keypoint_features(
     if feature_map.ndim != 3 or 0 in feature_map.shape:
         raise NetworkError(
             f"keypoint features: feature map of shape {tuple(feature_map.shape)}, needed "
-            "(channels, h, w): one picture's. Give the reference picture alone."
+            "(channels, h, w): one image's. Give the reference image alone."
         )
     if len(pose) != 1:
         raise NetworkError(
             f"keypoint features: {len(pose)} reference poses, needed 1. "
-            "Connect the pose of the reference picture, not those of the video."
+            "Connect the pose of the reference image, not those of the video."
         )
     height, width = size
     visible = pose.body_visible[0]

@@ -1,4 +1,4 @@
-"""A picture of where the joints of the reference are found again."""
+"""An image of where the joints of the reference are found again."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pose import skeleton as sk
+from ..pose import skeleton
 from ..pose.sequence import PoseSequence
 from .keypoint_features import KeypointFeatures
 from .matching import Match, best_match, similarity_map
 
-DIM = 0.55  # of the pictures' brightness: the marks stand out
-MULTIPLE = 64  # pixels, of the sides of a picture that is searched
-RING = 0.012  # radius of a mark, of the picture's shorter side
+DIM = 0.55  # of the images' brightness: the marks stand out
+MULTIPLE = 64  # pixels, of the sides of an image that is searched
+RING = 0.012  # radius of a mark, of the image's shorter side
 
 
 def match_joints(features: KeypointFeatures, feature_map: Tensor) -> dict[int, Match]:
@@ -23,7 +23,7 @@ def match_joints(features: KeypointFeatures, feature_map: Tensor) -> dict[int, M
 
     Args:
         features: the reference's.
-        feature_map: (C, h, w) of the picture that is searched.
+        feature_map: (C, h, w) of the image that is searched.
 
     Raises:
         NetworkError: the map was made with another model.
@@ -34,8 +34,10 @@ def match_joints(features: KeypointFeatures, feature_map: Tensor) -> dict[int, M
 
 def describe_matches(matches: dict[int, Match]) -> str:
     """Which joints were found how well, a line each."""
-    lines = [f"{len(matches)} of {sk.N_BODY} joints have features"]
-    lines += [f"{sk.BODY[j]}: similarity {match.similarity:.2f}" for j, match in matches.items()]
+    lines = [f"{len(matches)} of {skeleton.N_BODY} joints have features"]
+    lines += [
+        f"{skeleton.BODY[j]}: similarity {match.similarity:.2f}" for j, match in matches.items()
+    ]
     return "\n".join(lines)
 
 
@@ -46,10 +48,10 @@ def fit_target(target: Tensor, height: int) -> Tensor:
     return F.interpolate(target[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
 
 
-def match_picture(
+def match_image(
     reference: Tensor, pose: PoseSequence, target: Tensor, matches: dict[int, Match]
 ) -> Tensor:
-    """The reference beside the searched picture, a line from each joint to its match.
+    """The reference beside the searched image, a line from each joint to its match.
 
     Args:
         reference: (3, H, W) 0…1.
@@ -70,7 +72,7 @@ def match_picture(
         x, y = pose.body[0, joint] * (width, height)
         start = round(float(x)), round(float(y))
         end = round(width + match.x * target_width), round(match.y * height)
-        _mark(canvas, start, end, radius, sk.COLOURS[joint])
+        _mark(canvas, start, end, radius, skeleton.COLOURS[joint])
     return torch.from_numpy(canvas.astype(np.float32)).div_(255).movedim(-1, 0)
 
 

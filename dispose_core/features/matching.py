@@ -1,4 +1,4 @@
-"""Where a joint of the reference is found again in another picture, as numbers and to look at."""
+"""Where a joint of the reference is found again in another image, as numbers and to look at."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import NetworkError
-from ..pose import skeleton as sk
+from ..pose import skeleton
 from .keypoint_features import KeypointFeatures
 
 # Cold to hot, for similarities from the map's lowest to its highest.
 HEAT = ((0.05, 0.05, 0.25), (0.45, 0.1, 0.45), (0.9, 0.3, 0.2), (1.0, 0.85, 0.2))
-SHOWN = 0.6  # how much of the heat covers the picture
-RING = 0.014  # radius of the ring round the match, of the picture's shorter side
+SHOWN = 0.6  # how much of the heat covers the image
+RING = 0.014  # radius of the ring round the match, of the image's shorter side
 
 
 @dataclass(frozen=True)
 class Match:
-    """The place in a picture that is most like a joint.
+    """The place in an image that is most like a joint.
 
     Attributes:
-        x, y: fractions of the picture.
+        x, y: fractions of the image.
         similarity: cosine, -1…1.
     """
 
@@ -33,7 +33,7 @@ class Match:
 
 
 def similarity_map(features: KeypointFeatures, joint: int, feature_map: Tensor) -> Tensor:
-    """Cosine between a joint's vector and every place of another picture's feature map.
+    """Cosine between a joint's vector and every place of another image's feature map.
 
     Args:
         features: the reference's.
@@ -47,9 +47,9 @@ def similarity_map(features: KeypointFeatures, joint: int, feature_map: Tensor) 
         NetworkError: the reference does not show the joint, or the map has other channels.
     """
     if not features.valid[joint]:
-        shown = ", ".join(sk.BODY[j] for j in features.valid.nonzero().flatten().tolist())
+        shown = ", ".join(skeleton.BODY[j] for j in features.valid.nonzero().flatten().tolist())
         raise NetworkError(
-            f"similarity: the reference does not show {sk.BODY[joint]}, it shows "
+            f"similarity: the reference does not show {skeleton.BODY[joint]}, it shows "
             f"{shown or 'no joint'}. Choose one of those."
         )
     vector = features.features[joint]
@@ -72,14 +72,14 @@ def best_match(similarity: Tensor) -> Match:
     )
 
 
-def similarity_picture(
-    features: KeypointFeatures, joint: int, feature_map: Tensor, picture: Tensor
+def similarity_image(
+    features: KeypointFeatures, joint: int, feature_map: Tensor, image: Tensor
 ) -> tuple[Tensor, Match]:
-    """A joint's similarity laid over a picture, with a ring where it matches best.
+    """A joint's similarity laid over an image, with a ring where it matches best.
 
     Args:
         features, joint, feature_map: see `similarity_map`.
-        picture: (3, H, W) 0…1, the one the map was made of.
+        image: (3, H, W) 0…1, the one the map was made of.
 
     Returns:
         (3, H, W) 0…1, the colours stretched over the map's own range, and the match.
@@ -91,9 +91,9 @@ def similarity_picture(
     match = best_match(similarity)
     low, high = similarity.min(), similarity.max()
     level = (similarity - low) / (high - low).clamp(min=1e-6)
-    size = tuple(picture.shape[1:])
+    size = tuple(image.shape[1:])
     level = F.interpolate(level[None, None], size, mode="bilinear", align_corners=False)[0, 0]
-    grey = picture.float().cpu().mean(0)
+    grey = image.float().cpu().mean(0)
     shown = grey * (1 - SHOWN) + _heat(level) * SHOWN
     return _ring(shown, match), match
 
@@ -107,13 +107,13 @@ def _heat(level: Tensor) -> Tensor:
     return (colours[below] * (1 - part) + colours[below + 1] * part).permute(2, 0, 1)
 
 
-def _ring(picture: Tensor, match: Match) -> Tensor:
+def _ring(image: Tensor, match: Match) -> Tensor:
     """White with a dark rim, so that it shows on any colour."""
-    height, width = picture.shape[1:]
+    height, width = image.shape[1:]
     radius = max(RING * min(height, width), 4.0)
     y = torch.arange(height)[:, None] + 0.5 - match.y * height
     x = torch.arange(width) + 0.5 - match.x * width
     away = (torch.hypot(x, y) - radius).abs()
     thick = radius / 4
-    picture = torch.where(away < 2 * thick, 0.0, picture)
-    return torch.where(away < thick, 1.0, picture)
+    image = torch.where(away < 2 * thick, 0.0, image)
+    return torch.where(away < thick, 1.0, image)

@@ -2,7 +2,7 @@
 
 Nothing here depends on the step, the window or the guidance half
 (docs/reference_behaviour.md#quirk-2, 3). It stays on the
-CPU; a window takes the entries it needs by their absolute index, so windows never re-number.
+CPU; a window takes the frames it needs by their absolute index, so windows never re-number.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ class PointLevel:
 
     Attributes:
         values: (M, C) float32, one row a kept cell.
-        entry: (M,) int64, the clip entry of each row.
+        frame: (M,) int64, the frame of each row.
         cell: (M,) int64, its place y * w + x on the level's grid.
         size: (h, w) of the level's grid.
     """
 
     values: Tensor
-    entry: Tensor
+    frame: Tensor
     cell: Tensor
     size: tuple[int, int]
 
-    def dense(self, entries: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor | None:
-        """(n, C, h, w) for some entries (n,), or None where all of them are zero."""
-        position, row = (entries[:, None] == self.entry).nonzero(as_tuple=True)
+    def dense(self, frames: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+        """(n, C, h, w) for some frames (n,), or None where all of them are zero."""
+        position, row = (frames[:, None] == self.frame).nonzero(as_tuple=True)
         if not len(row):
             return None
         # Without waiting for the device: nothing here changes the sources.
         values = self.values[row].to(device, dtype, non_blocking=True)
-        grid = values.new_zeros(len(entries), values.shape[1], math.prod(self.size))
+        grid = values.new_zeros(len(frames), values.shape[1], math.prod(self.size))
         position = position.to(device, non_blocking=True)
         grid[position, :, self.cell[row].to(device, non_blocking=True)] = values
         return grid.unflatten(2, self.size)
@@ -55,34 +55,34 @@ class PointLevel:
 class PointResiduals:
     """The point adapter's output for a clip (docs/reference_behaviour.md#point-adapter).
 
-    A level per down block, sized as the block's output: 1/16, 1/32, 1/64, 1/64 of the picture.
+    A level per down block, sized as the block's output: 1/16, 1/32, 1/64, 1/64 of the image.
     Levels 2 and 3 are empty in most clips.
 
     Attributes:
         per_level: the levels in the order of the down blocks.
-        entries: F+1.
+        num_frames: F+1.
     """
 
     per_level: tuple[PointLevel, ...]
-    entries: int
+    num_frames: int
 
     def levels(
-        self, entries: Sequence[int], device: torch.device | str, dtype: torch.dtype
+        self, frames: Sequence[int], device: torch.device | str, dtype: torch.dtype
     ) -> list[Tensor | None]:
-        """Each level (n, C_l, h_l, w_l) for the entries of a window, None where it adds nothing.
+        """Each level (n, C_l, h_l, w_l) for the frames of a window, None where it adds nothing.
 
-        Entries may come in any order and more than once.
+        Frames may come in any order and more than once.
 
         Raises:
-            NetworkError: an entry is not in the clip.
+            NetworkError: a frame is not in the clip.
         """
-        index = window_index(entries, self.entries, "point residuals")
+        index = window_index(frames, self.num_frames, "point residuals")
         return [level.dense(index, torch.device(device), dtype) for level in self.per_level]
 
 
 @dataclass(frozen=True, eq=False)
 class ControlHints:
-    """All hints of a clip of F+1 entries (entry 0 is the reference).
+    """All hints of a clip of F+1 frames (frame 0 is the reference).
 
     Attributes:
         motion: (F+1, C0, h, w) on the CPU, the motion encoder's output at latent size; it is
@@ -99,10 +99,10 @@ class ControlHints:
     points: PointResiduals | None = None
 
     def __post_init__(self) -> None:
-        if self.points is not None and self.points.entries != len(self.motion):
+        if self.points is not None and self.points.num_frames != len(self.motion):
             raise NetworkError(
-                f"hints: motion for {len(self.motion)} entries and points for "
-                f"{self.points.entries}. Make both from the same clip: the reference pose and "
+                f"hints: motion for {len(self.motion)} frames and points for "
+                f"{self.points.num_frames}. Make both from the same clip: the reference pose and "
                 "every driving pose."
             )
 
@@ -110,14 +110,14 @@ class ControlHints:
         return len(self.motion)
 
     def window_motion(
-        self, entries: Sequence[int], device: torch.device | str, dtype: torch.dtype
+        self, frames: Sequence[int], device: torch.device | str, dtype: torch.dtype
     ) -> Tensor:
-        """(n, C0, h, w): the motion embedding of a window's entries, in any order.
+        """(n, C0, h, w): the motion embedding of a window's frames, in any order.
 
         Raises:
-            NetworkError: an entry is not in the clip.
+            NetworkError: a frame is not in the clip.
         """
-        index = window_index(entries, len(self.motion), "motion embedding")
+        index = window_index(frames, len(self.motion), "motion embedding")
         return self.motion[index].to(device, dtype)
 
 
@@ -127,39 +127,39 @@ def window_residuals(
     timestep: Tensor | float,
     constants: ClipConstants,
     hints: ControlHints,
-    entries: Sequence[int],
+    frames: Sequence[int],
     strength: float = 1.0,
 ) -> Residuals:
-    """The ControlNet's `forward` with the hints of the clip's `entries`, by absolute number.
+    """The ControlNet's `forward` with the hints of these `frames` of the clip.
 
     Raises:
-        NetworkError: also when an entry is not in the clip, or there are not as many entries as
+        NetworkError: also when a frame is not in the clip, or there are not as many frames as
             frames.
     """
-    frames = constants.frames_mark.shape[1]
-    if len(entries) != frames:
+    num_frames = constants.frames_mark.shape[1]
+    if len(frames) != num_frames:
         raise NetworkError(
-            f"ControlNet: {len(entries)} entries for windows of {frames} frames. "
-            "Give one entry of the clip a frame."
+            f"ControlNet: {len(frames)} frame numbers for windows of {num_frames} frames. "
+            "Give one number for each frame of the window."
         )
-    motion = hints.window_motion(entries, net.device, net.dtype)
+    motion = hints.window_motion(frames, net.device, net.dtype)
     points: Sequence[Tensor | None] = ()
     if hints.points is not None:
-        points = hints.points.levels(entries, net.device, net.dtype)
+        points = hints.points.levels(frames, net.device, net.dtype)
     return net(sample, timestep, constants, motion, points, strength)
 
 
-def window_index(entries: Sequence[int], available: int, name: str) -> Tensor:
-    """Absolute entries as an index (n,) on the CPU.
+def window_index(frames: Sequence[int], available: int, name: str) -> Tensor:
+    """Absolute frames as an index (n,) on the CPU.
 
     Raises:
-        NetworkError: an entry is not in 0…available-1; the message says which side is short.
+        NetworkError: a frame is not in 0…available-1; the message says which side is short.
     """
-    index = torch.as_tensor(entries, dtype=torch.int64).cpu()
+    index = torch.as_tensor(frames, dtype=torch.int64).cpu()
     if ((index < 0) | (index >= available)).any():
         raise NetworkError(
-            f"{name}: entries {int(index.min())}…{int(index.max())} are wanted, the clip has "
-            f"0…{available - 1}. A clip has one entry for the reference and one for each driving "
+            f"{name}: frames {int(index.min())}…{int(index.max())} are wanted, the clip has "
+            f"0…{available - 1}. A clip has one frame for the reference and one for each driving "
             "frame; give the sampler as many latent frames."
         )
     return index

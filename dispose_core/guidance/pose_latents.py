@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NetworkError
-from ..models.latent import DOWNSCALE, picture_size
+from ..models.latent import DOWNSCALE, image_size
 from ..models.module_utils import placed
 from ..models.pose_net import PoseNet
 from ..progress import Progress, no_progress
@@ -15,46 +15,46 @@ from ..progress import Progress, no_progress
 @torch.no_grad()
 def encode_poses(
     net: PoseNet,
-    pictures: Tensor,
+    images: Tensor,
     *,
     chunk: int = 8,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
-    on_entry: Progress = no_progress,
+    on_frame: Progress = no_progress,
 ) -> Tensor:
     """The pose latents of a clip.
 
     Args:
         net: stays as it is.
-        pictures: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first. Any sequence that
+        images: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first. Any sequence that
             gives such a tensor for a slice will do.
-        chunk: pictures a pass. It changes memory and speed, not the result.
+        chunk: images a pass. It changes memory and speed, not the result.
         device, dtype: where and in which precision to compute, see `placed`.
-        on_entry: called after each pass; may raise to cancel.
+        on_frame: called after each pass; may raise to cancel.
 
     Returns:
         (F+1, C, H/8, W/8) on the CPU, in the net's own dtype. The unconditional half of the
         guidance takes zeros in their place.
 
     Raises:
-        NetworkError: pictures that the network does not take.
+        NetworkError: images that the network does not take.
     """
-    if pictures.ndim != 4 or pictures.shape[1] != 3 or not len(pictures):
+    if images.ndim != 4 or images.shape[1] != 3 or not len(images):
         raise NetworkError(
-            f"PoseNet: pictures of shape {tuple(pictures.shape)}, needed (frames, 3, H, W). "
-            "Connect drawn skeletons: colour pictures, the reference's first."
+            f"PoseNet: images of shape {tuple(images.shape)}, needed (frames, 3, H, W). "
+            "Connect drawn skeletons: colour images, the reference's first."
         )
-    height, width = picture_size((pictures.shape[-2], pictures.shape[-1]), "PoseNet")
+    height, width = image_size((images.shape[-2], images.shape[-1]), "PoseNet")
     run = placed(net, device, dtype)
     result = torch.empty(
-        len(pictures),
+        len(images),
         net.final_proj.out_channels,
         height // DOWNSCALE,
         width // DOWNSCALE,
         dtype=net.scale.dtype,
     )
-    for start in range(0, len(pictures), chunk):
-        part = pictures[start : start + chunk].to(run.scale)
+    for start in range(0, len(images), chunk):
+        part = images[start : start + chunk].to(run.scale)
         result[start : start + len(part)] = run(part * 2 - 1)
-        on_entry(start + len(part), len(pictures))
+        on_frame(start + len(part), len(images))
     return result

@@ -17,39 +17,39 @@ INK, PAPER = (40, 40, 40), 250
 def contact_sheet(
     reference: np.ndarray, rows: Mapping[str, Sequence[np.ndarray]], moments: Sequence[int]
 ) -> np.ndarray:
-    """One row a stage, one column a moment, the reference picture large on the left.
+    """One row a stage, one column a moment, the reference image large on the left.
 
     Args:
         reference: (H, W, 3) uint8.
-        rows: name -> pictures (h, w, 3) uint8, one a moment, each row of one size.
+        rows: name -> images (h, w, 3) uint8, one a moment, each row of one size.
         moments: frame numbers that name the columns.
 
     Returns:
         (h, w, 3) uint8.
     """
     still = _labelled(_fit_width(reference, REFERENCE_WIDTH), "reference")
-    table = np.concatenate([_row(name, pictures, moments) for name, pictures in rows.items()])
+    table = np.concatenate([_row(name, images, moments) for name, images in rows.items()])
     height = max(len(still), len(table))
     return np.concatenate([_lengthen(still, height), _lengthen(table, height)], 1)
 
 
-def _row(name: str, pictures: Sequence[np.ndarray], moments: Sequence[int]) -> np.ndarray:
-    cells = zip(pictures, moments, strict=True)
+def _row(name: str, images: Sequence[np.ndarray], moments: Sequence[int]) -> np.ndarray:
+    cells = zip(images, moments, strict=True)
     return np.concatenate(
         [_labelled(_fit_width(p, CELL_WIDTH), f"{name}, frame {moment}") for p, moment in cells], 1
     )
 
 
-def _labelled(picture: np.ndarray, text: str) -> np.ndarray:
-    """The picture with paper around it and its name above."""
-    cell = np.pad(picture, ((LABEL, 0), (GAP, 0), (0, 0)), constant_values=PAPER)
+def _labelled(image: np.ndarray, text: str) -> np.ndarray:
+    """The image with paper around it and its name above."""
+    cell = np.pad(image, ((LABEL, 0), (GAP, 0), (0, 0)), constant_values=PAPER)
     place = (GAP, LABEL - 9)
     return cv2.putText(cell, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
 
 
-def _fit_width(picture: np.ndarray, width: int) -> np.ndarray:
-    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+def _fit_width(image: np.ndarray, width: int) -> np.ndarray:
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _lengthen(part: np.ndarray, height: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Still pictures in and out, as they look: upright, opaque RGB."""
+"""Still images in and out, as they look: upright, opaque RGB."""
 
 from __future__ import annotations
 
@@ -19,58 +19,58 @@ SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 
-def read_picture(path: str | Path) -> Tensor:
-    """The picture in `path` as people see it.
+def read_image(path: str | Path) -> Tensor:
+    """The image in `path` as people see it.
 
     EXIF rotation is applied. Transparent parts are shown over white, as browsers and viewers do;
     what colour lies hidden under them is an accident of the program that wrote the file. CMYK,
-    palette and grey pictures become RGB; of an animation the first frame counts. Grey pictures
+    palette and grey images become RGB; of an animation the first frame counts. Grey images
     keep their 16 bits; Pillow reads 16-bit RGB PNGs at 8.
 
     Returns:
         (3, H, W) float32 RGB, 0…1.
 
     Raises:
-        MediaError: missing, not a picture, damaged, too large, or in a pixel format that has no
+        MediaError: missing, not an image, damaged, too large, or in a pixel format that has no
             agreed meaning (floating point, 32 bit).
     """
-    with open_picture(path) as image:
-        rgb = to_rgb(image, str(path))
+    with open_image(path) as pil_image:
+        rgb = to_rgb(pil_image, str(path))
     rgb = rgb.astype(np.float32) / np.float32(np.iinfo(rgb.dtype).max)
     return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
 
 
-def to_pixels(picture: Tensor) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a picture (3, H, W) in 0…1, rounded."""
-    return (picture.permute(1, 2, 0) * 255).round().byte().numpy()
+def to_pixels(image: Tensor) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an image (3, H, W) in 0…1, rounded."""
+    return (image.permute(1, 2, 0) * 255).round().byte().numpy()
 
 
-def write_picture(path: str | Path, picture: Tensor | np.ndarray) -> None:
-    """Writes a picture in the format that the extension of `path` names.
+def write_image(path: str | Path, image: Tensor | np.ndarray) -> None:
+    """Writes an image in the format that the extension of `path` names.
 
     Args:
-        picture: tensor (3, H, W) or array (H, W, 3), RGB; uint8, or float in 0…1.
+        pil_image: tensor (3, H, W) or array (H, W, 3), RGB; uint8, or float in 0…1.
 
     Raises:
         MediaError: unknown extension, or the folder or disk does not take the file.
     """
-    pixels = picture.permute(1, 2, 0).cpu().numpy() if isinstance(picture, Tensor) else picture
+    pixels = image.permute(1, 2, 0).cpu().numpy() if isinstance(image, Tensor) else image
     if pixels.dtype != np.uint8:
         pixels = np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     suffix = Path(path).suffix.lower()
     if suffix not in Image.registered_extensions():
-        raise MediaError(f"{path}: no picture format is called {suffix!r}. Use .png or .jpg.")
+        raise MediaError(f"{path}: no image format is called {suffix!r}. Use .png or .jpg.")
     with atomic_write(path) as temporary:
         Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, quality=95)
 
 
-def open_picture(source) -> Image.Image:
-    """The picture with its header read and its pixels still in the file (a path or open file).
+def open_image(source) -> Image.Image:
+    """The image with its header read and its pixels still in the file (a path or open file).
 
     Raises:
-        MediaError: missing, unreadable, not a picture, or too large.
+        MediaError: missing, unreadable, not an image, or too large.
     """
-    name = str(source) if isinstance(source, (str, Path)) else "picture from memory"
+    name = str(source) if isinstance(source, (str, Path)) else "image from memory"
     try:
         return Image.open(source)
     except Image.DecompressionBombError as e:
@@ -80,7 +80,7 @@ def open_picture(source) -> Image.Image:
         ) from e
     except UnidentifiedImageError as e:
         raise MediaError(
-            f"{name}: not a picture, or in a format that cannot be read. Save it as PNG or JPEG."
+            f"{name}: not an image, or in a format that cannot be read. Save it as PNG or JPEG."
         ) from e
     except DAMAGED as e:
         if isinstance(e, OSError) and e.errno is not None:
@@ -90,21 +90,21 @@ def open_picture(source) -> Image.Image:
         raise MediaError(_damaged(name, e)) from e
 
 
-def to_rgb(image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an open picture, uint16 where it is 16-bit grey.
+def to_rgb(pil_image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an open image, uint16 where it is 16-bit grey.
 
     Args:
-        name: how messages call the picture.
+        name: how messages call the image.
         frame: which frame of an animation.
 
     Raises:
         MediaError: damaged, or a pixel format that has no agreed meaning.
     """
     try:
-        if frame or getattr(image, "n_frames", 1) > 1:
-            image.seek(frame)
-        image.load()
-        upright = ImageOps.exif_transpose(image)
+        if frame or getattr(pil_image, "n_frames", 1) > 1:
+            pil_image.seek(frame)
+        pil_image.load()
+        upright = ImageOps.exif_transpose(pil_image)
     except Image.DecompressionBombError as e:
         raise MediaError(f"{name}: too large to open safely ({e}). Scale it down.") from e
     except DAMAGED as e:

@@ -1,4 +1,4 @@
-"""Pictures that play as a video: a folder of them, an animated GIF, WebP or PNG, or one alone."""
+"""Images that play as a video: a folder of them, an animated GIF, WebP or PNG, or one alone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
-from .image import open_picture, to_rgb
+from .image import open_image, to_rgb
 from .video_source import (
     DEFAULT_FPS,
-    Picture,
+    FrameReader,
     Source,
     VideoInfo,
     is_open_file,
@@ -28,8 +28,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 MAGIC = re.compile(rb"GIF8|RIFF....WEBP|\x89PNG|\xff\xd8\xff", re.DOTALL)
 
 
-def looks_like_picture(source: Source) -> bool:
-    """Whether the file starts like a picture, animated or not."""
+def looks_like_image(source: Source) -> bool:
+    """Whether the file starts like an image, animated or not."""
     if is_open_file(source):
         source.seek(0)
         head = source.read(12)
@@ -43,8 +43,8 @@ def looks_like_picture(source: Source) -> bool:
     return MAGIC.match(head) is not None
 
 
-class PictureFolder:
-    """An `OpenVideo` over the pictures of a folder, in natural order: 2.png before 10.png."""
+class ImageFolder:
+    """An `OpenVideo` over the images of a folder, in natural order: 2.png before 10.png."""
 
     def __init__(self, folder: Path):
         self._files = sorted(
@@ -57,7 +57,7 @@ class PictureFolder:
         )
         if not self._files:
             raise MediaError(
-                f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))}). "
+                f"{folder}: holds no images ({', '.join(sorted(SUFFIXES))}). "
                 "Choose a folder of frames or a video file."
             )
         first = self._read(self._files[0])
@@ -66,51 +66,51 @@ class PictureFolder:
             width=first.shape[1],
             height=first.shape[0],
             fps=DEFAULT_FPS,
-            frames=count,
+            num_frames=count,
             duration=float(count / DEFAULT_FPS),
             has_audio=False,
             notes=(
-                f"{folder} is a folder of {count} pictures; {DEFAULT_FPS} fps assumed.",
+                f"{folder} is a folder of {count} images; {DEFAULT_FPS} fps assumed.",
                 *size_notes(count),
             ),
         )
 
-    def __enter__(self) -> PictureFolder:
+    def __enter__(self) -> ImageFolder:
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """See `OpenVideo`."""
         for index in _indices_from(start, self.info):
             yield float(index / self.info.fps), partial(self._sized, self._files[index])
 
     def _sized(self, file: Path) -> np.ndarray:
-        picture = self._read(file)
-        height, width = picture.shape[:2]
+        image = self._read(file)
+        height, width = image.shape[:2]
         if (width, height) != (self.info.width, self.info.height):
             raise MediaError(
                 f"{file}: {width}×{height}, but {self._files[0].name} is "
-                f"{self.info.width}×{self.info.height}. Make all pictures of the folder one size."
+                f"{self.info.width}×{self.info.height}. Make all images of the folder one size."
             )
-        return picture
+        return image
 
     @staticmethod
     def _read(file: Path) -> np.ndarray:
-        with open_picture(file) as image:
-            return _eight_bit(to_rgb(image, str(file)))
+        with open_image(file) as pil_image:
+            return _eight_bit(to_rgb(pil_image, str(file)))
 
 
 class Animation:
-    """An `OpenVideo` over an animated picture, or a single one, read by Pillow."""
+    """An `OpenVideo` over an animated image, or a single one, read by Pillow."""
 
     def __init__(self, source: Source):
         self._name = name_of(source)
-        self._picture = open_picture(source)
+        self._image = open_image(source)
         first = self._frame(0)
-        count = getattr(self._picture, "n_frames", 1)
-        times = _animation_times(self._picture, count)
+        count = getattr(self._image, "n_frames", 1)
+        times = _animation_times(self._image, count)
         self._times: Sequence[float] = times
         notes = size_notes(count)
         if times[-1]:
@@ -124,7 +124,7 @@ class Animation:
             width=first.shape[1],
             height=first.shape[0],
             fps=fps,
-            frames=count,
+            num_frames=count,
             duration=float(count / fps),
             has_audio=False,
             notes=notes,
@@ -134,34 +134,34 @@ class Animation:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._picture.close()
+        self._image.close()
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """See `OpenVideo`."""
         near = float(1 / self.info.fps) / 4  # as in `Container`
-        for index in range(self.info.frames):
+        for index in range(self.info.num_frames):
             time = self._times[index] / 1000
             if time >= start - near:
                 yield time, partial(self._frame, index)
 
     def _frame(self, index: int) -> np.ndarray:
-        return _eight_bit(to_rgb(self._picture, self._name, frame=index))
+        return _eight_bit(to_rgb(self._image, self._name, frame=index))
 
 
-def _animation_times(picture: Image.Image, count: int) -> list[int]:
+def _animation_times(image: Image.Image, count: int) -> list[int]:
     """When each frame begins, and when the last one ends, in milliseconds; 0 where unknown."""
     times = [0]
     for index in range(count):
-        picture.seek(index)
-        picture.load()  # WebP tells a frame's duration only once it is decoded
-        times.append(times[-1] + round(picture.info.get("duration") or 0))
-    picture.seek(0)
+        image.seek(index)
+        image.load()  # WebP tells a frame's duration only once it is decoded
+        times.append(times[-1] + round(image.info.get("duration") or 0))
+    image.seek(0)
     return times
 
 
 def _indices_from(start: float, info: VideoInfo) -> range:
     # A start within a quarter frame after one means that one, as in `Container`.
-    return range(max(0, int(np.ceil(start * info.fps - 0.25))), info.frames)
+    return range(max(0, int(np.ceil(start * info.fps - 0.25))), info.num_frames)
 
 
 def _eight_bit(rgb: np.ndarray) -> np.ndarray:

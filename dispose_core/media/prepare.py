@@ -15,13 +15,13 @@ class Preparation:
 
     size: tuple[int, int]  # (H, W) of the fitted reference
     stride: int  # of the driving video's own frames
-    frames: int  # driving frames handed on; an estimate for files that do not count theirs
+    num_driving: int  # driving frames handed on; an estimate for files that do not count theirs
     fps: Fraction  # at which these frames play
     report: str  # what was decided, a sentence a line
 
 
 def prepare(
-    picture: tuple[int, int],
+    image: tuple[int, int],
     frames: int,
     fps: float | Fraction,
     resolution: int = 576,
@@ -32,15 +32,15 @@ def prepare(
     """Decides size, stride and output rate, and says so.
 
     Args:
-        picture: (H, W) of the reference picture.
+        image: (H, W) of the reference image.
         frames, fps: how many driving frames there are to choose from, and their rate.
         resolution: short side of the result in pixels.
         sample_stride: every how many frames one is used, at up to 47 fps; see `frame_stride`.
         max_frames: at most so many driving frames.
-        official: the official three shapes instead of the picture's own.
+        official: the official three shapes instead of the image's own.
 
     Raises:
-        MediaError: `resolution` below 64, a picture more than 8 times as long as wide.
+        MediaError: `resolution` below 64, an image more than 8 times as long as wide.
     """
     snapped = snap_resolution(resolution)
     lines = []
@@ -48,8 +48,8 @@ def prepare(
         lines.append(
             f"Resolution {resolution} became {snapped}, the nearest multiple of {MULTIPLE}."
         )
-    size = (official_size if official else fit_size)(picture, snapped)
-    lines.append(describe_fit(picture, size))
+    size = (official_size if official else fit_size)(image, snapped)
+    lines.append(describe_fit(image, size))
     stride = frame_stride(fps, sample_stride)
     used = len(frame_indices(frames, fps, sample_stride))
     if max_frames is not None and used > max_frames:
@@ -62,7 +62,7 @@ def prepare(
     )
     if used == 1:
         lines.append("One driving frame: the result is a single pose without motion.")
-    return Preparation(size=size, stride=stride, frames=used, fps=out, report="\n".join(lines))
+    return Preparation(size=size, stride=stride, num_driving=used, fps=out, report="\n".join(lines))
 
 
 def frame_stride(fps: float | Fraction, sample_stride: int) -> int:

@@ -40,10 +40,10 @@ def snap_resolution(resolution: int) -> int:
 
 def official_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
     """(H, W) of docs/reference_behaviour.md#image-and-video-preparation: 9:16, 1:1 or 16:9,
-    whichever way the picture lies.
+    whichever way the image lies.
 
     Args:
-        source: (H, W) of the picture.
+        source: (H, W) of the image.
         resolution: short side; a multiple of 64.
     """
     height, width = source
@@ -54,23 +54,23 @@ def official_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
 
 
 def fit_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """(H, W) in multiples of 64, nearest to the picture's own shape.
+    """(H, W) in multiples of 64, nearest to the image's own shape.
 
-    The short side is `resolution`, as with `official_size`, and so is the area at most: pictures
+    The short side is `resolution`, as with `official_size`, and so is the area at most: images
     longer than 16:9 get a smaller short side. 9:16, 1:1 and 16:9 come out as there.
 
     Args:
-        source: (H, W) of the picture.
+        source: (H, W) of the image.
         resolution: short side; snapped to a multiple of 64.
 
     Raises:
-        MediaError: the picture is more than 8 times as long as wide, or `resolution` below 64.
+        MediaError: the image is more than 8 times as long as wide, or `resolution` below 64.
     """
     resolution = snap_resolution(resolution)
     short, long = sorted(source)
     if not 0 < long <= short * LONGEST:
         raise MediaError(
-            f"picture of {source[1]}×{source[0]}: more than {LONGEST} times as long as wide. "
+            f"image of {source[1]}×{source[0]}: more than {LONGEST} times as long as wide. "
             "Crop it around the person."
         )
     area = math.prod(official_size((2, 1), resolution))
@@ -81,29 +81,29 @@ def fit_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
     return (fitted_long, fitted_short) if source[0] > source[1] else (fitted_short, fitted_long)
 
 
-def resize_crop(picture: Tensor, size: tuple[int, int], official: bool = False) -> Tensor:
-    """The picture scaled to cover `size`, the overhang cropped evenly.
+def resize_crop(image: Tensor, size: tuple[int, int], official: bool = False) -> Tensor:
+    """The image scaled to cover `size`, the overhang cropped evenly.
 
     See docs/reference_behaviour.md#image-and-video-preparation.
 
-    Bilinear, the result rounded to 8 bits half to even, of float pictures too. The official code
+    Bilinear, the result rounded to 8 bits half to even, of float images too. The official code
     does not smooth before shrinking: of a large photograph it keeps one pixel in
-    many, and fine patterns turn into others. By default they are averaged. Pictures that grow
+    many, and fine patterns turn into others. By default they are averaged. Images that grow
     come out the same either way.
 
     Args:
-        picture: (…, C, H, W) uint8, or float in 0…1.
+        image: (…, C, H, W) uint8, or float in 0…1.
         size: (H, W) wanted.
         official: shrink as the official code does.
 
     Returns:
-        (…, C, *size), dtype of `picture`.
+        (…, C, *size), dtype of `image`.
     """
-    is_float = picture.dtype != torch.uint8
-    pixels = picture.reshape(-1, *picture.shape[-3:]).float()
+    is_float = image.dtype != torch.uint8
+    pixels = image.reshape(-1, *image.shape[-3:]).float()
     if is_float:
         pixels = pixels * 255
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     covering, (top, left) = covering_crop((height, width), size)
     resized = F.interpolate(
         pixels, covering, mode="bilinear", align_corners=False, antialias=not official
@@ -112,11 +112,11 @@ def resize_crop(picture: Tensor, size: tuple[int, int], official: bool = False) 
     fitted = cropped.round().clamp(0, 255)
     if is_float:
         fitted = fitted / 255
-    return fitted.to(picture.dtype).reshape(*picture.shape[:-2], *size)
+    return fitted.to(image.dtype).reshape(*image.shape[:-2], *size)
 
 
 def describe_fit(source: tuple[int, int], size: tuple[int, int]) -> str:
-    """What `resize_crop` does to a picture, for people: sizes, and what is cut off where."""
+    """What `resize_crop` does to an image, for people: sizes, and what is cut off where."""
     fitted = f"Reference {source[1]}×{source[0]}: "
     if source == size:
         return fitted + "kept as it is."
@@ -135,7 +135,7 @@ def describe_fit(source: tuple[int, int], size: tuple[int, int]) -> str:
 def covering_crop(
     source: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The picture's size once it just covers `size`, and the (top, left) of the crop.
+    """The image's size once it just covers `size`, and the (top, left) of the crop.
 
     See docs/reference_behaviour.md#image-and-video-preparation.
     """

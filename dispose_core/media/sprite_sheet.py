@@ -11,7 +11,7 @@ import numpy as np
 
 LONGEST = 512  # pixels of a frame's longer side at most
 MOST_FRAMES = 96  # of one clip; a longer one is thinned
-COLUMNS, ROWS = 4, 4  # frames of a sheet: browsers hold pictures of 2048×2048 without trouble
+COLUMNS, ROWS = 4, 4  # frames of a sheet: browsers hold images of 2048×2048 without trouble
 QUALITY = 80  # of JPEG
 BLOCK = 16  # pixels that JPEG compresses together, with halved colour
 
@@ -27,7 +27,7 @@ class Strips:
         sheets: JPEG files of up to COLUMNS·ROWS frames each.
     """
 
-    frames: int
+    num_frames: int
     size: tuple[int, int]
     step: tuple[int, int]
     sheets: list[bytes]
@@ -35,7 +35,7 @@ class Strips:
     def describe(self) -> dict:
         """Where each frame is, for the program that shows them."""
         return {
-            "frames": self.frames,
+            "frames": self.num_frames,
             "size": list(self.size),
             "step": list(self.step),
             "columns": COLUMNS,
@@ -69,9 +69,9 @@ def frame_strips(frames: Iterable[np.ndarray]) -> Strips:
     return Strips(count, (width, height), (_padded(width), _padded(height)), sheets)
 
 
-def jpeg(picture: np.ndarray) -> bytes:
+def jpeg(image: np.ndarray) -> bytes:
     """(H, W, 3) uint8 RGB as a JPEG file."""
-    colours = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    colours = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 

@@ -18,7 +18,7 @@ from av.filter import Graph
 from ..errors import MediaError
 from .video_source import (
     DEFAULT_FPS,
-    Picture,
+    FrameReader,
     Source,
     VideoInfo,
     is_open_file,
@@ -31,7 +31,7 @@ from .video_source import (
 SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 # (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
 Matrix = tuple[int, int, int, int]
-ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC: a song's cover is not a video
+ATTACHED_IMAGE = 0x400  # AV_DISPOSITION_ATTACHED_PIC: a song's cover is not a video
 
 
 def open_container(source: Source) -> av.container.InputContainer:
@@ -91,7 +91,7 @@ class Container:
         # stay until Python happens to look, and it counts objects, not bytes.
         gc.collect()
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """See `OpenVideo`. Starts decoding at the last key frame before `start`."""
         near = float(1 / self.info.fps) / 4  # stored times are rounded, in MKV to 1 ms
         if start > 0:
@@ -108,9 +108,9 @@ class Container:
         self._convert = _Converter(self.info, self._matrix)
         for time, frame in frames:
             if time >= start - near:
-                yield time, partial(self._picture, frame)
+                yield time, partial(self._image, frame)
 
-    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
+    def _image(self, frame: av.VideoFrame) -> np.ndarray:
         return self._convert(frame)
 
     def _open(self) -> None:
@@ -123,7 +123,7 @@ class Container:
             self._file.close()
             raise MediaError(
                 f"{name_of(self._source)}: {'sound only' if sound else 'no video'} in this file. "
-                "Choose a file with a picture track."
+                "Choose a file with an image track."
             )
         self._stream = stream
 
@@ -162,7 +162,7 @@ class Container:
             width=width,
             height=height,
             fps=Fraction(fps),
-            frames=frames,
+            num_frames=frames,
             duration=duration or float(frames / fps),
             has_audio=bool(self._file.streams.audio),
             rotation=rotation,
@@ -224,10 +224,10 @@ def clock_tick(stream: av.stream.Stream) -> Fraction:
 
 
 def find_video(file: av.container.InputContainer) -> av.VideoStream | None:
-    """The first video stream that is not a cover picture."""
+    """The first video stream that is not a cover image."""
     for stream in file.streams.video:
         # PyAV before 14 does not tell covers: there a song passes for a video of one frame.
-        if not int(getattr(stream, "disposition", 0)) & ATTACHED_PICTURE:
+        if not int(getattr(stream, "disposition", 0)) & ATTACHED_IMAGE:
             return stream
     return None
 
@@ -288,15 +288,15 @@ def _rotation(matrix: Matrix | None) -> int:
     return 180 if a < 0 and d < 0 else 0
 
 
-def _upright(picture: np.ndarray, matrix: Matrix | None) -> np.ndarray:
-    """The picture as its display matrix shows it: quarter turns and mirrorings."""
+def _upright(image: np.ndarray, matrix: Matrix | None) -> np.ndarray:
+    """The image as its display matrix shows it: quarter turns and mirrorings."""
     if matrix is None:
-        return picture
+        return image
     a, b, c, d = matrix
     if abs(b) > abs(a):  # x and y change places
-        picture, a, d = picture.swapaxes(0, 1), c, b
+        image, a, d = image.swapaxes(0, 1), c, b
     if a < 0:
-        picture = picture[:, ::-1]
+        image = image[:, ::-1]
     if d < 0:
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)
+        image = image[::-1]
+    return np.ascontiguousarray(image)

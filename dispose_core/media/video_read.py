@@ -13,9 +13,9 @@ import numpy as np
 
 from ..errors import MediaError
 from ..progress import Progress, no_progress
-from .image_sequence import Animation, PictureFolder, looks_like_picture
+from .image_sequence import Animation, ImageFolder, looks_like_image
 from .video_container import Container, clock_tick, find_video, open_container
-from .video_source import OpenVideo, Picture, Source, VideoInfo, is_open_file, name_of
+from .video_source import FrameReader, OpenVideo, Source, VideoInfo, is_open_file, name_of
 
 # Frames further than this off a constant rate, in periods of it, come unevenly.
 UNEVEN = 0.75
@@ -29,7 +29,7 @@ def probe(source: Source) -> VideoInfo:
     """Size, rate and length of a video; decodes its first frame, so that it is known to work.
 
     Args:
-        source: a video file, an open binary file, a folder of pictures, an animated picture.
+        source: a video file, an open binary file, a folder of images, an animated image.
 
     Raises:
         MediaError: missing, empty, damaged, not a video, or sound only.
@@ -40,7 +40,7 @@ def probe(source: Source) -> VideoInfo:
 
 def count_frames(info: VideoInfo, start: float = 0.0, duration: float | None = None) -> int:
     """How many frames of the video lie in this range of seconds, as far as `info` tells."""
-    left = info.frames - math.ceil(start * info.fps - 0.25)
+    left = info.num_frames - math.ceil(start * info.fps - 0.25)
     if duration is not None:
         left = min(left, math.ceil(duration * info.fps - 0.25))
     return max(0, left)
@@ -74,7 +74,7 @@ def read_frames(
 
     Raises:
         MediaError: see `probe`; also a file that breaks off before what was asked for, a range
-            without frames, pictures of different sizes in a folder.
+            without frames, images of different sizes in a folder.
     """
     _check_range(stride, start, duration, max_frames)
     with _open(source) as video:
@@ -82,9 +82,9 @@ def read_frames(
         end = math.inf if duration is None else start + duration - period / 4
         expected = _expected(video.info, stride, start, duration, max_frames)
         done = 0
-        for picture in _by_the_clock(video.frames_from(start), period, stride, start, end):
+        for image in _by_the_clock(video.frames_from(start), period, stride, start, end):
             done += 1
-            frame = picture()
+            frame = image()
             on_frame(done, max(done, expected))
             yield frame
             if done == max_frames:
@@ -102,7 +102,7 @@ def read_audio(
 ) -> tuple[np.ndarray, int] | None:
     """The sound that belongs to the frames of `read_frames` with the same start and duration.
 
-    Silence fills in where the sound track begins after the picture.
+    Silence fills in where the sound track begins after the image.
 
     Returns:
         (channels, n) float32 in -1…1, one or two channels (more are mixed down to two), and the
@@ -112,7 +112,7 @@ def read_audio(
         MediaError: the file cannot be opened.
     """
     _check_range(1, start, duration, None)
-    if _is_folder(source) or looks_like_picture(source):
+    if _is_folder(source) or looks_like_image(source):
         return None
     end = math.inf if duration is None else start + duration
     with open_container(source) as file:
@@ -134,8 +134,12 @@ def read_audio(
 
 
 def _by_the_clock(
-    frames: Iterator[tuple[float, Picture]], period: float, stride: int, start: float, end: float
-) -> Iterator[Picture]:
+    frames: Iterator[tuple[float, FrameReader]],
+    period: float,
+    stride: int,
+    start: float,
+    end: float,
+) -> Iterator[FrameReader]:
     """What is shown every `stride` periods in [start, end).
 
     Frames of a constant rate are merely counted: their stored times are rounded, and a rate may
@@ -143,7 +147,7 @@ def _by_the_clock(
     """
     tick, wanted, shown, origin = -1, 0, None, start
     before, shift = None, 0.0
-    for time, picture in frames:
+    for time, image in frames:
         if before is None:
             origin = time if time < start + period else start
         elif not -period < time + shift - before < LONGEST_STILL:
@@ -154,14 +158,14 @@ def _by_the_clock(
             tick = round((time - origin) / period)
         # Until now the frame before was to be seen.
         for _ in range(wanted, min(tick, math.ceil((min(end, time) - origin) / period)), stride):
-            yield shown or picture
+            yield shown or image
             wanted += stride
         if time >= end:
             break
         if tick == wanted:
-            yield picture
+            yield image
             wanted += stride
-        shown = picture
+        shown = image
 
 
 def _sound(
@@ -169,7 +173,7 @@ def _sound(
 ) -> tuple[float, np.ndarray, int] | None:
     """The sound from about `start` to `end`: where it begins (s), samples, rate.
 
-    Seconds count from the first frame of the picture.
+    Seconds count from the first frame of the image.
     """
     stream, video = file.streams.audio[0], find_video(file)
     clock = video or stream
@@ -198,8 +202,8 @@ def _sound(
 
 def _open(source: Source) -> OpenVideo:
     if _is_folder(source):
-        return PictureFolder(Path(source))
-    if looks_like_picture(source):
+        return ImageFolder(Path(source))
+    if looks_like_image(source):
         return Animation(source)
     if not is_open_file(source) and os.path.isfile(source) and not os.path.getsize(source):
         raise MediaError(f"{source}: the file is empty (0 bytes). Download or export it again.")

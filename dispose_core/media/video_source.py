@@ -14,11 +14,11 @@ import numpy as np
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-# A file, a folder of pictures, or an open binary file such as ComfyUI hands out.
+# A file, a folder of images, or an open binary file such as ComfyUI hands out.
 Source = str | os.PathLike[str] | BinaryIO
 
 # Makes a frame's (H, W, 3) uint8 RGB array when called.
-Picture = Callable[[], np.ndarray]
+FrameReader = Callable[[], np.ndarray]
 
 # Assumed where a video does not say how fast it plays.
 DEFAULT_FPS = Fraction(24)
@@ -31,7 +31,7 @@ class VideoInfo:
     width: int  # as shown, after `rotation`
     height: int
     fps: Fraction  # average
-    frames: int  # some files do not count theirs: then duration × fps
+    num_frames: int  # some files do not count theirs: then duration × fps
     duration: float  # seconds
     has_audio: bool
     rotation: int = 0  # degrees clockwise that reading turns the stored frames by
@@ -43,7 +43,7 @@ class OpenVideo(Protocol):
 
     info: VideoInfo
 
-    def frames_from(self, start: float) -> Iterator[tuple[float, Picture]]:
+    def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """Every frame from `start` on: its time in seconds, and what makes its RGB array.
 
         The array costs a conversion, so it is made only for frames that are wanted.
@@ -64,6 +64,6 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, (str, Path)) else "video from memory"
 
 
-def size_notes(frames: int) -> tuple[str, ...]:
+def size_notes(num_frames: int) -> tuple[str, ...]:
     """What to say about a clip of so many frames."""
-    return ("One frame only: nothing in it moves.",) if frames == 1 else ()
+    return ("One frame only: nothing in it moves.",) if num_frames == 1 else ()

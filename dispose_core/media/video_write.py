@@ -30,13 +30,13 @@ def write_video(
 ) -> tuple[str, ...]:
     """Encodes frames as they come; the file appears at `path` once it is whole.
 
-    4:2:0 video has even sides: an odd picture repeats its last row or column.
+    4:2:0 video has even sides: an odd image repeats its last row or column.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size.
         fps: frames a second.
         audio: samples (channels, n) float32 and their rate, from the first frame on; what is
-            longer than the picture is cut. One or two channels.
+            longer than the image is cut. One or two channels.
         crf: quality, 0 (lossless) … 51; 18 is hard to tell from the original.
 
     Returns:
@@ -74,7 +74,7 @@ def write_video(
                 for index, frame in enumerate(_encodable(path, chain([first], frames), rate)):
                     file.mux(stream.encode(frame))
                     if sound is not None:
-                        # In step with the picture, or the muxer would hold all of it in memory.
+                        # In step with the image, or the muxer would hold all of it in memory.
                         sound.write_until((index + 1) / rate)
                 file.mux(stream.encode(None))
                 if sound is not None:
@@ -112,16 +112,16 @@ def _encodable(
 ) -> Iterator[av.VideoFrame]:
     """The frames as BT.709 4:2:0, padded to even sides, timed."""
     graph, shape = None, None
-    for index, picture in enumerate(frames):
-        shape = shape or picture.shape
-        if picture.shape != shape:
+    for index, image in enumerate(frames):
+        shape = shape or image.shape
+        if image.shape != shape:
             raise MediaError(
-                f"{path}: frame {index} is {picture.shape[1]}×{picture.shape[0]}, the first one "
+                f"{path}: frame {index} is {image.shape[1]}×{image.shape[0]}, the first one "
                 f"{shape[1]}×{shape[0]}. All frames of a video have one size."
             )
         odd = [(0, side % 2) for side in shape[:2]]
-        picture = np.pad(picture, (*odd, (0, 0)), mode="edge")
-        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+        image = np.pad(image, (*odd, (0, 0)), mode="edge")
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
         rgb.pts, rgb.time_base = index, 1 / rate
         if graph is None:
             graph = scaler(rgb, "yuv420p", f"out_color_matrix=bt709:out_range=tv:{SCALE_FLAGS}")

@@ -1,7 +1,7 @@
 """What SVD's transformers need of a clip and not of a step, and transformers that use it.
 
 With one context token, cross-attention is a softmax over one key: its output is the token through
-two linear layers, whatever the picture shows (docs/reference_behaviour.md#unet-and-pose-net,
+two linear layers, whatever the image shows (docs/reference_behaviour.md#unet-and-pose-net,
 12.20). So are the frame positions and the
 shares in which space and time are mixed (12.23) fixed before the first step. diffusers computes
 all of it in every call; here it is computed once a clip and handed down the blocks in the place
@@ -28,7 +28,7 @@ class TransformerConstants(NamedTuple):
 
 
 class ClipConstants(NamedTuple):
-    """What a network needs of a clip beside its pictures; made by `SvdEncoder.constants`.
+    """What a network needs of a clip beside its images; made by `SvdEncoder.constants`.
 
     It holds for one image embedding, one set of added ids and one window length, in the dtype and
     on the device the network had.
@@ -103,13 +103,13 @@ class ClipTransformer(nn.Module):
             block.attn2 = ImageToken(block.attn2)
             block.norm2 = nn.Identity()  # prepared the query, which nothing depends on
 
-    def constants(self, token: Tensor, frames: int) -> TransformerConstants:
-        """For an image embedding (B, 1, D) and windows of `frames`."""
-        numbers = torch.arange(frames, device=token.device)
+    def constants(self, token: Tensor, num_frames: int) -> TransformerConstants:
+        """For an image embedding (B, 1, D) and windows of `num_frames`."""
+        numbers = torch.arange(num_frames, device=token.device)
         positions = self.time_pos_embed(self.time_proj(numbers).to(token.dtype))
         return TransformerConstants(
             tuple(
-                _token_of(block).constant(token).repeat_interleave(frames, 0)
+                _token_of(block).constant(token).repeat_interleave(num_frames, 0)
                 for block in self.transformer_blocks
             ),
             tuple(_token_of(block).constant(token) for block in self.temporal_transformer_blocks),
@@ -124,7 +124,7 @@ class ClipTransformer(nn.Module):
         return_dict: bool = False,
     ) -> tuple[Tensor]:
         """(B F, C, h, w) -> the same; argument names are those diffusers' blocks call with."""
-        clip, mine = encoder_hidden_states, encoder_hidden_states.transformers[self.slot]
+        cached, mine = encoder_hidden_states, encoder_hidden_states.transformers[self.slot]
         _, _, height, width = hidden_states.shape
         x = self.norm(hidden_states).permute(0, 2, 3, 1).flatten(1, 2)
         x = self.proj_in(x)  # (B F, h w, C)
@@ -134,8 +134,8 @@ class ClipTransformer(nn.Module):
             x = in_space(x, encoder_hidden_states=mine.spatial[i])
             moved = in_time(
                 x + mine.positions,
-                num_frames=clip.frames_mark.shape[1],
-                encoder_hidden_states=over_pixels(mine.temporal[i], height * width, clip),
+                num_frames=cached.frames_mark.shape[1],
+                encoder_hidden_states=over_pixels(mine.temporal[i], height * width, cached),
             )
             x = self.time_mixer(x, moved)
         x = self.proj_out(x).unflatten(1, (height, width)).permute(0, 3, 1, 2)
@@ -146,7 +146,7 @@ def _token_of(block: nn.Module) -> ImageToken:
     return cast(ImageToken, block.attn2)
 
 
-def over_pixels(constant: Tensor, pixels: int, clip: ClipConstants) -> Tensor:
+def over_pixels(constant: Tensor, pixels: int, cached: ClipConstants) -> Tensor:
     """The time layers' context for their rows, one a pixel of each guidance half.
 
     Rows are ordered (half, pixel). By default each gets its own half's context, as the weights
@@ -162,7 +162,7 @@ def over_pixels(constant: Tensor, pixels: int, clip: ClipConstants) -> Tensor:
     """
     if len(constant) == 1:
         return constant
-    if clip.interleaved:
+    if cached.interleaved:
         return constant.repeat(pixels, 1, 1)
     return constant.repeat_interleave(pixels, 0)
 

@@ -2,8 +2,8 @@
 
 See docs/reference_behaviour.md#cmp-dense-motion.
 
-The picture is encoded once a clip. The first convolutions behind a joining of picture and motion
-are linear, so that the picture's share of them is part of that; entries go in batches.
+The image is encoded once a clip. The first convolutions behind a joining of image and motion
+are linear, so that the image's share of them is part of that; frames go in batches.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BINS, _REACH = 99, 50.0
 _LAYERS = ((64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 1, 2), (512, 3, 1, 4))  # width, n, stride, dil.
 
 
-_PICTURE, _SPARSE = 256, 16  # channels of the two encoders
+_IMAGE, _SPARSE = 256, 16  # channels of the two encoders
 
 
 _BRANCHES = (1, 2, 4, 8)  # how much each branch of the decoder shrinks
@@ -31,7 +31,7 @@ _BRANCHES = (1, 2, 4, 8)  # how much each branch of the decoder shrinks
 
 @dataclass(frozen=True, eq=False)
 class EncodedReference:
-    """What a picture adds to the flow of every entry; (1, C, h, w) each."""
+    """What an image adds to the flow of every frame; (1, C, h, w) each."""
 
     branches: tuple[Tensor, ...]  # to the first convolution of each branch of the decoder
     fusion4: Tensor  # to the convolution at a quarter of the size
@@ -39,7 +39,7 @@ class EncodedReference:
 
 
 class CmpNetwork(nn.Module):
-    """Picture and sparse flow to dense flow; parameter names are those of the released file.
+    """Image and sparse flow to dense flow; parameter names are those of the released file.
 
     For use only: batch norms keep the file's statistics.
     """
@@ -56,21 +56,21 @@ class CmpNetwork(nn.Module):
         return self.flow_decoder.head.weight.dtype
 
     @torch.no_grad()
-    def encode_reference(self, picture: Tensor) -> EncodedReference:
-        """All that depends on the picture alone, three quarters of the work of one entry.
+    def encode_reference(self, image: Tensor) -> EncodedReference:
+        """All that depends on the image alone, three quarters of the work of one frame.
 
         Args:
-            picture: (3, h, w) 0…1, sides multiples of 64.
+            image: (3, h, w) 0…1, sides multiples of 64.
         """
-        picture = picture.to(self.flow_decoder.head.weight)[None]
-        return self.flow_decoder.share_of(*self.image_encoder(picture * 2 - 1))
+        image = image.to(self.flow_decoder.head.weight)[None]
+        return self.flow_decoder.share_of(*self.image_encoder(image * 2 - 1))
 
     @torch.no_grad()
     def flow(self, encoded: EncodedReference, sparse: Tensor, mask: Tensor) -> Tensor:
-        """Dense flow of a batch of entries.
+        """Dense flow of a batch of frames.
 
         Args:
-            encoded: the picture.
+            encoded: the image.
             sparse: (n, 2, h, w) pixels, (dx, dy) at the joints (`sparse.sparse_flow`).
             mask: (n, 2, h, w) 1 at the joints.
 
@@ -117,7 +117,7 @@ class ImageEncoder(nn.Module):
             given = width * Bottleneck.GROWTH
             blocks += [Bottleneck(given, width, 1, dilation) for _ in range(count - 1)]
             setattr(self, f"layer{number}", nn.Sequential(*blocks))
-        self.conv5 = nn.Conv2d(given, _PICTURE, 1)
+        self.conv5 = nn.Conv2d(given, _IMAGE, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(n, 3, h, w) -1…1 to features at 1/8, and those on the way at 1/2 and 1/4."""
@@ -168,12 +168,12 @@ class FlowEncoder(nn.Module):
 
 
 class FlowDecoder(nn.Module):
-    """Features of picture and motion to logits at half the size of the picture."""
+    """Features of image and motion to logits at half the size of the image."""
 
     def __init__(self) -> None:
         super().__init__()
         for shrink in _BRANCHES:
-            layers = _convolutions(_PICTURE + _SPARSE, 128, 128, 128)
+            layers = _convolutions(_IMAGE + _SPARSE, 128, 128, 128)
             if shrink > 1:
                 layers.insert(0, nn.MaxPool2d(shrink))
             setattr(self, f"decoder{shrink}", nn.Sequential(*layers))
@@ -189,7 +189,7 @@ class FlowDecoder(nn.Module):
         branches = []
         for shrink in _BRANCHES:
             conv, _ = self._branch(shrink)
-            branches.append(_part(conv, F.max_pool2d(eighth, shrink), slice(None, _PICTURE), True))
+            branches.append(_part(conv, F.max_pool2d(eighth, shrink), slice(None, _IMAGE), True))
         return EncodedReference(
             tuple(branches),
             _part(_first(self.fusion4), self.skipconv4(quarter), slice(256, None), True),
@@ -201,7 +201,7 @@ class FlowDecoder(nn.Module):
         found = []
         for shrink, share in zip(_BRANCHES, encoded.branches, strict=True):
             conv, rest = self._branch(shrink)
-            x = _part(conv, F.max_pool2d(sparse, shrink), slice(_PICTURE, None)) + share
+            x = _part(conv, F.max_pool2d(sparse, shrink), slice(_IMAGE, None)) + share
             found.append(_resized(rest(x), sparse.shape[-2:]))
         x = self.fusion8(torch.cat(found, 1))
         for fusion, share in ((self.fusion4, encoded.fusion4), (self.fusion2, encoded.fusion2)):

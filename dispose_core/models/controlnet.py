@@ -84,7 +84,7 @@ class HybridControlNet(SvdEncoder):
         """Residuals of one window; `guidance.window_residuals` slices the hints of a clip for it.
 
         Args:
-            sample: (B, F, 8, h, w): scaled noisy latents and the picture's latents.
+            sample: (B, F, 8, h, w): scaled noisy latents and the image's latents.
             timestep: 0.25 ln(sigma).
             constants: from `constants`, for these B and F.
             motion: (F, C0, h, w), the motion embedding. Like `points` it is the same for all

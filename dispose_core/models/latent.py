@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..errors import NetworkError
 
-DOWNSCALE = 8  # picture pixels a latent cell, each way
+DOWNSCALE = 8  # image pixels a latent cell, each way
 
 
-def picture_size(size: tuple[int, int], name: str) -> tuple[int, int]:
+def image_size(size: tuple[int, int], name: str) -> tuple[int, int]:
     """(H, W) as two ints.
 
     Raises:
@@ -16,7 +16,7 @@ def picture_size(size: tuple[int, int], name: str) -> tuple[int, int]:
     height, width = (int(side) for side in size)
     if height < 1 or width < 1 or height % DOWNSCALE or width % DOWNSCALE:
         raise NetworkError(
-            f"{name}: a picture of {width}×{height}; width and height must be multiples of "
-            f"{DOWNSCALE}. Let Prepare fit the picture."
+            f"{name}: an image of {width}×{height}; width and height must be multiples of "
+            f"{DOWNSCALE}. Let Prepare fit the image."
         )
     return height, width

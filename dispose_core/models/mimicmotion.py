@@ -47,10 +47,10 @@ class MimicMotionUNet(SvdEncoder):
         """The v-prediction of one window.
 
         Args:
-            sample: (B, F, 8, h, w): scaled noisy latents and the picture's latents.
+            sample: (B, F, 8, h, w): scaled noisy latents and the image's latents.
             timestep: 0.25 ln(sigma).
             constants: from `constants` of this network, for these B and F.
-            pose: (F, C0, h, w), PoseNet's output for the window's entries.
+            pose: (F, C0, h, w), PoseNet's output for the window's frames.
             pose_strength: for each half; the unconditional sees no pose.
             residuals: of a ControlNet for the same window, as it gives them: the official
                 multiplicity is applied here (`residual_multiplicity`).
@@ -62,10 +62,10 @@ class MimicMotionUNet(SvdEncoder):
             NetworkError: sizes, frames or halves disagree.
         """
         check_sample(sample, self.conv_in.in_channels, constants)
-        halves, frames = sample.shape[:2]
+        rows, num_frames = sample.shape[:2]
         x = self.conv_in(sample.to(self.dtype).flatten(0, 1))
         if pose is not None:
-            x = self._add_pose(x, pose, pose_strength, halves)
+            x = self._add_pose(x, pose, pose_strength, rows)
         time = self.embed_time(timestep, constants)
         x, skips = self.encode(x, time, constants)
         if residuals is not None:
@@ -83,24 +83,24 @@ class MimicMotionUNet(SvdEncoder):
                 **block_inputs(block, constants),
             )
         x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
-        return x.unflatten(0, (halves, frames))
+        return x.unflatten(0, (rows, num_frames))
 
-    def _add_pose(self, x: Tensor, pose: Tensor, strengths: Sequence[float], halves: int) -> Tensor:
-        if pose.shape[1:] != x.shape[1:] or len(pose) * halves != len(x):
+    def _add_pose(self, x: Tensor, pose: Tensor, strengths: Sequence[float], rows: int) -> Tensor:
+        if pose.shape[1:] != x.shape[1:] or len(pose) * rows != len(x):
             raise NetworkError(
                 f"pose latents: shape {tuple(pose.shape)}, needed "
-                f"{(len(x) // halves, *x.shape[1:])}. Make them from as many pose pictures as the "
+                f"{(len(x) // rows, *x.shape[1:])}. Make them from as many pose images as the "
                 "window has frames, at eight times the latents' size."
             )
-        if len(strengths) != halves:
+        if len(strengths) != rows:
             raise NetworkError(
-                f"pose strength: {len(strengths)} values for {halves} guidance halves. "
+                f"pose strength: {len(strengths)} values for {rows} guidance halves. "
                 "Give one for each."
             )
         scale = torch.tensor(list(strengths), dtype=x.dtype, device=x.device)
         pose = pose.to(x)
         return torch.addcmul(
-            x.unflatten(0, (halves, -1)), pose[None], scale.view(-1, 1, 1, 1, 1)
+            x.unflatten(0, (rows, -1)), pose[None], scale.view(-1, 1, 1, 1, 1)
         ).flatten(0, 1)
 
     def _add_residuals(
@@ -113,7 +113,7 @@ class MimicMotionUNet(SvdEncoder):
             raise NetworkError(
                 f"ControlNet residuals do not fit the UNet: {len(given)} of them, {len(wanted)} "
                 f"needed; number {which} is {given[which]}, needed {wanted[which]}. "
-                "Use a ControlNet of the same size, at the same window and picture size."
+                "Use a ControlNet of the same size, at the same window and image size."
             )
         skips = [
             torch.add(skip, residual, alpha=times)

@@ -74,11 +74,11 @@ class MotionEncoder(nn.Module):
         flow_strength: float = 1.0,
         trajectory_strength: float = 1.0,
     ) -> Tensor:
-        """Embedding of some entries.
+        """Embedding of some frames.
 
         A strength scales what its branch adds to the sum before `conv_final`; 1, 1 is the paper.
         With strength 0 a branch is not run. That is not the same as zero motion: the branch of a
-        motionless frame, such as entry 0 of every clip, gives a constant that the network was
+        motionless frame, such as frame 0 of every clip, gives a constant that the network was
         trained with and that strength 0 takes away.
 
         Args:
@@ -113,7 +113,7 @@ class MotionEncoder(nn.Module):
             return self.bias_map(len(given[0]), (height, width))
         return self.conv_final(total)
 
-    def bias_map(self, entries: int, size: tuple[int, int]) -> Tensor:
+    def bias_map(self, num_frames: int, size: tuple[int, int]) -> Tensor:
         """What is left with both branches at strength 0.
 
         Returns:
@@ -121,7 +121,7 @@ class MotionEncoder(nn.Module):
         """
         h, w = (side // DOWNSCALE for side in size)
         bias = cast(Tensor, self.conv_final.bias)
-        return bias.view(1, -1, 1, 1).expand(entries, -1, h, w)
+        return bias.view(1, -1, 1, 1).expand(num_frames, -1, h, w)
 
     def _branch(self, name: str, maps: Tensor) -> Tensor:
         # Channels-last, because that halves the time on a CPU and suits tensor cores.

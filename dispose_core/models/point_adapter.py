@@ -1,4 +1,4 @@
-"""The point adapter: where each joint is in each entry and what it looks like.
+"""The point adapter: where each joint is in each frame and what it looks like.
 
 See docs/reference_behaviour.md#point-adapter.
 

@@ -48,7 +48,7 @@ class SvdEncoder(nn.Module):
 
     @torch.no_grad()
     def constants(
-        self, context: Tensor, added: Tensor, frames: int, official: bool = False
+        self, context: Tensor, added: Tensor, num_frames: int, official: bool = False
     ) -> ClipConstants:
         """What does not change from step to step; make it once a clip.
 
@@ -58,7 +58,7 @@ class SvdEncoder(nn.Module):
             context: (B, 1, D) image embedding of each guidance half; zeros for the unconditional.
             added: (B, 3) fps - 1, motion bucket, noise augmentation, or (B, 768), their sinusoids
                 as `added_sinusoids` makes them (ComfyUI's `y`).
-            frames: entries of a window.
+            num_frames: frames of a window.
             official: the official layout of the time layers' context. By default each half sees
                 its own and it makes no difference whether halves run together or apart; in the
                 official layout both see both, so it takes all halves in one batch.
@@ -83,9 +83,9 @@ class SvdEncoder(nn.Module):
             added = self.added_sinusoids(added)
         token = context.to(self.device, self.dtype)
         return ClipConstants(
-            tuple(transformer.constants(token, frames) for transformer in self.transformers),
+            tuple(transformer.constants(token, num_frames) for transformer in self.transformers),
             self.add_embedding(added.to(token)),
-            token.new_zeros(len(token), frames),
+            token.new_zeros(len(token), num_frames),
             official,
         )
 
@@ -101,10 +101,10 @@ class SvdEncoder(nn.Module):
 
     def embed_time(self, timestep: Tensor | float, constants: ClipConstants) -> Tensor:
         """(B F, E) from 0.25 ln(sigma), a number or one for each half."""
-        frames = constants.frames_mark.shape[1]
+        num_frames = constants.frames_mark.shape[1]
         timestep = torch.as_tensor(timestep, dtype=torch.float32, device=self.device)
         time = self.time_embedding(self.time_proj(timestep.reshape(-1)).to(self.dtype))
-        return (time + constants.added).repeat_interleave(frames, 0)
+        return (time + constants.added).repeat_interleave(num_frames, 0)
 
     def encode(
         self,
@@ -136,7 +136,7 @@ class SvdEncoder(nn.Module):
 
 
 def block_inputs(block: nn.Module, constants: ClipConstants) -> dict[str, object]:
-    """Arguments of a diffusers block beside its pictures and the time embedding."""
+    """Arguments of a diffusers block beside its images and the time embedding."""
     inputs: dict[str, object] = {"image_only_indicator": constants.frames_mark}
     if getattr(block, "has_cross_attention", False):
         inputs["encoder_hidden_states"] = constants
@@ -149,23 +149,23 @@ def add_to_halves(x: Tensor, addition: Tensor) -> Tensor:
     Raises:
         NetworkError: the two are not of the same frames and size.
     """
-    frames = len(addition)
-    if x.shape[1:] != addition.shape[1:] or len(x) % frames:
+    num_frames = len(addition)
+    if x.shape[1:] != addition.shape[1:] or len(x) % num_frames:
         raise NetworkError(
             f"hints of shape {tuple(addition.shape)} (frames, channels, height, width) do not fit "
             f"what they are added to, {tuple(x.shape)}. Make them with this network, for this "
-            "picture size and these frames."
+            "image size and these frames."
         )
-    return (x.unflatten(0, (-1, frames)) + addition).flatten(0, 1)
+    return (x.unflatten(0, (-1, num_frames)) + addition).flatten(0, 1)
 
 
 def check_sample(sample: Tensor, channels: int, constants: ClipConstants) -> None:
     """Raises NetworkError unless a sample is (B, F, channels, h, w) with the constants' B and F."""
-    halves, frames = constants.frames_mark.shape
-    if sample.ndim != 5 or sample.shape[:3] != (halves, frames, channels):
+    rows, num_frames = constants.frames_mark.shape
+    if sample.ndim != 5 or sample.shape[:3] != (rows, num_frames, channels):
         raise NetworkError(
-            f"latents: shape {tuple(sample.shape)}, needed ({halves}, {frames}, {channels}, "
+            f"latents: shape {tuple(sample.shape)}, needed ({rows}, {num_frames}, {channels}, "
             "height / 8, width / 8): guidance halves, frames of the window, and noisy and "
-            "picture latents on the channels. Give windows the length that the conditioning was "
+            "image latents on the channels. Give windows the length that the conditioning was "
             "prepared for."
         )

@@ -90,7 +90,7 @@ def build_unet(
     except KeyError as e:
         raise CheckpointError(
             f"{name}: not the weights of a Stable Video Diffusion UNet, {e.args[0]} is missing. "
-            "DisPose runs on SVD-class video models such as MimicMotion, not on picture models "
+            "DisPose runs on SVD-class video models such as MimicMotion, not on image models "
             "such as SD 1.5 or SDXL."
         ) from e
     except (IndexError, TypeError, ValueError, RuntimeError, ArithmeticError) as e:

@@ -1,4 +1,4 @@
-"""Body joints as places on a picture: what trajectory map and sparse flow have in common."""
+"""Body joints as places on an image: what trajectory map and sparse flow have in common."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from torch import Tensor
 from ..pose.sequence import PoseSequence
 
 
-def body_joints(clip: PoseSequence) -> tuple[Tensor, Tensor]:
+def body_joints(sequence: PoseSequence) -> tuple[Tensor, Tensor]:
     """Body points of a clip and which of them are seen.
 
     Returns:
         (T, 18, 2) float64 fractions x, y, (0, 0) where a joint is not seen (as
         docs/reference_behaviour.md#joint-tracks has it); (T, 18) bool.
     """
-    visible = torch.from_numpy(clip.body_visible)
-    points = torch.from_numpy(clip.body.copy())
+    visible = torch.from_numpy(sequence.body_visible)
+    points = torch.from_numpy(sequence.body.copy())
     points[~visible] = 0.0
     return points, visible
 
 
 def to_pixels(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Fractions (…, 2) -> pixels x, y of size (H, W), held inside the picture.
+    """Fractions (…, 2) -> pixels x, y of size (H, W), held inside the image.
 
     See docs/reference_behaviour.md#joint-tracks.
     """

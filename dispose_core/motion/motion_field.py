@@ -1,6 +1,6 @@
 """`MotionField`: dense motion of a clip on the densifier's own grid, handed out in pieces.
 
-A clip of full-size flow is never held whole: a stage asks for the entries and the size it needs.
+A clip of full-size flow is never held whole: a stage asks for the frames and the size it needs.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from torch import Tensor
 from ..errors import DisPoseError, MediaError
 from .trajectory import TrajectoryPoints, trajectory_maps
 
-# Entries of a clip by their absolute number; None means all.
-Entries = Sequence[int] | slice | None
+# Frames of a clip by their absolute number; None means all.
+Frames = Sequence[int] | slice | None
 
 
 @dataclass(frozen=True, eq=False)
 class MotionField:
-    """Flow from the reference picture to each entry of a clip; all tensors on the CPU.
+    """Flow from the reference image to each frame of a clip; all tensors on the CPU.
 
     Attributes:
-        grid: (F+1, 2, h, w) float32, (dx, dy) in pixels of this h×w grid; entry 0 is zero.
+        grid: (F+1, 2, h, w) float32, (dx, dy) in pixels of this h×w grid; frame 0 is zero.
         trajectories: joint motion, materialised as blurred maps by `trajectory`.
-        size: (H, W) of the picture.
-        valid: (F+1,) bool: entries that have a pose; the flow of others is zero.
+        size: (H, W) of the image.
+        valid: (F+1,) bool: frames that have a pose; the flow of others is zero.
         layer: (h, w) drawing order of the grid's points where known, larger is nearer.
         subject: (h, w) 0…1, where the person is on the grid, where the densifier knows.
         resample: how the grid is enlarged (docs/reference_behaviour.md#cmp-dense-motion: CMP's is
@@ -49,35 +49,35 @@ class MotionField:
     def __len__(self) -> int:
         return len(self.grid)
 
-    def flow(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
-        """Flow of some entries at some size.
+    def flow(self, frames: Frames = None, size: tuple[int, int] | None = None) -> Tensor:
+        """Flow of some frames at some size.
 
         Args:
-            entries: absolute entries; all when None.
-            size: (h, w) of the result; the picture's when None.
+            frames: absolute frames; all when None.
+            size: (h, w) of the result; the image's when None.
 
         Returns:
             (n, 2, h, w) float32, (dx, dy) in pixels of that size; the caller's own copy.
 
         Raises:
-            DisPoseError: the field has no such entry.
+            DisPoseError: the field has no such frame.
         """
-        return resize_flow(self.grid[self._index(entries)], size or self.size, self.resample)
+        return resize_flow(self.grid[self._index(frames)], size or self.size, self.resample)
 
-    def trajectory(self, entries: Entries = None, size: tuple[int, int] | None = None) -> Tensor:
-        """Trajectory maps of some entries; arguments, result and errors as of `flow`.
+    def trajectory(self, frames: Frames = None, size: tuple[int, int] | None = None) -> Tensor:
+        """Trajectory maps of some frames; arguments, result and errors as of `flow`.
 
-        An entry's map shows the motion from the entry before it, whichever entries are asked for.
+        A frame's map shows the motion from the frame before it, whichever frames are asked for.
         """
-        return trajectory_maps(self.trajectories.at(self._index(entries)), size or self.size)
+        return trajectory_maps(self.trajectories.at(self._index(frames)), size or self.size)
 
-    def slice(self, entries: Entries) -> MotionField:
-        """A field with only these entries, their values unchanged: still from the reference.
+    def slice(self, frames: Frames) -> MotionField:
+        """A field with only these frames, their values unchanged: still from the reference.
 
         Raises:
-            DisPoseError: the field has no such entry.
+            DisPoseError: the field has no such frame.
         """
-        index = self._index(entries)
+        index = self._index(frames)
         return replace(
             self,
             grid=self.grid[index],
@@ -86,22 +86,22 @@ class MotionField:
         )
 
     def largest_motion(self, size: tuple[int, int] | None = None) -> float:
-        """The longest displacement of the clip, in pixels of `size` (the picture's when None)."""
+        """The longest displacement of the clip, in pixels of `size` (the image's when None)."""
         scale = _scale(self.grid.shape[-2:], size or self.size)
         moved = (torch.hypot(*(one * scale)).max().item() for one in self.grid)
         return max(moved, default=0.0)
 
-    def _index(self, entries: Entries) -> Tensor:
+    def _index(self, frames: Frames) -> Tensor:
         count = len(self)
-        if entries is None:
+        if frames is None:
             return torch.arange(count)
-        if isinstance(entries, slice):
-            return torch.arange(count)[entries]
-        index = torch.as_tensor(entries, dtype=torch.int64)
+        if isinstance(frames, slice):
+            return torch.arange(count)[frames]
+        index = torch.as_tensor(frames, dtype=torch.int64)
         wrong = index[(index < 0) | (index >= count)]
         if len(wrong):
             raise DisPoseError(
-                f"motion field: entry {int(wrong[0])} was asked for, it has entries 0…{count - 1} "
+                f"motion field: frame {int(wrong[0])} was asked for, it has frames 0…{count - 1} "
                 "(0 is the reference). Make the field from as many poses as there are frames."
             )
         return index
@@ -137,6 +137,6 @@ def check_first_frame(grid: Tensor, path: Path) -> None:
     """Raises MediaError unless the flow read from `path` has a frame 0, and that stands still."""
     if not grid.numel() or grid[0].any():
         raise MediaError(
-            f"motion field {path}: entry 0, the reference itself, is missing or moves. "
+            f"motion field {path}: frame 0, the reference itself, is missing or moves. "
             "Make the motion field again."
         )

@@ -1,4 +1,4 @@
-"""Sparse flow: where each joint goes from the reference to each entry.
+"""Sparse flow: where each joint goes from the reference to each frame.
 
 See docs/reference_behaviour.md#sparse-optical-flow, 5.4.
 
@@ -18,26 +18,26 @@ from .joints import body_joints, last_on_pixel, to_pixels
 
 
 def sparse_marks(
-    clip: PoseSequence,
+    sequence: PoseSequence,
     size: tuple[int, int],
     grid: tuple[int, int] | None = None,
     official: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Joint motion from entry 0, one mark a joint.
+    """Joint motion from frame 0, one mark a joint.
 
-    Joints that are missing in the reference or in the entry leave no mark. The official code
+    Joints that are missing in the reference or in the frame leave no mark. The official code
     takes them to be at (0, 0); `official` keeps that.
 
     Args:
-        clip: F+1 poses, entry 0 the reference.
-        size: (H, W) of the picture: joints outside are held at its edge.
+        sequence: F+1 poses, frame 0 the reference.
+        size: (H, W) of the image: joints outside are held at its edge.
         grid: (h, w) the marks are for; `size` when None.
 
     Returns:
         (F+1, 18, 2) int64 grid x, y; (F+1, 18, 2) float64 dx, dy in pixels of the grid;
         (F+1, 18) bool, false for joints without a mark and for those under a later one.
     """
-    points, seen = body_joints(clip)
+    points, seen = body_joints(sequence)
     track = to_pixels(points, size)
     if grid is not None and grid != size:
         # Divided first, then multiplied: the truncation below must meet the official pixel.
@@ -48,36 +48,36 @@ def sparse_marks(
 
 
 def sparse_flow(
-    clip: PoseSequence,
+    sequence: PoseSequence,
     size: tuple[int, int],
     grid: tuple[int, int] | None = None,
-    entries: Sequence[int] | None = None,
+    frames: Sequence[int] | None = None,
     official: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`sparse_marks` as pictures.
+    """`sparse_marks` as images.
 
     Args:
-        entries: absolute entries wanted; all when None. The others as in `sparse_marks`.
+        frames: absolute frames wanted; all when None. The others as in `sparse_marks`.
 
     Returns:
         (n, 2, h, w) float32 flow, (dx, dy) in pixels of the grid, zero away from joints;
         (n, 2, h, w) float32 mask, 1 in both channels at joints.
     """
-    pixels, displacements, shown = sparse_marks(clip, size, grid, official)
-    chosen = torch.arange(len(clip))[slice(None) if entries is None else list(entries)]
-    entry, joint = shown[chosen].nonzero(as_tuple=True)
-    x, y = pixels[chosen[entry], joint].unbind(-1)
+    pixels, displacements, shown = sparse_marks(sequence, size, grid, official)
+    chosen = torch.arange(len(sequence))[slice(None) if frames is None else list(frames)]
+    frame, joint = shown[chosen].nonzero(as_tuple=True)
+    x, y = pixels[chosen[frame], joint].unbind(-1)
 
     flow = torch.zeros(len(chosen), 2, *(grid or size))
     mask = torch.zeros_like(flow[:, :1])
-    flow[entry, :, y, x] = displacements[chosen[entry], joint].to(flow)
-    mask[entry, :, y, x] = 1.0
+    flow[frame, :, y, x] = displacements[chosen[frame], joint].to(flow)
+    mask[frame, :, y, x] = 1.0
     return flow, mask.expand_as(flow)
 
 
-def picture_on_grid(picture: Tensor, grid: tuple[int, int]) -> Tensor:
+def image_on_grid(image: Tensor, grid: tuple[int, int]) -> Tensor:
     """(3, H, W) -> (3, h, w) by the nearest pixel, as the CMP network was given it.
 
     See docs/reference_behaviour.md#sparse-flow-384.
     """
-    return F.interpolate(picture[None], grid, mode="nearest")[0]
+    return F.interpolate(image[None], grid, mode="nearest")[0]

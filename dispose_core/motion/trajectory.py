@@ -1,8 +1,8 @@
-"""Trajectory map: where each joint goes from one entry to the next, blurred.
+"""Trajectory map: where each joint goes from one frame to the next, blurred.
 
 See docs/reference_behaviour.md#joint-tracks, 5.2.
 
-Kept as points, which are tiny; `trajectory_maps` turns them into pictures of any size.
+Kept as points, which are tiny; `trajectory_maps` turns them into images of any size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from ..pose.sequence import PoseSequence
 from .joints import body_joints, last_on_pixel, to_pixels
 
-# The official blur: 199 taps, standard deviation 20 pixels at every picture size
+# The official blur: 199 taps, standard deviation 20 pixels at every image size
 # (docs/reference_behaviour.md#trajectory-map).
 SIGMA = 20.0
 RADIUS = 99
@@ -27,11 +27,11 @@ CHUNK = 8
 
 @dataclass(frozen=True, eq=False)
 class TrajectoryPoints:
-    """Joint motion from the entry before to each entry; entry 0 shows none.
+    """Joint motion from the frame before to each frame; frame 0 shows none.
 
     Attributes:
-        start: (F+1, 18, 2) float64 x, y at the entry before, fractions of the picture.
-        end: (F+1, 18, 2) float64 x, y at the entry, fractions.
+        start: (F+1, 18, 2) float64 x, y at the frame before, fractions of the image.
+        end: (F+1, 18, 2) float64 x, y at the frame, fractions.
         visible: (F+1, 18) bool: joints that leave a mark in the trajectory map.
     """
 
@@ -43,17 +43,17 @@ class TrajectoryPoints:
         return len(self.visible)
 
     def at(self, index: Tensor) -> TrajectoryPoints:
-        """Only these entries, values unchanged."""
+        """Only these frames, values unchanged."""
         return TrajectoryPoints(self.start[index], self.end[index], self.visible[index])
 
 
-def trajectory_points(clip: PoseSequence, official: bool = False) -> TrajectoryPoints:
-    """Joint motion of a clip (entry 0 the reference pose).
+def trajectory_points(sequence: PoseSequence, official: bool = False) -> TrajectoryPoints:
+    """Joint motion of a clip (frame 0 the reference pose).
 
     A joint that is missing at either end leaves no mark. The official code does not look at the
     later end: a joint that disappears there seems to jump to (0, 0). `official` keeps that.
     """
-    points, seen = body_joints(clip)
+    points, seen = body_joints(sequence)
     start, end = torch.zeros_like(points), torch.zeros_like(points)
     visible = torch.zeros_like(seen)
     visible[1:] = seen[:-1] if official else seen[:-1] & seen[1:]
@@ -67,7 +67,7 @@ def trajectory_marks(
     """The map before the blur: one mark a joint.
 
     Args:
-        points: n entries.
+        points: n frames.
         size: (H, W).
 
     Returns:
@@ -83,7 +83,7 @@ def trajectory_maps(points: TrajectoryPoints, size: tuple[int, int]) -> Tensor:
     """Blurred displacement maps (docs/reference_behaviour.md#trajectory-map).
 
     Args:
-        points: n entries.
+        points: n frames.
         size: (H, W) of the maps.
 
     Returns:
@@ -106,7 +106,7 @@ def splat_trajectories(
     The Gaussian is separable, so K joints cost two small matrix products instead of a 2-D filter.
 
     Args:
-        pixels: (n, K, 2) int64 x, y inside the picture.
+        pixels: (n, K, 2) int64 x, y inside the image.
         displacements: (n, K, 2) dx, dy; zero for joints without a mark.
         out: (n, 2, H, W) float32, contiguous, overwritten.
         sigma: standard deviation in pixels; the kernel ends 99 pixels from its centre.
@@ -122,12 +122,12 @@ def splat_trajectories(
 def _blur(length: int, sigma: float) -> Tensor:
     """(length, length): row p is what a 1 at place p becomes.
 
-    The picture goes on mirrored at its edge pixels (reflect-101), as often as the kernel needs.
+    The image goes on mirrored at its edge pixels (reflect-101), as often as the kernel needs.
     """
     taps = torch.arange(-RADIUS, RADIUS + 1)
     kernel = torch.exp(-(taps.double() ** 2) / (2 * sigma**2))
     last = length - 1
-    # Distance along a zigzag of period 2·last folds every tap back into the picture.
+    # Distance along a zigzag of period 2·last folds every tap back into the image.
     folded = (torch.arange(length)[:, None] + taps).abs() % max(2 * last, 1)
     source = last - (last - folded).abs()
     blur = torch.zeros(length, length, dtype=torch.float64)

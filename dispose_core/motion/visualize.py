@@ -1,4 +1,4 @@
-"""Motion to look at: flow in colour beside arrows on the picture."""
+"""Motion to look at: flow in colour beside arrows on the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import DisPoseError
-from .motion_field import Entries, MotionField
+from .motion_field import Frames, MotionField
 
 # Steps from one pure colour to the next round the wheel of Baker et al. (A Database and Evaluation
 # Methodology for Optical Flow, IJCV 2011): red, yellow, green, cyan, blue, magenta.
@@ -25,14 +25,14 @@ _CORNERS = (
 # Colours between two steps, so that no two neighbours differ by more than a level of 8 bits.
 FINE = 64
 
-# Arrows stand this far apart and the key is this large, as shares of the picture's shorter side.
+# Arrows stand this far apart and the key is this large, as shares of the image's shorter side.
 ARROW_SPACING = 1 / 24
 KEY = 1 / 5
 # Arrows are this much darker than the wheel's pure colours: yellow must show on white.
 ARROW_DEPTH = 0.85
 # Shorter motion than this many pixels shows no arrow.
 LEAST_ARROW = 2.0
-# Under the arrows the picture keeps this share of its colour, so that theirs can be told.
+# Under the arrows the image keeps this share of its colour, so that theirs can be told.
 FADE = 0.3
 
 
@@ -58,16 +58,16 @@ def colour_wheel(flow: Tensor, max_motion: float | None = None) -> Tensor:
     return torch.where(strength <= 1, 1 - strength * (1 - pure), 0.75 * pure)
 
 
-def draw_arrows(picture: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
-    """Arrows from places on the picture to where they move, in the colours of `colour_wheel`.
+def draw_arrows(image: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
+    """Arrows from places on the image to where they move, in the colours of `colour_wheel`.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         flow: (2, H, W) dx, dy in pixels.
         spacing: pixels between arrows.
 
     Returns:
-        (H, W, 3) uint8, a new picture, its own colours paler.
+        (H, W, 3) uint8, a new image, its own colours paler.
     """
     first = spacing // 2
     sampled = flow[:, first::spacing, first::spacing]
@@ -79,53 +79,53 @@ def draw_arrows(picture: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
     order = np.argsort(length, kind="stable")  # the longest on top
     order = order[length[order] > LEAST_ARROW]
 
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    canvas = cv2.addWeighted(grey, 1 - FADE, picture, FADE, 0)
-    thin = max(1, round(min(picture.shape[:2]) / 290))
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    canvas = cv2.addWeighted(grey, 1 - FADE, image, FADE, 0)
+    thin = max(1, round(min(image.shape[:2]) / 290))
     head = np.clip(length * 0.35, 3 * thin, 0.5 * spacing) / np.maximum(length, 1e-6)
     for i in order:
         tail, tip = start[i].tolist(), np.rint(start[i] + motion[i]).astype(int).tolist()
-        # A white line under the coloured one: legible on any picture.
+        # A white line under the coloured one: legible on any image.
         for colour, width in (((255, 255, 255), thin + 2), (colours[i].tolist(), thin)):
             cv2.arrowedLine(canvas, tail, tip, colour, width, cv2.LINE_AA, tipLength=float(head[i]))
     return canvas
 
 
-def motion_pictures(
-    picture: Tensor,
+def motion_images(
+    image: Tensor,
     field: MotionField,
-    entries: Entries = None,
+    frames: Frames = None,
     size: tuple[int, int] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The field's flow in colour beside arrows on the picture, one entry at a time.
+    """The field's flow in colour beside arrows on the image, one frame at a time.
 
-    Colours mean the same in all pictures of a clip; the key in the corner says how far the
+    Colours mean the same in all images of a clip; the key in the corner says how far the
     strongest moves.
 
     Args:
-        picture: (3, H, W) reference, 0…1.
-        field: of this picture.
-        entries: absolute entries; all when None.
-        size: (h, w) of each half; the picture's when None.
+        image: (3, H, W) reference, 0…1.
+        field: of this image.
+        frames: absolute frames; all when None.
+        size: (h, w) of each half; the image's when None.
 
     Yields:
         (h, 2·w, 3) uint8, RGB.
 
     Raises:
-        DisPoseError: picture and field differ in size, or the field has no such entry.
+        DisPoseError: image and field differ in size, or the field has no such frame.
     """
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     given = (height, width)
     if given != tuple(field.size):
         raise DisPoseError(
-            f"motion pictures: the picture is {given[1]}×{given[0]}, its motion field is for "
-            f"{field.size[1]}×{field.size[0]}. Use the picture the field was made from."
+            f"motion images: the image is {given[1]}×{given[0]}, its motion field is for "
+            f"{field.size[1]}×{field.size[0]}. Use the image the field was made from."
         )
     size = size or given
-    small = F.interpolate(picture[None], size, mode="area")[0]
+    small = F.interpolate(image[None], size, mode="area")[0]
     longest, max_motion = field.largest_motion(), field.largest_motion(size)
     key = _key(max(24, round(min(size) * KEY)), longest)
-    return _draw(_to_bytes(small), field.slice(entries), max_motion, key)
+    return _draw(_to_bytes(small), field.slice(frames), max_motion, key)
 
 
 def _draw(
@@ -134,11 +134,11 @@ def _draw(
     height, width = base.shape[:2]
     size = (height, width)
     spacing = max(4, round(min(size) * ARROW_SPACING))
-    for entry in range(len(field)):
-        flow = field.flow([entry], size)
+    for frame in range(len(field)):
+        flow = field.flow([frame], size)
         wheel = _to_bytes(colour_wheel(flow, max_motion)[0])
         corner = wheel[-len(key) :, : key.shape[1]]
-        # A picture smaller than the key shows as much of it as there is room for.
+        # An image smaller than the key shows as much of it as there is room for.
         np.minimum(corner, key[-len(corner) :, : corner.shape[1]], out=corner)
         yield np.concatenate([wheel, draw_arrows(base, flow[0], spacing)], 1)
 
@@ -175,6 +175,6 @@ def _key(side: int, max_motion: float) -> np.ndarray:
     return np.concatenate([disc, strip])
 
 
-def _to_bytes(picture: Tensor) -> np.ndarray:
+def _to_bytes(image: Tensor) -> np.ndarray:
     """(3, H, W) 0…1 -> (H, W, 3) uint8."""
-    return picture.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy().copy()
+    return image.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy().copy()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..media.image import read_picture
+from ..media.image import read_image
 from ..media.resize import fit_size
 from ..motion.densifiers.base import Densifier
 from ..motion.densifiers.registry import DENSIFIERS
@@ -19,7 +19,13 @@ from ..pose.detectors.base import PoseDetector
 from ..pose.detectors.registry import DETECTORS, create_detector
 from ..pose.tracking.person_selection import PersonChoice
 from ..progress import Progress, no_progress
-from .preprocess import VideoRange, align_clip, clip_motion, detect_driving_poses, fit_reference
+from .preprocess import (
+    VideoRange,
+    align_to_reference,
+    build_motion_field,
+    detect_driving_poses,
+    fit_reference,
+)
 
 
 def load_detector(
@@ -89,12 +95,12 @@ def prepare_motion(
     Raises:
         DisPoseError: a file cannot be used, or nobody is in it.
     """
-    source = read_picture(reference)
+    source = read_image(reference)
     size = fit_size((int(source.shape[-2]), int(source.shape[-1])), resolution)
     fitted = fit_reference(source, size, lambda: detector)
     poses, lines = detect_driving_poses(
         Path(driving), VideoRange(stride), lambda: detector, PersonChoice(), on_frame=on_frame
     )
-    clip = align_clip(fitted, poses, AlignOptions())
-    field = clip_motion(fitted, clip, densifier)
-    return field, [*fitted.report, *lines, *clip.report, *field.report]
+    aligned = align_to_reference(fitted, poses, AlignOptions())
+    field = build_motion_field(fitted, aligned, densifier)
+    return field, [*fitted.report, *lines, *aligned.report, *field.report]

@@ -14,8 +14,8 @@ from .components import Components
 from .config import SHARED, RunConfig, with_values
 from .model_files import ModelFiles, find_model_files, needed_files
 from .pipeline import StageProgress
-from .plan import ClipPlan, plan_clip, require_paths, resolve
-from .run import animate_clip, is_finished
+from .plan import AnimationPlan, plan_animation, require_paths, resolve
+from .run import is_finished, run_animation
 
 State = Literal["done", "done before", "failed", "cancelled", "not begun"]
 
@@ -87,9 +87,9 @@ def find_files_of(jobs: list[Job], base: RunConfig) -> ModelFiles:
 def run_jobs(
     jobs: list[Job],
     files: ModelFiles,
-    make_components: Callable[[ClipPlan], Components],
+    make_components: Callable[[AnimationPlan], Components],
     stage_progress: StageProgress,
-    on_begin: Callable[[Job, ClipPlan], None],
+    on_begin: Callable[[Job, AnimationPlan], None],
 ) -> Iterator[JobResult]:
     """Runs jobs one after the other; what goes wrong in one is its result.
 
@@ -100,7 +100,7 @@ def run_jobs(
         jobs: from `read_jobs`.
         files: from `find_files_of`.
         make_components: called once, with the first plan.
-        stage_progress: see `animate_clip`.
+        stage_progress: see `run_animation`.
         on_begin: called before the work on a clip begins.
 
     Yields:
@@ -121,10 +121,10 @@ def run_jobs(
             if is_finished(settings):
                 state = "done before"
             else:
-                plan = plan_clip(settings, files)
+                plan = plan_animation(settings, files)
                 components = components or make_components(plan)
                 on_begin(job, plan)
-                animate_clip(plan, components, stage_progress)
+                run_animation(plan, components, stage_progress)
         except KeyboardInterrupt:
             state, stopped = "cancelled", True
         except DisPoseError as e:

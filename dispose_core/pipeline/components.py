@@ -45,11 +45,11 @@ class Components:
         offload: Offload = "stages",
         *,
         head_channels: int = HEAD_CHANNELS,
-        clip_heads: int = CLIP_VISION_HEADS,
+        clip_vision_heads: int = CLIP_VISION_HEADS,
     ) -> None:
         self.paths, self.device = dict(paths), torch.device(device)
         self.dtype, self.offload = dtype or torch.float32, offload
-        self._head_channels, self._clip_heads = head_channels, clip_heads
+        self._head_channels, self._clip_heads = head_channels, clip_vision_heads
         self._detectors: dict[tuple[str, Path | None], PoseDetector] = {}
         self._densifier_networks: dict[str, nn.Module | None] = {}
 
@@ -62,23 +62,23 @@ class Components:
             add_embedding=unet.add_embedding.state_dict(),
             head_channels=self._head_channels,
         )
-        svd = load_svd_parts(self.paths["svd"], clip_heads=self._clip_heads)
+        svd = load_svd_parts(self.paths["svd"], clip_vision_heads=self._clip_heads)
         return DisPosePipeline(
             unet,
             dispose,
             load_pose_net(self.paths["pose_net"]),
             svd.vae,
-            svd.clip,
+            svd.image_encoder,
             device=self.device,
             dtype=self.dtype,
             offload=self.offload,
         )
 
-    def feature_map(self, picture: Tensor, on_copy: Progress) -> Tensor:
-        """(C, h, w) diffusion features of a picture (3, H, W), by SD 1.5."""
+    def feature_map(self, image: Tensor, on_copy: Progress) -> Tensor:
+        """(C, h, w) diffusion features of an image (3, H, W), by SD 1.5."""
         sd15 = self._sd15
         with on_device(sd15.unet, sd15.vae, device=self.device, offload=self.offload):
-            return diffusion_features(sd15.unet, sd15.vae, sd15.prompt, picture, on_copy=on_copy)
+            return diffusion_features(sd15.unet, sd15.vae, sd15.prompt, image, on_copy=on_copy)
 
     def densifier(
         self, name: str, subject: Tensor | None, folder: Path | None = None, official: bool = False
@@ -116,7 +116,7 @@ class Components:
     def _sd15(self) -> SD15Parts:
         parts = load_sd15(self.paths["sd15"])
         nn.Module.to(parts.unet, self.dtype)
-        # The VAE of SD 1.5 overflows in float16 for some pictures.
+        # The VAE of SD 1.5 overflows in float16 for some images.
         half = torch.float32 if self.dtype == torch.float16 else self.dtype
         nn.Module.to(parts.vae, half)
         return parts

@@ -97,26 +97,28 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
     Beside what stands here it has every field of `SamplingOptions`.
     """
 
-    reference: FilePath | None = _file("image to animate")
+    reference: FilePath | None = _file("reference image: the person to animate")
     driving: FilePath | None = _file("driving video, animated image or folder of images")
     output: FilePath | None = _file(
         "video to write, such as out.mp4; out.toml beside it holds the settings"
     )
     reference_pose: FilePath | None = _file(
-        "pose of the reference as OpenPose JSON; detected when not given"
+        "pose of the reference image as OpenPose JSON; detected if not given"
     )
     poses: FilePath | None = _file(
-        "poses of the sampled driving frames as OpenPose JSON; detected when not given"
+        "poses of the sampled driving frames as OpenPose JSON; detected if not given"
     )
     features: FilePath | None = _file(
-        "keypoint features that `features` wrote; made when not given"
+        "keypoint features written by `features`; computed if not given"
     )
 
-    resolution: Count = Field(576, description="short side in pixels; the weights know 576")
-    stride: Count = Field(
-        2, description="use every Nth driving frame; at 48 fps and more proportionally fewer"
+    resolution: Count = Field(
+        576, description="length of the short side in pixels; the weights were trained with 576"
     )
-    start: Annotated[Seconds, Field(ge=0)] = Field(0.0, description="seconds of the video to skip")
+    stride: Count = Field(
+        2, description="use every Nth driving frame; at 48 fps and more, more frames are skipped"
+    )
+    start: Annotated[Seconds, Field(ge=0)] = Field(0.0, description="seconds to skip")
     duration: Annotated[Seconds, Field(gt=0)] | None = Field(
         None, description="seconds of the video to use"
     )
@@ -124,7 +126,7 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
 
     detector: DetectorName | None = Field(
         None,
-        description="default: dwpose where its files are found, else mediapipe",
+        description="default: dwpose if its files are found, else mediapipe",
     )
     detector_files: FilePath | None = _file(
         "folder with the detector's files under their published names; default: detection below "
@@ -135,59 +137,59 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
     )
     person: Person = Field(
         default_factory=PersonChoice,
-        description="of several people: largest; X,Y: nearest to this point (0,0 is the top left "
-        "corner, 1,1 the bottom right); track:N: number N of the first frame, from 0; each is "
-        "followed, X,Y@FRAME and track:N@FRAME from another of the sampled frames; index:N: number "
-        "N of every frame, not followed",
+        description="which person to use: largest; X,Y: the one nearest to this point (0,0 is the "
+        "top left corner, 1,1 the bottom right); track:N: number N in the first frame, counted "
+        "from 0; these are tracked through the clip; X,Y@FRAME and track:N@FRAME choose in another "
+        "of the sampled frames; index:N: number N in every frame, without tracking",
     )
     method: Literal["fit", "limbs", "none"] = Field(
         "fit",
-        description="fit: scale and move the driver onto the reference; limbs: keep the "
-        "proportions of the reference, for another build or age; none: take the poses as they are",
+        description="fit: scale and move the driving poses onto the reference; limbs: also keep "
+        "the reference's proportions, for another build or age; none: use the poses as they are",
     )
     smoothing: Annotated[Number, Field(ge=0)] = Field(
-        0.0, description="average points at rest over about so many frames; 2 halves jitter"
+        0.0,
+        description="average points at rest over about this many frames; 0 is off, 2 halves the "
+        "jitter",
     )
     densifier: DensifierName | None = Field(
         None,
-        description="default: cmp where --cmp is given, else skinning",
+        description="default: cmp if --cmp is given, else skinning",
     )
     densifier_files: FilePath | None = _file(
         "folder with the densifier's files under their published names"
     )
     mask: FilePath | None = _file(
-        "image that is white on the person of the reference; found when not given, but then cmp "
-        "sees the background too"
+        "mask of the person in the reference image, white on black; made from the skeleton if not "
+        "given, but then cmp also sees the background"
     )
 
     models: FilePath | None = _file(
-        "ComfyUI's models folder, where files are found by name or content; known when the pack "
-        "is installed in ComfyUI"
+        "ComfyUI's models folder, in which files are found by name or content; not needed if the "
+        "pack is installed in ComfyUI"
     )
-    unet: FilePath | None = _file("MimicMotion's UNet, MimicMotion_1-1.pth or a merged one")
+    unet: FilePath | None = _file("MimicMotion's UNet: MimicMotion_1-1.pth or a merged UNet")
     dispose: FilePath | None = _file("DisPose.pth")
-    svd: FilePath | None = _file("Stable Video Diffusion, single file or diffusers folder")
-    sd15: FilePath | None = _file("Stable Diffusion 1.5, single file or diffusers folder")
-    pose_net: FilePath | None = _file(
-        "MimicMotion's PoseNet, where the UNet's file does not hold it"
-    )
-    cmp: FilePath | None = _file("CMP's weights, ckpt_iter_42000.pth.tar")
+    svd: FilePath | None = _file("Stable Video Diffusion: single file or diffusers folder")
+    sd15: FilePath | None = _file("Stable Diffusion 1.5: single file or diffusers folder")
+    pose_net: FilePath | None = _file("MimicMotion's PoseNet, if the UNet file does not contain it")
+    cmp: FilePath | None = _file("CMP's weights: ckpt_iter_42000.pth.tar")
 
     device: str = Field(
-        "auto", description="auto: the GPU where there is one; cpu, cuda, cuda:1, mps"
+        "auto", description="device to compute on: cpu, cuda, cuda:1, mps; auto: the GPU if present"
     )
     dtype: Literal["auto", "fp32", "fp16", "bf16"] = Field(
-        "auto", description="auto: as MimicMotion's file is stored, on a CPU fp32"
+        "auto", description="auto: the data type of MimicMotion's file; on the CPU fp32"
     )
     offload: Literal["none", "stages", "sequential"] = Field(
         "stages",
-        description="what waits in main memory: nothing, the networks of other stages, or all but "
-        "a layer at a time, for small cards",
+        description="what is kept in main memory until it is needed; none: nothing; stages: the "
+        "networks of other stages; sequential: all but one layer at a time, for small GPUs",
     )
     compare: bool = Field(
         False,
-        description="write out_compare.mp4 too: reference, driver, skeleton and result side by "
-        "side",
+        description="also write out_compare.mp4: reference image, driving video, skeleton and "
+        "result side by side",
     )
 
     @model_validator(mode="after")

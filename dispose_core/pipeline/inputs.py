@@ -1,4 +1,4 @@
-"""`ClipInputs`: what the stages before sampling hand over, checked to be of one clip."""
+"""`PipelineInputs`: what the stages before sampling hand over, checked to be of one clip."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..guidance.motion_embedding import MotionSource
 from ..media.resize import MULTIPLE
 from ..models.latent import DOWNSCALE
 from ..pose.sequence import PoseSequence
-from .skeletons import SkeletonPictures
+from .skeletons import SkeletonImages
 
 
 @dataclass(frozen=True, eq=False)
-class ClipInputs:
-    """A clip of F driving frames: F+1 entries, entry 0 is the reference.
+class PipelineInputs:
+    """A clip of F driving frames: F+1 frames, frame 0 is the reference.
 
     What is left out has strength 0. Nothing is changed or moved.
 
     Attributes:
-        picture: (3, H, W), 0…1, the fitted reference; sides are multiples of 64.
-        pose_pictures: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first; any sequence
+        image: (3, H, W), 0…1, the fitted reference; sides are multiples of 64.
+        pose_images: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first; any sequence
             that gives such a tensor for a slice will do.
         motion: motion field of the clip, or hints that were encoded before; these carry the
             strengths and points they were made with.
-        poses: of the F+1 entries (`pose.sequence.make_clip`); needed with `features`.
+        poses: of the F+1 frames (`pose.sequence.join_sequences`); needed with `features`.
         features: of the reference's joints.
 
     Raises:
@@ -36,14 +36,14 @@ class ClipInputs:
             message says which.
     """
 
-    picture: Tensor
-    pose_pictures: Tensor | SkeletonPictures | None = None
+    image: Tensor
+    pose_images: Tensor | SkeletonImages | None = None
     motion: MotionSource | ControlHints | None = None
     poses: PoseSequence | None = None
     features: KeypointFeatures | None = None
 
     def __post_init__(self) -> None:
-        shape = tuple(self.picture.shape)
+        shape = tuple(self.image.shape)
         if (
             len(shape) != 3
             or shape[0] != 3
@@ -51,11 +51,11 @@ class ClipInputs:
             or any(s % MULTIPLE for s in shape[1:])
         ):
             raise NetworkError(
-                f"reference picture: shape {shape}, needed (3, H, W) with sides that are multiples "
-                f"of {MULTIPLE}. Let Prepare fit the picture."
+                f"reference image: shape {shape}, needed (3, H, W) with sides that are multiples "
+                f"of {MULTIPLE}. Let Prepare fit the image."
             )
-        if not self.picture.isfinite().all():
-            raise NetworkError("reference picture: values that are not finite. Load it again.")
+        if not self.image.isfinite().all():
+            raise NetworkError("reference image: values that are not finite. Load it again.")
         if self.features is not None and self.poses is None:
             raise NetworkError(
                 "keypoint features without poses: where they belong in each frame is not known. "
@@ -70,12 +70,12 @@ class ClipInputs:
     @property
     def size(self) -> tuple[int, int]:
         """(H, W)"""
-        height, width = self.picture.shape[-2:]
+        height, width = self.image.shape[-2:]
         return int(height), int(width)
 
     def _lengths(self) -> dict[str, int]:
         parts = {
-            "pose pictures": self.pose_pictures,
+            "pose images": self.pose_images,
             "motion": self.motion,
             "poses": self.poses,
         }
@@ -85,35 +85,35 @@ class ClipInputs:
         lengths = self._lengths()
         if not lengths:
             raise NetworkError(
-                "nothing to animate by: pose pictures, motion and poses are all missing. "
-                "Give at least the pose pictures."
+                "nothing to animate by: pose images, motion and poses are all missing. "
+                "Give at least the pose images."
             )
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         if len(set(lengths.values())) > 1:
             raise NetworkError(
-                f"parts of different clips: {listed} entries. All need one entry for the "
+                f"parts of different clips: {listed} frames. All need one frame for the "
                 "reference, first, and one for each driving frame; the one that is short by one "
                 "probably lacks the reference."
             )
         if len(self) < 2:
             raise NetworkError(
-                f"no driving frames: {listed} entries, and the first is the reference's. "
+                f"no driving frames: {listed} frames, and the first is the reference's. "
                 "Give at least one driving frame."
             )
 
     def _check_sizes(self) -> None:
-        if self.pose_pictures is not None:
-            drawn, wanted = tuple(self.pose_pictures.shape), (len(self), 3, *self.size)
+        if self.pose_images is not None:
+            drawn, wanted = tuple(self.pose_images.shape), (len(self), 3, *self.size)
             if drawn != wanted:
                 raise NetworkError(
-                    f"pose pictures: shape {drawn}, needed {wanted}. Draw them at the size of the "
-                    "reference picture."
+                    f"pose images: shape {drawn}, needed {wanted}. Draw them at the size of the "
+                    "reference image."
                 )
         if isinstance(self.motion, ControlHints):
             found = tuple(self.motion.motion.shape[-2:])
             needed = tuple(side // DOWNSCALE for side in self.size)
             if found != needed:
                 raise NetworkError(
-                    f"control hints: encoded for latents of {found}, the picture needs {needed}. "
-                    "Encode them at the size of the reference picture."
+                    f"control hints: encoded for latents of {found}, the image needs {needed}. "
+                    "Encode them at the size of the reference image."
                 )

@@ -1,4 +1,4 @@
-"""What a clip takes in memory for each of its entries; networks and windows come on top, once."""
+"""What a clip takes in memory for each of its frames; networks and windows come on top, once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ CHANNELS = 320  # of the released networks' first level
 LATENT_COPIES = 10
 
 
-def bytes_per_entry(
+def bytes_per_frame(
     size: tuple[int, int], dtype: torch.dtype = torch.float16, channels: int = CHANNELS
 ) -> dict[str, int]:
     """Bytes by what they are for; everything that grows with a clip in `DisPosePipeline`.
 
-    The first two wait on the CPU, latents are on the device. Decoded pictures are handed on one
+    The first two wait on the CPU, latents are on the device. Decoded images are handed on one
     by one: the last item is for a caller who keeps them in 8 bits.
 
     Args:
-        size: (H, W) of the picture.
+        size: (H, W) of the image.
         dtype: the networks'.
         channels: of the embeddings.
     """
@@ -33,5 +33,5 @@ def bytes_per_entry(
         "motion embedding": cells * channels * dtype.itemsize,
         "pose latents": cells * channels * dtype.itemsize,
         "latents": cells * LATENT_CHANNELS * torch.float32.itemsize * LATENT_COPIES,
-        "decoded picture": height * width * 3,
+        "decoded image": height * width * 3,
     }

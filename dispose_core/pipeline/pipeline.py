@@ -1,4 +1,4 @@
-"""`DisPosePipeline`: the whole method without a host, from stage outputs to pictures.
+"""`DisPosePipeline`: the whole method without a host, from stage outputs to images.
 
 See docs/reference_behaviour.md#pipeline.
 """
@@ -21,13 +21,13 @@ from ..guidance.pose_latents import encode_poses
 from ..models.mimicmotion import MimicMotionUNet
 from ..models.pose_net import PoseNet
 from ..progress import Progress, no_progress
-from ..sampling.conditioning import PictureConditioning, encode_picture, official_pixels
+from ..sampling.conditioning import ImageConditioning, encode_image, official_pixels
 from ..sampling.decode import decode_frames, vae_pass
 from ..sampling.denoise import Guidance, OnStep, denoise, no_preview
-from ..sampling.noise import clip_noise
+from ..sampling.noise import sequence_noise
 from ..sampling.options import SamplingOptions
 from ..sampling.windows import context_windows
-from .inputs import ClipInputs
+from .inputs import PipelineInputs
 from .offload import Offload, denoising, on_device
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -52,7 +52,7 @@ class DisPosePipeline:
     Args:
         unet, dispose, pose_net: from `checkpoints`, the ControlNet without `fold_multiplicity`.
         vae: diffusers' `AutoencoderKLTemporalDecoder` of SVD.
-        clip: transformers' `CLIPVisionModelWithProjection` of SVD.
+        image_encoder: transformers' `CLIPVisionModelWithProjection` of SVD.
         device: where to compute.
         dtype: to compute in; the networks are converted once, here. None is the UNet's own, but
             float32 on a CPU, where half precision takes 20 to 100 times as long.
@@ -68,7 +68,7 @@ class DisPosePipeline:
         dispose: DisPose,
         pose_net: PoseNet,
         vae: nn.Module,
-        clip: nn.Module,
+        image_encoder: nn.Module,
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
@@ -90,31 +90,31 @@ class DisPosePipeline:
         self.pose_net = pose_net.to(dtype)
         # Not diffusers' own `to`, which warns of any change of dtype.
         self.vae = nn.Module.to(vae, dtype).requires_grad_(False).eval()
-        self.clip = nn.Module.to(clip, dtype).requires_grad_(False).eval()
+        self.image_encoder = nn.Module.to(image_encoder, dtype).requires_grad_(False).eval()
 
     def __call__(
         self,
-        inputs: ClipInputs,
+        inputs: PipelineInputs,
         options: SamplingOptions | None = None,
         *,
         stage_progress: StageProgress = no_stage_progress,
         on_step: OnStep = no_preview,
     ) -> Iterator[Tensor]:
-        """`sample` at once, then `decode` as the pictures are asked for.
+        """`sample` at once, then `decode` as the images are asked for.
 
-        In reference mode the picture takes the official way through 8 bits first
+        With `official` the image takes the official way through 8 bits first
         (`official_pixels`); `sample` alone takes it as it is.
         """
         options = options or SamplingOptions()
         if options.official:
-            inputs = replace(inputs, picture=official_pixels(inputs.picture, self.dtype))
+            inputs = replace(inputs, image=official_pixels(inputs.image, self.dtype))
         latents = self.sample(inputs, options, stage_progress=stage_progress, on_step=on_step)
         return self.decode(latents, options, on_frame=stage_progress("decoding"))
 
     @torch.no_grad()
     def sample(
         self,
-        inputs: ClipInputs,
+        inputs: PipelineInputs,
         options: SamplingOptions | None = None,
         *,
         stage_progress: StageProgress = no_stage_progress,
@@ -129,7 +129,7 @@ class DisPosePipeline:
             on_step: called after each step with what there is to see; may raise to cancel.
 
         Returns:
-            (F+1, 4, H/8, W/8) on the CPU; entry 0 is the reference's.
+            (F+1, 4, H/8, W/8) on the CPU; frame 0 is the reference's.
 
         Raises:
             NetworkError: inputs that do not fit the networks or the options, or values that are
@@ -138,7 +138,7 @@ class DisPosePipeline:
         options = options or SamplingOptions()
         frames = len(inputs)
         windows = context_windows(frames, options.window, options.overlap)
-        noise = clip_noise(
+        noise = sequence_noise(
             options.seed,
             frames,
             inputs.size,
@@ -148,9 +148,9 @@ class DisPosePipeline:
             device=self.device if options.official else "cpu",
             dtype=self.dtype if options.official else torch.float32,
         )
-        picture = self._encode_picture(inputs.picture, noise.picture, options)
+        image = self._encode_image(inputs.image, noise.image, options)
         guidance = Guidance(
-            picture,
+            image,
             self._encode_hints(inputs, options, stage_progress("motion")),
             self._encode_poses(inputs, options, stage_progress("poses")),
         )
@@ -174,18 +174,18 @@ class DisPosePipeline:
         options: SamplingOptions | None = None,
         on_frame: Progress = no_progress,
     ) -> Iterator[Tensor]:
-        """Pictures of a clip's latents, one by one.
+        """Images of a clip's latents, one by one.
 
         Args:
             latents: from `sample`.
             options: those of `sample`.
-            on_frame: called before each picture is handed on; may raise to cancel.
+            on_frame: called before each image is handed on; may raise to cancel.
 
         Yields:
             (3, H, W) float32 on the CPU, 0…1: F of them, the reference's is left out.
 
         Raises:
-            NetworkError: pictures that are not finite.
+            NetworkError: images that are not finite.
         """
         options = options or SamplingOptions()
         with on_device(self.vae, device=self.device, offload=self.offload):
@@ -195,16 +195,16 @@ class DisPosePipeline:
             next(frames)
             yield from frames
 
-    def _encode_picture(
-        self, picture: Tensor, noise: Tensor, options: SamplingOptions
-    ) -> PictureConditioning:
-        with on_device(self.clip, self.vae, device=self.device, offload=self.offload):
-            return encode_picture(
-                self.clip, self.vae, picture, noise, options.augmentation, options.official
+    def _encode_image(
+        self, image: Tensor, noise: Tensor, options: SamplingOptions
+    ) -> ImageConditioning:
+        with on_device(self.image_encoder, self.vae, device=self.device, offload=self.offload):
+            return encode_image(
+                self.image_encoder, self.vae, image, noise, options.augmentation, options.official
             )
 
     def _encode_hints(
-        self, inputs: ClipInputs, options: SamplingOptions, on_entry: Progress
+        self, inputs: PipelineInputs, options: SamplingOptions, on_frame: Progress
     ) -> ControlHints | None:
         if not options.control_strength:
             return None
@@ -215,11 +215,11 @@ class DisPosePipeline:
             self.motion_encoder,
             inputs.motion,
             inputs.size,
-            entries=range(len(inputs)),
+            frames=range(len(inputs)),
             flow_strength=strength,
             trajectory_strength=strength,
             device=self.device,
-            on_entry=on_entry,
+            on_frame=on_frame,
         )
         points = None
         if inputs.features is not None and inputs.poses is not None and options.point_strength:
@@ -233,9 +233,9 @@ class DisPosePipeline:
         return ControlHints(motion, points)
 
     def _encode_poses(
-        self, inputs: ClipInputs, options: SamplingOptions, on_entry: Progress
+        self, inputs: PipelineInputs, options: SamplingOptions, on_frame: Progress
     ) -> Tensor | None:
-        if inputs.pose_pictures is None or not options.pose_strength:
+        if inputs.pose_images is None or not options.pose_strength:
             return None
-        pictures = cast(Tensor, inputs.pose_pictures)  # drawn skeletons slice as a tensor does
-        return encode_poses(self.pose_net, pictures, device=self.device, on_entry=on_entry)
+        images = cast(Tensor, inputs.pose_images)  # drawn skeletons slice as a tensor does
+        return encode_poses(self.pose_net, images, device=self.device, on_frame=on_frame)

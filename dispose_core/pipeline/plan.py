@@ -1,4 +1,4 @@
-"""`plan_clip`: what a run will do and take, told before a weight is read."""
+"""`plan_animation`: what a run will do and take, told before a weight is read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from ..errors import MediaError, SettingsError
-from ..media.image import read_picture
+from ..media.image import read_image
 from ..media.prepare import prepare
 from ..media.video_read import VideoInfo, count_frames, probe
 from ..media.video_write import SUFFIXES
 from ..sampling.windows import context_windows
 from .config import RunConfig
 from .device import choose_device, choose_dtype, dtype_name
-from .memory import bytes_per_entry
+from .memory import bytes_per_frame
 from .model_files import ModelFiles, needed_files
 from .preprocess import VideoRange
 
@@ -33,27 +33,27 @@ _GIGA = 1e9
 
 
 @dataclass(frozen=True, eq=False)
-class ClipPlan:
+class AnimationPlan:
     """One clip, decided.
 
     Attributes:
         settings: from `resolve`.
-        picture: (3, H, W) 0…1, the reference as it is in its file.
+        image: (3, H, W) 0…1, the reference as it is in its file.
         size: (H, W) of the result.
         driver: the driving video.
         stride: of the driver's own frames.
-        frames: driving frames, as far as the file tells.
+        num_driving: driving frames, as far as the file tells.
         fps: of the result.
         windows: of each step.
         report: all of it in words, the memory too.
     """
 
     settings: RunConfig
-    picture: Tensor
+    image: Tensor
     size: tuple[int, int]
     driver: VideoInfo
     stride: int
-    frames: int
+    num_driving: int
     fps: Fraction
     windows: int
     report: tuple[str, ...]
@@ -87,7 +87,7 @@ def resolve(settings: RunConfig, files: ModelFiles) -> RunConfig:
     return settings.model_copy(update={"device": str(device), "dtype": dtype_name(dtype), **found})
 
 
-def plan_clip(settings: RunConfig, files: ModelFiles) -> ClipPlan:
+def plan_animation(settings: RunConfig, files: ModelFiles) -> AnimationPlan:
     """Decides size, frames and windows of a run, and estimates its memory.
 
     Args:
@@ -95,10 +95,10 @@ def plan_clip(settings: RunConfig, files: ModelFiles) -> ClipPlan:
         files: for the sizes of the networks.
 
     Raises:
-        MediaError: picture or video cannot be used, or the range has no frames.
+        MediaError: image or video cannot be used, or the range has no frames.
         NetworkError: windows that do not fit one another.
     """
-    picture = read_picture(_named(settings.reference, "reference"))
+    image = read_image(_named(settings.reference, "reference"))
     driver = probe(_named(settings.driving, "driving"))
     available = count_frames(driver, settings.start, settings.duration)
     if not available:
@@ -108,7 +108,7 @@ def plan_clip(settings: RunConfig, files: ModelFiles) -> ClipPlan:
         )
     options = settings.sampling
     prepared = prepare(
-        (int(picture.shape[-2]), int(picture.shape[-1])),
+        (int(image.shape[-2]), int(image.shape[-1])),
         available,
         driver.fps,
         settings.resolution,
@@ -116,22 +116,22 @@ def plan_clip(settings: RunConfig, files: ModelFiles) -> ClipPlan:
         settings.max_frames,
         options.official,
     )
-    windows = len(context_windows(prepared.frames + 1, options.window, options.overlap))
+    windows = len(context_windows(prepared.num_driving + 1, options.window, options.overlap))
     report = (
         *prepared.report.splitlines(),
         *driver.notes,
-        f"{prepared.frames} frames and the reference in {windows} window"
+        f"{prepared.num_driving} frames and the reference in {windows} window"
         f"{'s' if windows > 1 else ''} of up to {options.window}, {options.steps} steps: "
         f"{windows * options.steps} window-steps on {settings.device} in {settings.dtype}.",
-        memory_report(settings, files, prepared.size, prepared.frames + 1),
+        memory_report(settings, files, prepared.size, prepared.num_driving + 1),
     )
-    return ClipPlan(
+    return AnimationPlan(
         settings,
-        picture,
+        image,
         prepared.size,
         driver,
         prepared.stride,
-        prepared.frames,
+        prepared.num_driving,
         prepared.fps,
         windows,
         report,
@@ -154,7 +154,7 @@ def require_paths(settings: RunConfig) -> None:
 
 
 def memory_report(
-    settings: RunConfig, files: ModelFiles, size: tuple[int, int], entries: int
+    settings: RunConfig, files: ModelFiles, size: tuple[int, int], num_frames: int
 ) -> str:
     """The estimate in words: weights at a time and in all, and what grows with the clip."""
     dtype = settings.torch_dtype or torch.float32
@@ -171,11 +171,11 @@ def memory_report(
         weights = f"{largest} of weights on {settings.device} at a time ({stage}), {waiting}"
     else:
         weights = f"a layer of weights on {settings.device} at a time, {waiting}"
-    entry = sum(bytes_per_entry(size, dtype).values())
+    per_frame = sum(bytes_per_frame(size, dtype).values())
     return (
-        f"Memory, an estimate: {weights}; {entry / 1e6:.1f} MB for each of {entries} frames, the "
-        f"reference among them, {_gigabytes(entry * entries)} in all. What the networks compute "
-        "with comes on top."
+        f"Memory, an estimate: {weights}; {per_frame / 1e6:.1f} MB for each of {num_frames} "
+        f"frames, the reference among them, {_gigabytes(per_frame * num_frames)} in all. What the "
+        "networks compute with comes on top."
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import PoseError
-from ..media.image import read_picture, to_pixels
+from ..media.image import read_image, to_pixels
 from ..media.prepare import frame_stride
 from ..media.resize import describe_fit, resize_crop
 from ..media.video_read import VideoInfo, count_frames, probe, read_frames
@@ -23,7 +23,7 @@ from ..pose.detect import detect_reference, extract_poses
 from ..pose.detectors.base import PoseDetector
 from ..pose.fit import fit_poses
 from ..pose.openpose_json import load_openpose
-from ..pose.sequence import PoseSequence, make_clip
+from ..pose.sequence import PoseSequence, join_sequences
 from ..pose.tracking.person_selection import PersonChoice, choose_person, first_person
 from ..progress import Progress, no_progress
 from .config import THRESHOLD
@@ -62,18 +62,18 @@ class VideoRange:
 class FittedReference:
     """The reference image as all stages use it, and the people in it, the one to animate first."""
 
-    picture: Tensor  # (3, H, W) 0…1
+    image: Tensor  # (3, H, W) 0…1
     people: list[PoseSequence]
     report: list[str]
 
     @property
     def size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
-        return int(self.picture.shape[-2]), int(self.picture.shape[-1])
+        return int(self.image.shape[-2]), int(self.image.shape[-1])
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedClip:
+class AlignedPoses:
     """A clip, aligned: what the motion is made of, and what the skeletons are drawn from."""
 
     poses: PoseSequence  # F+1 poses of the person, frame 0 the reference
@@ -100,17 +100,17 @@ def fit_reference(
         PoseError: nobody in the image, or a file with another number of poses than one.
     """
     source_size = (int(source.shape[-2]), int(source.shape[-1]))
-    picture = resize_crop(source, size, official)
+    image = resize_crop(source, size, official)
     report = [describe_fit(source_size, size)]
     if pose_file is None:
-        people = detect_reference(detector(), to_pixels(picture), threshold=threshold)
-        return FittedReference(picture, people, report)
+        people = detect_reference(detector(), to_pixels(image), threshold=threshold)
+        return FittedReference(image, people, report)
     people = load_openpose(pose_file)
     if len(people[0]) != 1:
         raise PoseError(
-            f"{pose_file}: {len(people[0])} poses, needed 1, that of the reference picture."
+            f"{pose_file}: {len(people[0])} poses, needed 1, that of the reference image."
         )
-    return FittedReference(picture, fit_poses(people, source_size, size), report)
+    return FittedReference(image, fit_poses(people, source_size, size), report)
 
 
 def load_driving_poses(
@@ -161,31 +161,31 @@ def detect_driving_poses(
     return people, [*info.notes, *report]
 
 
-def align_clip(
+def align_to_reference(
     reference: FittedReference,
     driving: Sequence[PoseSequence],
     options: AlignOptions,
     official: bool = False,
-) -> PreparedClip:
+) -> AlignedPoses:
     """Driving poses on the reference's body, and both as one clip."""
     aligned, notes = align_poses(reference.people, driving, reference.size, options, official)
-    person, others = first_person(reference.people, "reference picture")
-    return PreparedClip(make_clip(person, aligned[0]), aligned, [*notes, *others])
+    person, others = first_person(reference.people, "reference image")
+    return AlignedPoses(join_sequences(person, aligned[0]), aligned, [*notes, *others])
 
 
-def clip_motion(
+def build_motion_field(
     reference: FittedReference,
-    clip: PreparedClip,
+    aligned_poses: AlignedPoses,
     densifier: Densifier,
     official: bool = False,
     on_frame: Progress = no_progress,
 ) -> MotionField:
     """The motion field of a clip."""
     return motion_field(
-        reference.picture, clip.poses, densifier, official=official, on_entry=on_frame
+        reference.image, aligned_poses.poses, densifier, official=official, on_frame=on_frame
     )
 
 
 def fitted_mask(path: Path | None, size: tuple[int, int]) -> Tensor | None:
     """(H, W) 0…1 from an image that is white on the person, fitted as the reference is."""
-    return None if path is None else resize_crop(read_picture(path), size).mean(0)
+    return None if path is None else resize_crop(read_image(path), size).mean(0)

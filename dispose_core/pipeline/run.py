@@ -1,4 +1,4 @@
-"""`animate_clip`: one clip from its files to a video, with the settings that made it beside it."""
+"""`run_animation`: one clip from its files to a video, with the settings that made it beside it."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from ..media.image import to_pixels
 from ..media.video_read import read_audio
 from ..media.video_write import write_video
 from ..sampling.decode import to_uint8
-from .clip_inputs import read_clip
 from .components import Components
 from .config import RunConfig, config_path, load_config, to_toml
 from .pipeline import StageProgress, no_stage_progress
-from .plan import ClipPlan
-from .skeletons import SkeletonPictures
+from .plan import AnimationPlan
+from .read_inputs import read_inputs
+from .skeletons import SkeletonImages
 
-GAP = 4  # black pixels between the pictures of a comparison
+GAP = 4  # black pixels between the images of a comparison
 
 
 @dataclass(frozen=True)
-class AnimatedClip:
+class AnimationResult:
     """What was written."""
 
     files: tuple[Path, ...]
-    frames: int
+    num_driving: int
     size: tuple[int, int]
     fps: Fraction
     report: tuple[str, ...]
 
 
-def animate_clip(
-    plan: ClipPlan, components: Components, stage_progress: StageProgress = no_stage_progress
-) -> AnimatedClip:
+def run_animation(
+    plan: AnimationPlan, components: Components, stage_progress: StageProgress = no_stage_progress
+) -> AnimationResult:
     """Animates the reference of a plan and writes video, settings and, if wanted, the comparison.
 
     Every file appears once it is whole, the settings last; when anything fails or is cancelled,
     what was there before is untouched.
 
     Args:
-        plan: from `plan_clip`.
+        plan: from `plan_animation`.
         components: with the files of the plan's settings.
         stage_progress: hears of "detection", "motion field", "features", of the pipeline's
             stages, and may raise to cancel.
@@ -58,10 +58,10 @@ def animate_clip(
     settings = plan.settings
     _try_to_write(plan.output)
     pipeline = components.pipeline  # a file that does not fit is told before the long work
-    inputs, report = read_clip(plan, components, stage_progress)
+    inputs, report = read_inputs(plan, components, stage_progress)
     options = settings.sampling
-    pictures = pipeline(inputs, options, stage_progress=stage_progress)
-    frames = [to_uint8(p, options.official).permute(1, 2, 0).numpy() for p in pictures]
+    images = pipeline(inputs, options, stage_progress=stage_progress)
+    frames = [to_uint8(p, options.official).permute(1, 2, 0).numpy() for p in images]
 
     seconds = float(len(frames) / plan.fps)
     sound = None
@@ -71,14 +71,14 @@ def animate_clip(
     notes: tuple[str, ...] = ()
     with atomic_write(files[1]) as temporary:
         temporary.write_text(to_toml(settings, _origin()), encoding="utf-8")
-        if settings.compare and isinstance(inputs.pose_pictures, SkeletonPictures):
+        if settings.compare and isinstance(inputs.pose_images, SkeletonImages):
             files.append(compare_path(plan.output))
-            still = to_pixels(inputs.picture)
-            skeletons = inputs.pose_pictures.drawn(range(1, len(inputs)))
+            still = to_pixels(inputs.image)
+            skeletons = inputs.pose_images.drawn(range(1, len(inputs)))
             compared = compared_frames(still, _driver_frames(plan), skeletons, frames)
             write_video(files[-1], compared, plan.fps, sound)
         notes = write_video(plan.output, frames, plan.fps, sound)
-    return AnimatedClip(tuple(files), len(frames), plan.size, plan.fps, (*report, *notes))
+    return AnimationResult(tuple(files), len(frames), plan.size, plan.fps, (*report, *notes))
 
 
 def compared_frames(
@@ -122,7 +122,7 @@ def is_finished(settings: RunConfig) -> bool:
         return False
 
 
-def _driver_frames(plan: ClipPlan) -> Iterator[np.ndarray]:
+def _driver_frames(plan: AnimationPlan) -> Iterator[np.ndarray]:
     return plan.frames_used.read(plan.driving, plan.driver)
 
 

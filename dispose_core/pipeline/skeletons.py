@@ -12,7 +12,7 @@ from ..pose.render import render_poses
 from ..pose.sequence import PoseSequence
 
 
-class SkeletonPictures:
+class SkeletonImages:
     """Drawn skeletons of a clip, the reference's first; drawn when they are asked for.
 
     Attributes:
@@ -32,15 +32,15 @@ class SkeletonPictures:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, entries: slice) -> Tensor:
+    def __getitem__(self, frames: slice) -> Tensor:
         """(n, 3, H, W) float32, 0…1."""
-        pictures = torch.from_numpy(np.stack(list(self.drawn(range(len(self))[entries]))))
-        return pictures.permute(0, 3, 1, 2) / 255
+        images = torch.from_numpy(np.stack(list(self.drawn(range(len(self))[frames]))))
+        return images.permute(0, 3, 1, 2) / 255
 
-    def drawn(self, entries: range) -> Iterator[np.ndarray]:
-        """(H, W, 3) uint8 of each entry of a range without gaps."""
-        if 0 in entries:
+    def drawn(self, frames: range) -> Iterator[np.ndarray]:
+        """(H, W, 3) uint8 of each frame of a range without gaps."""
+        if 0 in frames:
             yield from render_poses(self._reference, self._size)
-        inner = slice(max(entries.start, 1) - 1, entries.stop - 1)
+        inner = slice(max(frames.start, 1) - 1, frames.stop - 1)
         if inner.stop > inner.start:
             yield from render_poses([person[inner] for person in self._driving], self._size)

@@ -1,4 +1,4 @@
-"""Finding people in pictures: what a detector is, which there are, and how a failure reads."""
+"""Finding people in images: what a detector is, which there are, and how a failure reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import PoseError
 from ..progress import Progress, no_progress
-from . import skeleton as sk
+from . import skeleton
 from .detectors.base import PoseDetector
 from .frame_ranges import name_frames
 from .sequence import PoseSequence
@@ -26,7 +26,7 @@ def extract_poses(
     name: str = "pose detection",
     choice: PersonChoice | None = None,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """People of a clip or of a still picture, the chosen one first.
+    """People of a clip or of a still image, the chosen one first.
 
     Args:
         detector: from `create_detector`.
@@ -57,7 +57,7 @@ def extract_poses(
         where = f" in {name_frames(empty)}" if len(empty) > 1 else ""
         raise PoseError(
             f"{name} ({width}×{height}): no person found{where} (best score {best:.2f}, needed "
-            f"more than {max(threshold, sk.VISIBLE):.2f}). Use pictures that show head and "
+            f"more than {max(threshold, skeleton.VISIBLE):.2f}). Use images that show head and "
             "shoulders of one person, another detector, or load poses from a file."
         )
     found = len(empty) - int(empty.sum())
@@ -71,18 +71,18 @@ def extract_poses(
 
 def detect_reference(
     detector: PoseDetector,
-    picture: np.ndarray,
+    image: np.ndarray,
     choice: PersonChoice | None = None,
     threshold: float = 0.0,
 ) -> list[PoseSequence]:
-    """People of the reference picture, (H, W, 3) uint8 RGB, the chosen one first: sequences of
+    """People of the reference image, (H, W, 3) uint8 RGB, the chosen one first: sequences of
     one frame.
 
     Raises:
         PoseError: it shows nobody, or not the chosen person.
     """
     people, _ = extract_poses(
-        detector, [picture], 1, threshold, name="reference picture", choice=choice
+        detector, [image], 1, threshold, name="reference image", choice=choice
     )
     return people
 
@@ -90,7 +90,7 @@ def detect_reference(
 def _only_wanted(person: PoseSequence, threshold: float, hands: bool, face: bool) -> PoseSequence:
     scores = np.where(person.scores < threshold, 0.0, person.scores)
     if not hands:
-        scores[:, sk.HANDS_SLICE] = 0.0
+        scores[:, skeleton.HANDS_SLICE] = 0.0
     if not face:
-        scores[:, sk.FACE_SLICE] = 0.0
+        scores[:, skeleton.FACE_SLICE] = 0.0
     return person.with_points(person.points, scores)

@@ -14,7 +14,7 @@ from .sequence import PoseSequence
 def fit_poses(
     people: Sequence[PoseSequence], source: tuple[int, int], size: tuple[int, int]
 ) -> list[PoseSequence]:
-    """Poses of a picture of `source` size, moved to where `resize_crop` puts the people.
+    """Poses of an image of `source` size, moved to where `resize_crop` puts the people.
 
     What is cropped away keeps its place outside 0…1.
     """

@@ -15,12 +15,12 @@ def stretches(mask: np.ndarray) -> list[tuple[int, int]]:
 
 
 def name_frames(mask: np.ndarray) -> str:
-    """ "frame 7" or "frames 12–15, 20" for the True entries of a (T,) mask; frames count from 0."""
+    """ "frame 7" or "frames 12–15, 20" for the True frames of a (T,) mask; frames count from 0."""
     return f"frame{'' if mask.sum() == 1 else 's'} {numbers(mask)}"
 
 
 def numbers(mask: np.ndarray) -> str:
-    """ "12–15, 20" for the True entries of a (T,) mask."""
+    """ "12–15, 20" for the True frames of a (T,) mask."""
     runs = stretches(mask)
     shown = [f"{a}" if a == b else f"{a}–{b}" for a, b in runs[:MOST_STRETCHES]]
     more = ["…"] if len(runs) > MOST_STRETCHES else []

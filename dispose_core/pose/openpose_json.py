@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import PoseError
 from ..media.atomic_write import atomic_write
-from . import skeleton as sk
+from . import skeleton
 from .sequence import PoseSequence
 
 # BODY_25 to BODY_18 (OpenPose's own output order): mid-hip and the six feet points are left out.
@@ -33,10 +33,10 @@ MOST_POSES = 80_000
 
 # key, where it goes, accepted numbers of points
 _PARTS = (
-    ("pose_keypoints_2d", sk.BODY_SLICE, (sk.N_BODY, 25)),
-    ("hand_left_keypoints_2d", sk.LEFT_HAND_SLICE, (sk.N_HAND,)),
-    ("hand_right_keypoints_2d", sk.RIGHT_HAND_SLICE, (sk.N_HAND,)),
-    ("face_keypoints_2d", sk.FACE_SLICE, (sk.N_FACE, 70)),
+    ("pose_keypoints_2d", skeleton.BODY_SLICE, (skeleton.N_BODY, 25)),
+    ("hand_left_keypoints_2d", skeleton.LEFT_HAND_SLICE, (skeleton.N_HAND,)),
+    ("hand_right_keypoints_2d", skeleton.RIGHT_HAND_SLICE, (skeleton.N_HAND,)),
+    ("face_keypoints_2d", skeleton.FACE_SLICE, (skeleton.N_FACE, 70)),
 )
 
 
@@ -82,7 +82,7 @@ def read_openpose(
     fractions = _are_fractions(raw)
     sizes = _canvases(frames, canvas, fractions, name)
 
-    values = np.zeros((slots, len(frames), sk.N_POINTS, 3))
+    values = np.zeros((slots, len(frames), skeleton.N_POINTS, 3))
     for t, people in enumerate(raw):
         for p, person in enumerate(people):
             values[p, t] = person
@@ -146,7 +146,7 @@ def _people_of(frame: dict, where: str) -> Sequence[dict]:
 
 
 def _read_person(person: dict, where: str) -> np.ndarray:
-    values = np.zeros((sk.N_POINTS, 3))
+    values = np.zeros((skeleton.N_POINTS, 3))
     for key, part, counts in _PARTS:
         flat = person.get(key)
         if flat is None:
@@ -206,7 +206,7 @@ def _canvases(
     if fallback is None:
         raise PoseError(
             f"{name}: coordinates are pixels but canvas_width and canvas_height are missing. "
-            "Add the size of the picture the poses were found in."
+            "Add the size of the image the poses were found in."
         )
     return [size or fallback for size in named]
 
@@ -226,7 +226,7 @@ def _flat_lists(person: PoseSequence) -> list[dict]:
     return [
         {
             key: frame[part].ravel().tolist()
-            if frame[part][:, 2].any() or part is sk.BODY_SLICE
+            if frame[part][:, 2].any() or part is skeleton.BODY_SLICE
             else None
             for key, part, _ in _PARTS
         }

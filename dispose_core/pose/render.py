@@ -1,8 +1,8 @@
-"""`PoseSequence` → skeleton pictures, pixel for pixel as the official code draws them.
+"""`PoseSequence` → skeleton images, pixel for pixel as the official code draws them.
 
 See docs/reference_behaviour.md#skeleton-drawing.
 
-A figure is drawn with OpenCV on a canvas whose short side is 2160 and shrunk to the picture. The
+A figure is drawn with OpenCV on a canvas whose short side is 2160 and shrunk to the image. The
 canvas is made once for a clip, and the limbs take their dimmed colour directly instead of by a
 floating-point pass over the whole canvas: the same pixels in a tenth of the time.
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import PoseError
 from ..progress import Progress, no_progress
-from . import skeleton as sk
+from . import skeleton
 from .sequence import PoseSequence
 
 _CANVAS_SHORT_SIDE = 2160
@@ -30,15 +30,18 @@ _HAND_THICKNESS = 2
 _FACE_RADIUS = 3
 _LIMB_DIM = 0.6
 
-# Points further out than this many pictures are faults, not limbs that leave the picture; OpenCV
+# Points further out than this many images are faults, not limbs that leave the image; OpenCV
 # would fail on what is beyond 32 bits.
 _FARTHEST = 10.0
 
 # All colours in output order: the official code draws with channels 0 and 2 swapped and swaps
 # them back at the end.
-_COLOURS = np.array(sk.COLOURS)[:, ::-1]
+_COLOURS = np.array(skeleton.COLOURS)[:, ::-1]
 _EDGE_COLOURS = np.array(
-    [colorsys.hsv_to_rgb(e / len(sk.HAND_EDGES), 1.0, 1.0) for e in range(len(sk.HAND_EDGES))]
+    [
+        colorsys.hsv_to_rgb(e / len(skeleton.HAND_EDGES), 1.0, 1.0)
+        for e in range(len(skeleton.HAND_EDGES))
+    ]
 )[:, ::-1]
 
 
@@ -65,7 +68,7 @@ def draw_frame(
     Args:
         people: sequences of equal length.
         frame: which frame of them.
-        size: (H, W) of the picture.
+        size: (H, W) of the image.
         options: which parts to draw.
 
     Raises:
@@ -94,35 +97,38 @@ def render_poses(
 
 
 class _Canvas:
-    """The large picture that frames are drawn on, one after the other."""
+    """The large image that frames are drawn on, one after the other."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         height, width = size
         if min(height, width) < 1:
             raise PoseError(
-                f"pose picture: {width}×{height} pixels, needed at least 1×1. "
-                "Set the width and height of the picture to animate."
+                f"pose image: {width}×{height} pixels, needed at least 1×1. "
+                "Set the width and height of the image to animate."
             )
         ratio = _CANVAS_SHORT_SIDE / min(height, width)
         self.size = size
         self.pixels = np.zeros((int(height * ratio), int(width * ratio), 3), dtype=np.uint8)
 
     def draw(self, people: Sequence[PoseSequence], options: DrawOptions) -> np.ndarray:
-        """One picture of people who are one frame long."""
+        """One image of people who are one frame long."""
         drawn = [self._place(person) for person in people]
         if options.body:
-            draw_body(self.pixels, [(points[sk.BODY_SLICE], pose) for points, pose in drawn])
+            draw_body(self.pixels, [(points[skeleton.BODY_SLICE], pose) for points, pose in drawn])
         if options.hands:
-            for hand in (sk.LEFT_HAND_SLICE, sk.RIGHT_HAND_SLICE):  # all left ones come first
+            for hand in (
+                skeleton.LEFT_HAND_SLICE,
+                skeleton.RIGHT_HAND_SLICE,
+            ):  # all left ones come first
                 for points, pose in drawn:
                     _draw_hand(self.pixels, points[hand], pose.scores[0, hand])
         if options.face:
             for points, pose in drawn:
-                _draw_face(self.pixels, points[sk.FACE_SLICE], pose.face_scores[0])
+                _draw_face(self.pixels, points[skeleton.FACE_SLICE], pose.face_scores[0])
         height, width = self.size
-        picture = cv2.resize(self.pixels, (width, height))
+        image = cv2.resize(self.pixels, (width, height))
         self.pixels.fill(0)
-        return picture
+        return image
 
     def _place(self, pose: PoseSequence) -> tuple[np.ndarray, PoseSequence]:
         """The pose without faulty points, and its points in pixels of the canvas, (128, 2)."""
@@ -139,7 +145,7 @@ def draw_body(canvas: np.ndarray, people: Sequence[tuple[np.ndarray, PoseSequenc
         canvas: (H, W, 3) uint8, changed in place.
         people: for each, body points (18, 2) in pixels of the canvas, and the pose, one frame.
     """
-    for limb, (a, b) in enumerate(sk.LIMBS):
+    for limb, (a, b) in enumerate(skeleton.LIMBS):
         for points, pose in people:
             visible, scores = pose.body_visible[0], pose.body_scores[0]
             if visible[a] and visible[b]:
@@ -147,7 +153,7 @@ def draw_body(canvas: np.ndarray, people: Sequence[tuple[np.ndarray, PoseSequenc
                 # be dimmed first.
                 colour = np.minimum((_COLOURS[limb] * (scores[a] * scores[b])).astype(int), 255)
                 _draw_limb(canvas, points[a], points[b], (colour * _LIMB_DIM).astype(int))
-    for joint in range(sk.N_BODY):
+    for joint in range(skeleton.N_BODY):
         for points, pose in people:
             if pose.body_visible[0, joint]:
                 colour = (_COLOURS[joint] * pose.body_scores[0, joint]).astype(int)
@@ -166,7 +172,7 @@ def _draw_limb(canvas: np.ndarray, a: np.ndarray, b: np.ndarray, colour: np.ndar
 def _draw_hand(canvas: np.ndarray, points: np.ndarray, scores: np.ndarray) -> None:
     """Edges and points of one hand: (21, 2) pixels of the canvas, (21,) scores."""
     drawn = _inside(points)
-    for (a, b), hue in zip(sk.HAND_EDGES, _EDGE_COLOURS, strict=True):
+    for (a, b), hue in zip(skeleton.HAND_EDGES, _EDGE_COLOURS, strict=True):
         if drawn[a] and drawn[b]:
             colour = hue * int(scores[a] * scores[b] * 255)
             cv2.line(canvas, _pixel(points[a]), _pixel(points[b]), colour.tolist(), _HAND_THICKNESS)

@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 
 from ..errors import PoseError
-from . import skeleton as sk
+from . import skeleton
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class PoseSequence:
     Attributes:
         points: (T, 128, 2) x, y as fractions of the canvas; may leave 0…1.
         scores: (T, 128) confidence, 0…1.
-        canvas: (height, width) in pixels of the picture the pose was found in.
+        canvas: (height, width) in pixels of the image the pose was found in.
     """
 
     points: np.ndarray
@@ -39,9 +39,13 @@ class PoseSequence:
         points = np.array(self.points, dtype=np.float64)
         scores = np.array(self.scores, dtype=np.float64)
         frames = len(points)
-        if points.shape != (frames, sk.N_POINTS, 2) or scores.shape != (frames, sk.N_POINTS):
+        if points.shape != (frames, skeleton.N_POINTS, 2) or scores.shape != (
+            frames,
+            skeleton.N_POINTS,
+        ):
             raise PoseError(
-                f"a pose needs points (T, {sk.N_POINTS}, 2) and scores (T, {sk.N_POINTS}), "
+                f"a pose needs points (T, {skeleton.N_POINTS}, 2) and scores "
+                f"(T, {skeleton.N_POINTS}), "
                 f"got {points.shape} and {scores.shape}."
             )
         missing = ~(np.isfinite(points).all(-1) & (scores > 0))
@@ -54,7 +58,9 @@ class PoseSequence:
     def empty(cls, frames: int, canvas: tuple[int, int]) -> PoseSequence:
         """`frames` frames in which nothing was found."""
         return cls(
-            np.full((frames, sk.N_POINTS, 2), np.nan), np.zeros((frames, sk.N_POINTS)), canvas
+            np.full((frames, skeleton.N_POINTS, 2), np.nan),
+            np.zeros((frames, skeleton.N_POINTS)),
+            canvas,
         )
 
     @classmethod
@@ -71,44 +77,44 @@ class PoseSequence:
         """From body (T, 18, 2), hands (T, 2, 21, 2) left then right, face (T, 68, 2) and scores."""
         pose = cls.empty(len(body), canvas)
         points, scores = pose.points.copy(), pose.scores.copy()
-        points[:, sk.BODY_SLICE], scores[:, sk.BODY_SLICE] = body, body_scores
+        points[:, skeleton.BODY_SLICE], scores[:, skeleton.BODY_SLICE] = body, body_scores
         if hands is not None:
-            points[:, sk.HANDS_SLICE] = np.reshape(hands, (-1, 2 * sk.N_HAND, 2))
+            points[:, skeleton.HANDS_SLICE] = np.reshape(hands, (-1, 2 * skeleton.N_HAND, 2))
             given = cast(np.ndarray, hands_scores)
-            scores[:, sk.HANDS_SLICE] = np.reshape(given, (-1, 2 * sk.N_HAND))
+            scores[:, skeleton.HANDS_SLICE] = np.reshape(given, (-1, 2 * skeleton.N_HAND))
         if face is not None:
-            points[:, sk.FACE_SLICE], scores[:, sk.FACE_SLICE] = face, face_scores
+            points[:, skeleton.FACE_SLICE], scores[:, skeleton.FACE_SLICE] = face, face_scores
         return cls(points, scores, canvas)
 
     @property
     def body(self) -> np.ndarray:
         """(T, 18, 2)"""
-        return self.points[:, sk.BODY_SLICE]
+        return self.points[:, skeleton.BODY_SLICE]
 
     @property
     def body_scores(self) -> np.ndarray:
         """(T, 18)"""
-        return self.scores[:, sk.BODY_SLICE]
+        return self.scores[:, skeleton.BODY_SLICE]
 
     @property
     def hands(self) -> np.ndarray:
         """(T, 2, 21, 2), left then right"""
-        return self.points[:, sk.HANDS_SLICE].reshape(-1, 2, sk.N_HAND, 2)
+        return self.points[:, skeleton.HANDS_SLICE].reshape(-1, 2, skeleton.N_HAND, 2)
 
     @property
     def hands_scores(self) -> np.ndarray:
         """(T, 2, 21), left then right"""
-        return self.scores[:, sk.HANDS_SLICE].reshape(-1, 2, sk.N_HAND)
+        return self.scores[:, skeleton.HANDS_SLICE].reshape(-1, 2, skeleton.N_HAND)
 
     @property
     def face(self) -> np.ndarray:
         """(T, 68, 2)"""
-        return self.points[:, sk.FACE_SLICE]
+        return self.points[:, skeleton.FACE_SLICE]
 
     @property
     def face_scores(self) -> np.ndarray:
         """(T, 68)"""
-        return self.scores[:, sk.FACE_SLICE]
+        return self.scores[:, skeleton.FACE_SLICE]
 
     @property
     def present(self) -> np.ndarray:
@@ -121,7 +127,7 @@ class PoseSequence:
 
         See docs/reference_behaviour.md#pose-output.
         """
-        return self.body_scores > sk.VISIBLE
+        return self.body_scores > skeleton.VISIBLE
 
     def __len__(self) -> int:
         return len(self.points)
@@ -137,8 +143,8 @@ class PoseSequence:
         return replace(self, points=points, scores=self.scores if scores is None else scores)
 
 
-def make_clip(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:
-    """Entry 0 is the reference pose, entries 1…F the aligned driving poses (DESIGN 2).
+def join_sequences(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:
+    """Frame 0 is the reference pose, frames 1…F the aligned driving poses (DESIGN 2).
 
     Raises:
         PoseError: the reference is not exactly one pose, or there is no driving pose.
@@ -146,7 +152,7 @@ def make_clip(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:
     if len(reference) != 1:
         raise PoseError(
             f"reference pose: {len(reference)} poses, needed 1. "
-            "Connect the pose of the reference picture here and those of the video to 'driving'."
+            "Connect the pose of the reference image here and those of the video to 'driving'."
         )
     if len(driving) == 0:
         raise PoseError("driving poses: the list is empty. Extract or load at least one pose.")

@@ -1,4 +1,4 @@
-"""The fixed facts of the OpenPose figure: which point is which, and what is joined to what."""
+"""Facts about the OpenPose skeleton: which point is which, what is joined, which side is left."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ BODY = (
     "RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle",
     "REye", "LEye", "REar", "LEar",
 )  # fmt: skip
+NOSE, NECK = 0, 1
+R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST = range(2, 8)
+R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE = range(8, 14)
+R_EYE, L_EYE, R_EAR, L_EAR = range(14, 18)
+SHOULDERS, HIPS, ANKLES = (R_SHOULDER, L_SHOULDER), (R_HIP, L_HIP), (R_ANKLE, L_ANKLE)
+TORSO = (NECK, *SHOULDERS, *HIPS)
+HEAD = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR)
+LEGS = ((R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE))  # right, left
+ARMS = ((R_SHOULDER, R_ELBOW, R_WRIST), (L_SHOULDER, L_ELBOW, L_WRIST))
 
 # A person is 128 points in one array: body, left hand, right hand, face.
 N_BODY, N_HAND, N_FACE = 18, 21, 68
@@ -32,9 +41,28 @@ LIMBS = (
     (1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
 )  # fmt: skip
 
+# Bones as (parent, child), parents first: shoulders and arms, hips and legs, nose. Eyes and ears
+# are not bones: how far they are apart in the image depends on where the head looks.
+BONES, HEAD_LINKS = LIMBS[:13], LIMBS[13:]
+
 # Five fingers from the wrist (point 0) to the tip (docs/reference_behaviour.md#skeleton-drawing).
 FINGERS = tuple((0, *range(4 * i + 1, 4 * i + 5)) for i in range(5))
 HAND_EDGES = tuple(edge for finger in FINGERS for edge in pairwise(finger))
+PALM = (0, 5, 9, 13, 17)  # the wrist and the roots of the four fingers
+
+# The same point on the other side of the person, for all 128 points; face points are those of iBUG.
+BODY_MIRROR = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
+_FACE_MIRROR = (
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
+)  # fmt: skip
+MIRROR = (
+    *BODY_MIRROR,
+    *range(RIGHT_HAND_SLICE.start, RIGHT_HAND_SLICE.stop),
+    *range(LEFT_HAND_SLICE.start, LEFT_HAND_SLICE.stop),
+    *(FACE_SLICE.start + i for i in _FACE_MIRROR),
+)
 
 # One colour a body point and limb, in canvas channel order
 # (docs/reference_behaviour.md#skeleton-drawing).

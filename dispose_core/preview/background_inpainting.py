@@ -1,6 +1,6 @@
-"""The picture without its person: what a moving preview shows where the person was.
+"""The image without its person: what a moving preview shows where the person was.
 
-The hole is filled from coarse to fine with patches of the surrounding picture (PatchMatch,
+The hole is filled from coarse to fine with patches of the surrounding image (PatchMatch,
 Barnes et al. 2009, with the voting of Wexler et al. 2007). Patches from the same row or
 column are preferred, since edges that pass behind a person (skirting, door frame, horizon)
 mostly run level or upright.
@@ -15,7 +15,7 @@ from torch import Tensor
 # The person is taken out with this much of the surroundings, as a share of the longer side:
 # soft edges, compression noise and contact shadows.
 GROW = 0.008
-# Patches are searched on pictures up to this long; finer ones take the match of the coarser.
+# Patches are searched on images up to this long; finer ones take the match of the coarser.
 SEARCH_SIDE = 512
 # On the coarsest one the longer side has about this many pixels.
 COARSEST_SIDE = 60
@@ -31,24 +31,24 @@ DETAIL, CONTRAST_FLOOR = 0.2, 0.03
 ROUNDS = (12, 8, 6, 4, 3)
 
 
-def background_plate(picture: Tensor, mask: Tensor, search_side: int = SEARCH_SIDE) -> Tensor:
+def inpaint_background(image: Tensor, mask: Tensor, search_side: int = SEARCH_SIDE) -> Tensor:
     """Takes the person out.
 
     Args:
-        picture: (3, H, W) 0…1.
-        mask: (H, W) 0…1, the person. Empty: the picture comes back as it is. Where hardly
-            anything else is in the picture, the hole takes the mean colour around it.
+        image: (3, H, W) 0…1.
+        mask: (H, W) 0…1, the person. Empty: the image comes back as it is. Where hardly
+            anything else is in the image, the hole takes the mean colour around it.
         search_side: pixels of the longer side up to which patches are searched; a smaller one is
             quicker and coarser.
 
     Returns:
-        (3, H, W) 0…1, equal to the picture away from the mask.
+        (3, H, W) 0…1, equal to the image away from the mask.
     """
-    hole = grow(mask > 0.02, max(3, round(GROW * max(picture.shape[-2:]))))
+    hole = grow(mask > 0.02, max(3, round(GROW * max(image.shape[-2:]))))
     if not hole.any():
-        return picture.clone()
-    filled = _fill(picture.float(), hole, search_side)
-    return torch.where(hole, filled, picture.float()).to(picture.dtype)
+        return image.clone()
+    filled = _fill(image.float(), hole, search_side)
+    return torch.where(hole, filled, image.float()).to(image.dtype)
 
 
 def grow(area: Tensor, radius: int) -> Tensor:
@@ -121,7 +121,7 @@ def _halve(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
 def _bridge(image: Tensor, hole: Tensor) -> Tensor:
     """First guess: straight transitions across the hole along rows and columns, short ones first.
 
-    A picture without any known pixel is grey.
+    An image without any known pixel is grey.
     """
     if hole.all():
         return torch.full_like(image, 0.5)
@@ -155,7 +155,7 @@ def _bridge_rows(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sources(hole: Tensor) -> Tensor:
-    """(H, W) bool: centres of patches that lie in the picture and touch no hole."""
+    """(H, W) bool: centres of patches that lie in the image and touch no hole."""
     half = PATCH // 2
     touched = F.max_pool2d(F.pad(hole[None, None].float(), (half,) * 4, value=1.0), PATCH, 1)
     return touched[0, 0] == 0

@@ -17,24 +17,24 @@ from .preview import preview_frames
 GLANCE_SIDE, GLANCE_SEARCH = 320, 128
 
 
-def motion_modes(pictures: Iterable[np.ndarray]) -> dict[str, Strips]:
+def motion_modes(images: Iterable[np.ndarray]) -> dict[str, Strips]:
     """The two modes of a motion field.
 
     Args:
-        pictures: (h, 2·w, 3) uint8 from `motion_pictures`, or what was made of them; at least one.
+        images: (h, 2·w, 3) uint8 from `motion_images`, or what was made of them; at least one.
 
     Returns:
         "flow", the left halves, and "arrows", the right ones.
     """
-    halves = [np.split(picture, 2, axis=1) for picture in pictures]
-    flow, arrows = zip(*halves, strict=True)
+    columns = [np.split(image, 2, axis=1) for image in images]
+    flow, arrows = zip(*columns, strict=True)
     return {"flow": frame_strips(flow), "arrows": frame_strips(arrows)}
 
 
 def person_modes(
     animation: Iterable[np.ndarray], overlay: Iterable[np.ndarray]
 ) -> dict[str, Strips]:
-    """The two modes of a preview: "person" over the filled background, "onion" over the picture.
+    """The two modes of a preview: "person" over the filled background, "onion" over the image.
 
     Args:
         animation, overlay: (H, W, 3) uint8, at least one.
@@ -43,20 +43,20 @@ def person_modes(
 
 
 def person_at_a_glance(
-    picture: Tensor, field: MotionField, entries: Sequence[int], mask: Tensor | None = None
+    image: Tensor, field: MotionField, frames: Sequence[int], mask: Tensor | None = None
 ) -> dict[str, Strips]:
     """`person_modes` of a motion field, small and quick.
 
     Args:
-        picture: (3, H, W) reference, 0…1.
-        field: of this picture.
-        entries: absolute entries, at least one.
+        image: (3, H, W) reference, 0…1.
+        field: of this image.
+        drawn_images: absolute frames, at least one.
         mask: (H, W) 0…1, the person; the field's own when None.
 
     Returns:
         No mode where nobody says where the person is, or it is too small to be drawn.
     """
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     size = fit_longest((height, width), GLANCE_SIDE)
     mask = field.subject if mask is None else mask
     if mask is None:
@@ -64,11 +64,11 @@ def person_at_a_glance(
     small = F.interpolate(mask[None, None].float(), size, mode="area")[0, 0]
     if not (small > 0.5).any():
         return {}
-    picture = F.interpolate(picture[None], size, mode="area")[0]
-    drawn = preview_frames(picture, field, entries, small, search_side=GLANCE_SEARCH)
-    frames = [(_channels_last(f.picture), _channels_last(f.overlay)) for f in drawn]
-    return person_modes(*zip(*frames, strict=True))
+    image = F.interpolate(image[None], size, mode="area")[0]
+    drawn = preview_frames(image, field, frames, small, search_side=GLANCE_SEARCH)
+    drawn_images = [(_channels_last(f.image), _channels_last(f.overlay)) for f in drawn]
+    return person_modes(*zip(*drawn_images, strict=True))
 
 
-def _channels_last(picture: Tensor) -> np.ndarray:
-    return picture.permute(1, 2, 0).numpy()
+def _channels_last(image: Tensor) -> np.ndarray:
+    return image.permute(1, 2, 0).numpy()

@@ -20,22 +20,22 @@ def optical_flow(
     field: MotionField,
     between: Literal["frames", "reference"] = "frames",
     size: tuple[int, int] | None = None,
-    on_entry: Progress = no_progress,
+    on_frame: Progress = no_progress,
 ) -> Tensor:
-    """The field as optical flow between pictures, the reference being the first of them.
+    """The field as optical flow between images, the reference being the first of them.
 
     Args:
-        field: of F+1 entries.
-        between: "frames": from each picture to the next, at the places of the former. Where the
-            person is not, nothing moves. "reference": from the reference to each later picture.
-        size: (H, W); the picture's when None.
-        on_entry: called as (done, total); may raise to cancel.
+        field: of F+1 frames.
+        between: "frames": from each image to the next, at the places of the former. Where the
+            person is not, nothing moves. "reference": from the reference to each later image.
+        size: (H, W); the image's when None.
+        on_frame: called as (done, total); may raise to cancel.
 
     Returns:
         (F, H, W, 2) float32, (dx, dy) in pixels of that size.
 
     Raises:
-        DisPoseError: the field has no entry beside the reference.
+        DisPoseError: the field has no frame beside the reference.
     """
     height, width = size or field.size
     size = (height, width)
@@ -46,13 +46,13 @@ def optical_flow(
     for n in range(total):
         later = flow_of(field, n + 1, size)
         if between == "frames":
-            # What the picture's points do next, carried to where they are now.
+            # What the image's points do next, carried to where they are now.
             moved, coverage = forward_warp(later - earlier, earlier[None], mask, layer)
             result[n] = (moved * (coverage > 0.5))[0].movedim(0, -1)
         else:
             result[n] = later.movedim(0, -1)
         earlier = later
-        on_entry(n + 1, total)
+        on_frame(n + 1, total)
     return result
 
 
@@ -66,17 +66,17 @@ def joint_tracks(
     never seen have no track.
 
     Args:
-        field: of F+1 entries.
-        size: (H, W) that x and y are pixels of; the picture's when None.
-        points: points a track, spread evenly over the clip; one an entry when None.
+        field: of F+1 frames.
+        size: (H, W) that x and y are pixels of; the image's when None.
+        points: points a track, spread evenly over the clip; one a frame when None.
 
     Raises:
-        DisPoseError: the field has no entry beside the reference.
+        DisPoseError: the field has no frame beside the reference.
     """
-    entries = _drivers(field) + 1
+    num_frames = _drivers(field) + 1
     height, width = size or field.size
     place, seen = _joint_places(field)
-    wanted = np.linspace(0, entries - 1, points or entries)
+    wanted = np.linspace(0, num_frames - 1, points or num_frames)
     tracks = []
     for joint in range(place.shape[1]):
         known = np.flatnonzero(seen[:, joint])

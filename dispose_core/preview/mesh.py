@@ -1,6 +1,6 @@
-"""The sheet: the moving part of a picture as a rubber skin with a vertex on every pixel.
+"""The sheet: the moving part of an image as a rubber skin with a vertex on every pixel.
 
-Made once for a picture; `warp.draw_sheet` stretches it for every entry.
+Made once for an image; `warp.draw_mesh` stretches it for every frame.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..errors import DisPoseError
 
-# A cell stretched more than TEAR against the entry's typical cell joins parts that separated. Up
+# A cell stretched more than TEAR against the frame's typical cell joins parts that separated. Up
 # to RUBBER it still closes a gap, behind everything else, if its corners have like colours: cloth
 # at an armpit, not a hand beside a hip.
-TEAR, RUBBER, LIKE = 3.0, 16.0, 0.15
+TEAR, STRETCH, LIKE = 3.0, 16.0, 0.15
 # The sheet reaches this far beyond the mask, so that its soft edge lies inside the sheet.
 MARGIN = 2
 # Pixels this deep inside the mask keep their own flow; those nearer its edge, where a field
@@ -27,12 +27,12 @@ REACH, FIT_STRIDE, FIT_SIGMA = 8, 2, 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
-    """The part of a picture that moves, made once for all entries.
+class Mesh:
+    """The part of an image that moves, made once for all frames.
 
     Attributes:
-        colour: (C+1, H, W) the picture and, last, its alpha.
-        vertices: (V,) index of each vertex's pixel in the flat picture.
+        colour: (C+1, H, W) the image and, last, its alpha.
+        vertices: (V,) index of each vertex's pixel in the flat image.
         triangles: (T, 3) vertices: right angle first, then along x, then along y.
         leg: (T,) ±1: from the right angle, the legs run to larger or to smaller x and y.
         order: (T,) int64, 1…4096, drawing order; larger is nearer.
@@ -53,17 +53,17 @@ class Sheet:
     rim_weight: Tensor
 
 
-def make_sheet(picture: Tensor, mask: Tensor | None = None, layer: Tensor | None = None) -> Sheet:
+def make_mesh(image: Tensor, mask: Tensor | None = None, layer: Tensor | None = None) -> Mesh:
     """Cuts the sheet out; arguments as in `forward_warp`."""
-    height, width = picture.shape[-2:]
-    device = picture.device
+    height, width = image.shape[-2:]
+    device = image.device
     for name, plane in (("mask", mask), ("layer", layer)):
         if plane is not None and tuple(plane.shape) != (height, width):
             raise DisPoseError(
-                f"warp: the {name} is {tuple(plane.shape)}, the picture has (H, W) = "
-                f"({height}, {width}). Resize the {name} to the picture."
+                f"warp: the {name} is {tuple(plane.shape)}, the image has (H, W) = "
+                f"({height}, {width}). Resize the {name} to the image."
             )
-    alpha = torch.ones(height, width, device=device) if mask is None else mask.to(picture)
+    alpha = torch.ones(height, width, device=device) if mask is None else mask.to(image)
     inside = grow_square(alpha > 0, MARGIN)
     number = torch.full((height, width), -1, device=device)
     vertices = inside.flatten().nonzero()[:, 0]
@@ -82,15 +82,15 @@ def make_sheet(picture: Tensor, mask: Tensor | None = None, layer: Tensor | None
         rank = ((layer - low) / (high - low).clamp_min(1e-9) * 4095).round().long().to(device)
         # A cell between two layers is part of the farther one.
         order += rank.view(-1)[vertices][triangles].amin(-1)
-    corners = picture.float().flatten(1)[:, vertices][:, triangles]  # (C, T, 3)
+    corners = image.float().flatten(1)[:, vertices][:, triangles]  # (C, T, 3)
     like = (corners.amax(-1) - corners.amin(-1)).amax(0) < LIKE
-    reach = torch.where(like, RUBBER, TEAR)
+    reach = torch.where(like, STRETCH, TEAR)
     rim = _continue_flow(alpha, number, vertices) if mask is not None else None
     if rim is None:
-        nothing = torch.zeros(0, 1, dtype=torch.int64, device=device)
-        rim = (nothing[:, 0], nothing, nothing.float())
-    return Sheet(
-        torch.cat([picture.float(), alpha[None].float()]),
+        no_pixels = torch.zeros(0, 1, dtype=torch.int64, device=device)
+        rim = (no_pixels[:, 0], no_pixels, no_pixels.float())
+    return Mesh(
+        torch.cat([image.float(), alpha[None].float()]),
         vertices,
         triangles,
         leg,
@@ -111,7 +111,7 @@ def grow_square(area: Tensor, radius: int) -> Tensor:
 def _continue_flow(
     alpha: Tensor, number: Tensor, vertices: Tensor
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """How the flow of the sheet's rim follows from that inside: `Sheet.rim`, `rim_source`, weights.
+    """How the flow of the sheet's rim follows from that inside: `Mesh.rim`, `rim_source`, weights.
 
     A rim vertex takes the value of the affine map fitted to the flow around it (moving least
     squares), so that the edge of a turning limb turns with it. Samples deep inside count most;

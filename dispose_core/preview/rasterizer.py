@@ -1,7 +1,7 @@
-"""Moving a picture along a flow, with visibility: nearer parts hide farther ones.
+"""Moving an image along a flow, with visibility: nearer parts hide farther ones.
 
-The picture is a rubber sheet with a vertex on every pixel. Each entry moves the vertices, and
-every output pixel looks up which triangle of the sheet lies on it and reads the picture there:
+The image is a rubber sheet with a vertex on every pixel. Each frame moves the vertices, and
+every output pixel looks up which triangle of the sheet lies on it and reads the image there:
 the inverse of the flow, so that textures stay sharp and a stretched body has no holes. Triangles
 that the flow tears apart are left out, so no colour is smeared between an arm and the torso.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import DisPoseError
 from ..motion.motion_field import MotionField
-from .mesh import TEAR, Sheet, grow_square, make_sheet
+from .mesh import TEAR, Mesh, grow_square, make_mesh
 
 # Cracks up to twice this many pixels wide between parts that separate are closed.
 CRACK = 2
@@ -28,17 +28,17 @@ SAME_SURFACE = 2.0
 
 
 def forward_warp(
-    picture: Tensor, flow: Tensor, mask: Tensor | None = None, layer: Tensor | None = None
+    image: Tensor, flow: Tensor, mask: Tensor | None = None, layer: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Moves each point of the picture along the flow.
+    """Moves each point of the image along the flow.
 
     Where surfaces overlap, the larger `layer` wins; in one layer, the side that still faces the
     viewer, then the point that moved farther (limbs pass in front of the torso more often than
     behind it). Soft edges of a nearer surface show the farther one through them.
 
     Args:
-        picture: (C, H, W).
-        flow: (n, 2, H, W) pixels (dx, dy) from the picture to each entry.
+        image: (C, H, W).
+        flow: (n, 2, H, W) pixels (dx, dy) from the image to each frame.
         mask: (H, W) 0…1, what moves; everything when None. Nothing is drawn for an empty mask.
         layer: (H, W) drawing order, larger is nearer; one layer when None.
 
@@ -49,63 +49,63 @@ def forward_warp(
     Raises:
         DisPoseError: sizes differ.
     """
-    if flow.shape[-2:] != picture.shape[-2:]:
+    if flow.shape[-2:] != image.shape[-2:]:
         raise DisPoseError(
-            f"warp: the flow is {flow.shape[-1]}×{flow.shape[-2]}, the picture "
-            f"{picture.shape[-1]}×{picture.shape[-2]}. Ask the motion field for the picture's size."
+            f"warp: the flow is {flow.shape[-1]}×{flow.shape[-2]}, the image "
+            f"{image.shape[-1]}×{image.shape[-2]}. Ask the motion field for the image's size."
         )
-    return _draw_all(make_sheet(picture, mask, layer), flow)
+    return _draw_all(make_mesh(image, mask, layer), flow)
 
 
-def warp_entries(
-    field: MotionField, picture: Tensor, entries: Sequence[int], mask: Tensor | None
+def warp_frames(
+    field: MotionField, image: Tensor, frames: Sequence[int], mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """`forward_warp` of a picture by entries of a field, in the field's drawing order.
+    """`forward_warp` of an image by frames of a field, in the field's drawing order.
 
     Args:
-        field: of this picture.
-        picture: (C, H, W).
-        entries: absolute entries, 0 the reference.
+        field: of this image.
+        image: (C, H, W).
+        frames: absolute frames, 0 the reference.
         mask: (H, W) 0…1, the person; everything when None.
 
     Returns:
-        as `forward_warp`. Only one entry's flow is held at a time.
+        as `forward_warp`. Only one frame's flow is held at a time.
     """
-    flows = (flow_of(field, entry, picture.shape[-2:]) for entry in entries)
-    return _draw_all(sheet_of(field, picture, mask), flows)
+    flows = (flow_of(field, frame, image.shape[-2:]) for frame in frames)
+    return _draw_all(mesh_of(field, image, mask), flows)
 
 
-def sheet_of(field: MotionField, picture: Tensor, mask: Tensor | None) -> Sheet:
-    """The sheet of a picture with the drawing order of its field."""
+def mesh_of(field: MotionField, image: Tensor, mask: Tensor | None) -> Mesh:
+    """The sheet of an image with the drawing order of its field."""
     layer = field.layer
     if layer is not None:
-        layer = F.interpolate(layer[None, None].float(), picture.shape[-2:], mode="nearest")[0, 0]
-    return make_sheet(picture, mask, layer)
+        layer = F.interpolate(layer[None, None].float(), image.shape[-2:], mode="nearest")[0, 0]
+    return make_mesh(image, mask, layer)
 
 
-def flow_of(field: MotionField, entry: int, size: Sequence[int]) -> Tensor:
-    """(2, H, W) flow of one entry, smooth between grid points.
+def flow_of(field: MotionField, frame: int, size: Sequence[int]) -> Tensor:
+    """(2, H, W) flow of one frame, smooth between grid points.
 
     A grid enlarged by repetition (CMP's) moves in steps, which would tear a sheet.
     """
     height, width = size
-    return replace(field, resample="bilinear").flow([entry], (height, width))[0]
+    return replace(field, resample="bilinear").flow([frame], (height, width))[0]
 
 
-def _draw_all(sheet: Sheet, flows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+def _draw_all(mesh: Mesh, flows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Colours (n, C, H, W) and coverage (n, 1, H, W)."""
-    drawn = [draw_sheet(sheet, flow) for flow in flows]
-    both = torch.stack(drawn) if drawn else sheet.colour.new_zeros(0, *sheet.colour.shape)
+    drawn = [draw_mesh(mesh, flow) for flow in flows]
+    both = torch.stack(drawn) if drawn else mesh.colour.new_zeros(0, *mesh.colour.shape)
     return both[:, :-1], both[:, -1:]
 
 
-def draw_sheet(sheet: Sheet, flow: Tensor) -> Tensor:
-    """One entry: (2, H, W) flow -> (C+1, H, W), colour (not multiplied) and coverage."""
-    channels, height, width = sheet.colour.shape
-    dest, source, stretch, key = _candidates(sheet, flow.to(sheet.colour), height, width)
-    result = sheet.colour.new_zeros(channels, height * width)
-    left = sheet.colour.new_ones(height * width)  # what still shines through
-    sheet_there = torch.zeros(height * width, dtype=torch.bool, device=left.device)
+def draw_mesh(mesh: Mesh, flow: Tensor) -> Tensor:
+    """One frame: (2, H, W) flow -> (C+1, H, W), colour (not multiplied) and coverage."""
+    channels, height, width = mesh.colour.shape
+    dest, source, stretch, key = _candidates(mesh, flow.to(mesh.colour), height, width)
+    result = mesh.colour.new_zeros(channels, height * width)
+    left = mesh.colour.new_ones(height * width)  # what still shines through
+    mesh_covers = torch.zeros(height * width, dtype=torch.bool, device=left.device)
     for _ in range(PEELS):
         if not len(dest):
             break
@@ -114,14 +114,14 @@ def draw_sheet(sheet: Sheet, flow: Tensor) -> Tensor:
         pixels = (front >= 0).nonzero()[:, 0]
         # The lower bits of a key number the candidate.
         point = source[:, front[pixels] & _INDEX]
-        colour = _sample(sheet.colour, point)
+        colour = _sample(mesh.colour, point)
         # An edge stays as narrow where the body stretches.
         steep = stretch[front[pixels] & _INDEX].clamp(1, TEAR)
         share = ((colour[-1] - 0.5) * steep + 0.5).clamp(0, 1) * left[pixels]
         result[:-1, pixels] += colour[:-1] * share
         result[-1, pixels] += share
         left[pixels] -= share
-        sheet_there[pixels] = True
+        mesh_covers[pixels] = True
         # Next: other surfaces that lie behind a soft edge.
         seen = torch.zeros(2, height * width, device=left.device)
         seen[:, pixels] = point
@@ -129,7 +129,7 @@ def draw_sheet(sheet: Sheet, flow: Tensor) -> Tensor:
         dest, source, stretch = dest[behind], source[:, behind], stretch[behind]
         key = (key[behind] & ~_INDEX) | torch.arange(len(dest), device=dest.device)
     result[:-1] /= result[-1].clamp_min(1e-6)
-    return _close_cracks(result.view(channels, height, width), sheet_there.view(height, width))
+    return _close_cracks(result.view(channels, height, width), mesh_covers.view(height, width))
 
 
 # The bits of a drawing key that number the candidate; above them lies the drawing order.
@@ -137,16 +137,16 @@ _INDEX = (1 << 30) - 1
 
 
 def _candidates(
-    sheet: Sheet, flow: Tensor, height: int, width: int
+    mesh: Mesh, flow: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Every (output pixel, triangle on it): pixel index (N,), source x, y (2, N), stretch, key."""
-    home = torch.stack([sheet.vertices % width, sheet.vertices // width]).to(flow)
-    moved = flow.reshape(2, -1)[:, sheet.vertices]
-    if len(sheet.rim):
-        moved[:, sheet.rim] = (moved[:, sheet.rim_source] * sheet.rim_weight).sum(-1)
+    home = torch.stack([mesh.vertices % width, mesh.vertices // width]).to(flow)
+    moved = flow.reshape(2, -1)[:, mesh.vertices]
+    if len(mesh.rim):
+        moved[:, mesh.rim] = (moved[:, mesh.rim_source] * mesh.rim_weight).sum(-1)
     place = home + moved
 
-    p0, p1, p2 = (place.index_select(1, c) for c in sheet.triangles.unbind(-1))  # (2, T) each
+    p0, p1, p2 = (place.index_select(1, c) for c in mesh.triangles.unbind(-1))  # (2, T) each
     e1, e2 = p1 - p0, p2 - p0
     area = e1[0] * e2[1] - e1[1] * e2[0]
     diagonal = (e1 - e2).square_().sum(0) / 2
@@ -156,7 +156,7 @@ def _candidates(
     high = p0.maximum(p1).maximum(p2).floor_()
     high = high.minimum(high.new_tensor([[width - 1], [height - 1]]))
     span = (high - low + 1).clamp_min_(0)
-    keep = (area.abs() > 1e-6) & (stretch <= sheet.reach) & (span.amin(0) > 0)
+    keep = (area.abs() > 1e-6) & (stretch <= mesh.reach) & (span.amin(0) > 0)
     keep = keep.nonzero()[:, 0]
 
     columns, rows = span[:, keep].long()
@@ -175,13 +175,13 @@ def _candidates(
     # Both triangles may claim a pixel on their common edge; neither may miss it.
     on = ((u > -1e-3) & (v > -1e-3) & (u + v < 1.001)).nonzero()[:, 0]
     which = which[on]
-    corner = sheet.triangles[which, 0]
-    source = home[:, corner] + torch.stack([u[on], v[on]]) * sheet.leg[which]
+    corner = mesh.triangles[which, 0]
+    source = home[:, corner] + torch.stack([u[on], v[on]]) * mesh.leg[which]
     dest = (pixel[1, on] * width + pixel[0, on]).long()
 
     far = torch.hypot(*moved[:, corner]).clamp_max(1023).long()
     stretch = stretch[which]
-    order = sheet.order[which] * (stretch <= TEAR)  # rubber lies behind all layers
+    order = mesh.order[which] * (stretch <= TEAR)  # rubber lies behind all layers
     key = (order << 11) | ((area[which] > 0).long() << 10) | far
     return dest, source, stretch, (key << 30) | torch.arange(len(on), device=on.device)
 

@@ -1,4 +1,4 @@
-"""The reference picture as the CLIP vision model of SVD is shown it.
+"""The reference image as the CLIP vision model of SVD is shown it.
 
 See docs/reference_behaviour.md#clip-image.
 """
@@ -15,29 +15,29 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def clip_picture(picture: Tensor) -> Tensor:
-    """The whole picture squashed to 224×224, smoothed first where it shrinks.
+def clip_vision_image(image: Tensor) -> Tensor:
+    """The whole image squashed to 224×224, smoothed first where it shrinks.
 
     Nothing is cropped: hosts that cut a portrait to a square lose head and feet. The bicubic
     filter may leave 0…1 a little at sharp edges; it is kept, as the weights saw it.
 
     Args:
-        picture: (3, H, W), 0…1.
+        image: (3, H, W), 0…1.
 
     Returns:
-        (3, 224, 224) float32 on the picture's device.
+        (3, 224, 224) float32 on the image's device.
     """
-    x = picture.float()[None]
+    x = image.float()[None]
     # The smoothing is separable: rows and columns one after the other.
     x = _smooth(x, dim=3)
     x = _smooth(x, dim=2)
     return F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=True)[0]
 
 
-def clip_normalise(picture: Tensor) -> Tensor:
+def clip_vision_normalise(image: Tensor) -> Tensor:
     """(3, 224, 224) 0…1 -> (1, 3, 224, 224), what `CLIPVisionModelWithProjection` takes."""
-    mean, std = (picture.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-    return ((picture - mean) / std)[None]
+    mean, std = (image.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return ((image - mean) / std)[None]
 
 
 def _smooth(x: Tensor, dim: int) -> Tensor:

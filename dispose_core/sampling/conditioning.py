@@ -1,4 +1,4 @@
-"""What the networks are told of the reference picture, once a clip.
+"""What the networks are told of the reference image, once a clip.
 
 See docs/reference_behaviour.md#pixel-round-trip to 11.5.
 """
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NetworkError
-from .clip_vision import clip_normalise, clip_picture
+from .clip_vision import clip_vision_image, clip_vision_normalise
 from .options import SamplingOptions
 
 
-class PictureConditioning(NamedTuple):
+class ImageConditioning(NamedTuple):
     """Of the conditional half; the unconditional one has zeros in place of both."""
 
     embedding: Tensor  # (1, 1, D), CLIP's
@@ -23,21 +23,21 @@ class PictureConditioning(NamedTuple):
 
 
 @torch.no_grad()
-def encode_picture(
-    clip: Any,
+def encode_image(
+    image_encoder: Any,
     vae: Any,
-    picture: Tensor,
+    image: Tensor,
     noise: Tensor,
     augmentation: float = 0.0,
     official: bool = False,
-) -> PictureConditioning:
-    """The reference picture through CLIP and the VAE's encoder.
+) -> ImageConditioning:
+    """The reference image through CLIP and the VAE's encoder.
 
     Args:
-        clip: transformers' `CLIPVisionModelWithProjection` of SVD.
+        image_encoder: transformers' `CLIPVisionModelWithProjection` of SVD.
         vae: diffusers' `AutoencoderKLTemporalDecoder` of SVD. One that asks for it
             (`force_upcast`) encodes in float32 where it is in float16; the official code does not.
-        picture: (3, H, W), 0…1.
+        image: (3, H, W), 0…1.
         noise: (3, H, W) standard normal.
         augmentation: strength of the noise, on the scale -1…1.
         official: encode in the VAE's own dtype.
@@ -48,11 +48,11 @@ def encode_picture(
     Raises:
         NetworkError: what comes out is not finite.
     """
-    weight = next(clip.parameters())
-    pixels = clip_normalise(clip_picture(picture.to(weight.device)))
-    embedding = clip(pixels.to(weight.dtype)).image_embeds[:, None]
+    weight = next(image_encoder.parameters())
+    pixels = clip_vision_normalise(clip_vision_image(image.to(weight.device)))
+    embedding = image_encoder(pixels.to(weight.dtype)).image_embeds[:, None]
 
-    noisy = picture.to(vae.device, torch.float32) * 2 - 1 + augmentation * noise.to(vae.device)
+    noisy = image.to(vae.device, torch.float32) * 2 - 1 + augmentation * noise.to(vae.device)
     own = vae.dtype
     upcast = vae.config.force_upcast and own == torch.float16 and not official
     if upcast:
@@ -65,25 +65,25 @@ def encode_picture(
     for name, values in (("CLIP vision", embedding), ("the VAE", latents)):
         if not values.isfinite().all():
             raise NetworkError(
-                f"reference picture: what {name} makes of it is not finite. Run the pipeline in "
+                f"reference image: what {name} makes of it is not finite. Run the pipeline in "
                 "bfloat16 or float32, or use another file of the model."
             )
-    return PictureConditioning(embedding, latents)
+    return ImageConditioning(embedding, latents)
 
 
-def official_pixels(picture: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """A picture as the official code hands it to its pipeline, 0…1 float32.
+def official_pixels(image: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """An image as the official code hands it to its pipeline, 0…1 float32.
 
     See docs/reference_behaviour.md#pixel-round-trip.
 
     It goes from 8 bits to -1…1 and back and loses what is behind the point, so that some of the
     dark levels become one darker. In float16 they are others than in float32.
     """
-    levels = (picture.float() * 255).round().to(dtype)
+    levels = (image.float() * 255).round().to(dtype)
     return ((levels / 127.5 - 1 + 1) * 127.5).to(torch.uint8).float() / 255
 
 
-def guidance_halves(condition: Tensor, guided: bool) -> Tensor:
+def cfg_batch(condition: Tensor, guided: bool) -> Tensor:
     """(1, …) -> (2, …) with zeros for the unconditional half before it, or itself unguided."""
     return torch.cat([torch.zeros_like(condition), condition]) if guided else condition
 

@@ -18,7 +18,7 @@ from ..models.cached_conditioning import ClipConstants
 from ..models.controlnet import HybridControlNet
 from ..models.mimicmotion import MimicMotionUNet
 from ..progress import Progress, no_progress
-from .conditioning import PictureConditioning, added_ids, guidance_halves
+from .conditioning import ImageConditioning, added_ids, cfg_batch
 from .options import SamplingOptions
 from .schedule import euler_schedule
 from .windows import ContextWindows
@@ -42,24 +42,24 @@ def no_preview(step: Step) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Guidance:
-    """All that guides a clip, encoded; the per-entry parts are on the CPU.
+    """All that guides a clip, encoded; the per-frame parts are on the CPU.
 
     Attributes:
-        picture: the reference's conditioning.
+        image: the reference's conditioning.
         hints: for the ControlNet; None leaves it out.
         pose: (F+1, C0, h, w) PoseNet's latents; None leaves them out.
     """
 
-    picture: PictureConditioning
+    image: ImageConditioning
     hints: ControlHints | None
     pose: Tensor | None
 
 
-class Half(NamedTuple):
+class CfgBatch(NamedTuple):
     """Guidance halves that run in one batch, B of the two, and what is constant for them."""
 
     rows: slice  # which of the halves: unconditional, conditional
-    picture: Tensor  # (B, 1, 4, h, w)
+    image: Tensor  # (B, 1, 4, h, w)
     unet: ClipConstants
     controlnet: ClipConstants | None
     pose_strength: tuple[float, ...]
@@ -98,7 +98,7 @@ def denoise(
     device, dtype = unet.device, unet.dtype
     kept = dtype if options.official else torch.float32
     schedule = euler_schedule(options.steps, options.official and dtype == torch.float16)
-    halves = prepare_halves(unet, controlnet, guidance, windows.length, options)
+    batches = prepare_cfg_batches(unet, controlnet, guidance, windows.length, options)
     weights = windows.weights.to(device).view(-1, 1, 1, 1)
     total_weights = windows.total_weights().to(device).view(-1, 1, 1, 1)
     scale = torch.linspace(options.min_guidance, options.max_guidance, len(noise), device=device)
@@ -108,16 +108,16 @@ def denoise(
     for number, timestep in enumerate(schedule.timesteps.tolist(), 1):
         scaled = schedule.scale_model_input(x, timestep)
         predicted = x.new_zeros(2 if options.guided else 1, *x.shape, dtype=torch.float32)
-        for index, entries in enumerate(windows.entries, 1):
-            where = entries.to(device)
-            for half in halves:
+        for index, frames in enumerate(windows.frames, 1):
+            where = frames.to(device)
+            for batch in batches:
                 window = predict_window(
-                    unet, controlnet, scaled[where], timestep, half, guidance, entries.tolist(),
+                    unet, controlnet, scaled[where], timestep, batch, guidance, frames.tolist(),
                     options.control_strength,
                 )  # fmt: skip
                 if not window.isfinite().all():
                     raise NetworkError(_not_finite(number, options.steps, index, windows))
-                predicted[half.rows].index_add_(1, where, window.float() * weights)
+                predicted[batch.rows].index_add_(1, where, window.float() * weights)
             on_window((number - 1) * len(windows) + index, options.steps * len(windows))
         predicted /= total_weights
         v = predicted[-1]
@@ -129,37 +129,37 @@ def denoise(
     return x
 
 
-def prepare_halves(
+def prepare_cfg_batches(
     unet: MimicMotionUNet,
     controlnet: HybridControlNet,
     guidance: Guidance,
     length: int,
     options: SamplingOptions,
-) -> list[Half]:
+) -> list[CfgBatch]:
     """The batches of guidance halves that each window is run in."""
-    embedding = guidance_halves(guidance.picture.embedding, options.guided)
-    picture = guidance_halves(guidance.picture.latents[None].to(unet.device), options.guided)
+    embedding = cfg_batch(guidance.image.embedding, options.guided)
+    image = cfg_batch(guidance.image.latents[None].to(unet.device), options.guided)
     ids = added_ids(options).to(unet.device).expand(len(embedding), -1)
     strengths = (0.0, options.pose_strength)[-len(embedding) :]
 
-    count = 1 if options.split_halves else len(embedding)
-    halves = []
+    count = 1 if options.split_cfg else len(embedding)
+    batches = []
     for start in range(0, len(embedding), count):
         rows = slice(start, start + count)
 
         def constants(network: MimicMotionUNet | HybridControlNet, rows=rows) -> ClipConstants:
             return network.constants(embedding[rows], ids[rows], length, options.official)
 
-        halves.append(
-            Half(
+        batches.append(
+            CfgBatch(
                 rows,
-                picture[rows, None],
+                image[rows, None],
                 constants(unet),
                 constants(controlnet) if guidance.hints is not None else None,
                 strengths[rows],
             )
         )
-    return halves
+    return batches
 
 
 def predict_window(
@@ -167,30 +167,30 @@ def predict_window(
     controlnet: HybridControlNet,
     latents: Tensor,
     timestep: float,
-    half: Half,
+    batch: CfgBatch,
     guidance: Guidance,
-    entries: list[int],
+    frames: list[int],
     control_strength: float,
 ) -> Tensor:
     """The v-prediction (B, n, 4, h, w) of a window's scaled latents (n, 4, h, w)."""
-    noisy = latents.expand(len(half.picture), *latents.shape)
-    picture = half.picture.expand(-1, len(latents), -1, -1, -1)
-    sample = torch.cat([noisy.to(unet.dtype), picture.to(unet.dtype)], dim=2)
+    noisy = latents.expand(len(batch.image), *latents.shape)
+    image = batch.image.expand(-1, len(latents), -1, -1, -1)
+    sample = torch.cat([noisy.to(unet.dtype), image.to(unet.dtype)], dim=2)
     residuals = None
-    if guidance.hints is not None and half.controlnet is not None:
+    if guidance.hints is not None and batch.controlnet is not None:
         residuals = window_residuals(
-            controlnet, sample, timestep, half.controlnet, guidance.hints, entries, control_strength
+            controlnet, sample, timestep, batch.controlnet, guidance.hints, frames, control_strength
         )
     pose = None
     if guidance.pose is not None:
-        pose = guidance.pose[entries].to(unet.device, unet.dtype)
-    return unet(sample, timestep, half.unet, pose, half.pose_strength, residuals)
+        pose = guidance.pose[frames].to(unet.device, unet.dtype)
+    return unet(sample, timestep, batch.unet, pose, batch.pose_strength, residuals)
 
 
 def _not_finite(step: int, steps: int, window: int, windows: ContextWindows) -> str:
-    entries = windows.entries[window - 1]
+    frames = windows.frames[window - 1]
     return (
         f"sampling: the prediction of step {step} of {steps}, window {window} of {len(windows)} "
-        f"(entries {int(entries[1:].min())}…{int(entries[1:].max())}) is not finite. Run the "
+        f"(frames {int(frames[1:].min())}…{int(frames[1:].max())}) is not finite. Run the "
         "networks in bfloat16 or float32; if it happens there too, a weights file is damaged."
     )

@@ -34,35 +34,38 @@ class SamplingOptions:
             against the clip, by `context_windows` and `decode_frames`.
     """
 
-    steps: int = _option(25, "denoising steps")
+    steps: int = _option(25, "number of denoising steps")
     seed: int = _option(42, "seed of the noise; the same seed gives the same clip")
     noise: NoiseKind = _option(  # noqa: RUF009
         "repeated",
-        "repeated: the same along the clip, which holds windows together; independent: drawn for "
-        "each frame",
+        "repeated: repeats along the clip, which keeps the windows consistent; independent: drawn "
+        "anew for each frame",
     )
     # From unconditional (0) over conditional (1) beyond, rising in a line along the clip. Up to 1
     # the unconditional prediction is not computed.
     min_guidance: float = _option(2.0, "guidance scale of the first frame")
     max_guidance: float = _option(2.0, "guidance scale of the last frame; 1 turns guidance off")
-    window: int = _option(LENGTH, "frames denoised together, the reference among them")
+    window: int = _option(LENGTH, "frames per window, including the reference")
     overlap: int = _option(OVERLAP, "frames that neighbouring windows share")
     model_fps: int = _option(7, "frame rate the model is conditioned on; not the result's")
     motion_bucket: int = _option(127, "SVD motion bucket id, 0 to 255")
-    augmentation: float = _option(0.0, "noise on the reference image: less likeness, more freedom")
-    pose_strength: float = _option(1.0, "strength of the drawn skeletons; 1 is the paper")
-    motion_strength: float = _option(1.0, "strength of the motion field; 1 is the paper")
-    point_strength: float = _option(1.0, "strength of the keypoint features; 1 is the paper")
-    control_strength: float = _option(1.0, "strength of the whole ControlNet; 0 leaves it out")
-    decode_chunk: int = _option(CHUNK, "frames decoded together")
-    split_halves: bool = _option(
-        False, "compute cond and uncond one after the other: less memory, a little slower"
+    augmentation: float = _option(
+        0.0, "noise added to the reference image; more lets the result differ more"
+    )
+    pose_strength: float = _option(1.0, "strength of the skeleton images; the paper uses 1")
+    motion_strength: float = _option(1.0, "strength of the motion field; the paper uses 1")
+    point_strength: float = _option(1.0, "strength of the keypoint features; the paper uses 1")
+    control_strength: float = _option(1.0, "strength of the whole ControlNet; 0 turns it off")
+    decode_chunk: int = _option(CHUNK, "frames decoded at once; fewer take less memory")
+    split_cfg: bool = _option(
+        False,
+        "compute cond and uncond one after the other; takes less memory, but is a little slower",
     )
     # Both see both contexts in the time layers (docs/reference_behaviour.md#unet-and-pose-net),
     # the image goes through 8 bits, chunks do not overlap, float16 rounds the timesteps, and the
     # device that computes draws the noise.
     official: bool = _option(
-        False, "reproduce the official code, its faults too, to compare with it"
+        False, "reproduce the official code, including its faults, for comparison"
     )
 
     def __post_init__(self) -> None:
@@ -76,10 +79,10 @@ class SamplingOptions:
         self._require("model_fps", self.model_fps >= 1, "at least 1; the model was trained with 7")
         self._require("decode_chunk", self.decode_chunk >= 1, "at least 1; usual are 8")
         self._require("noise", self.noise in ("repeated", "independent"), "one of the two kinds")
-        if self.official and self.split_halves:
+        if self.official and self.split_cfg:
             raise NetworkError(
                 "sampling: the official code mixes the two guidance halves, so they must run in "
-                "one batch. Turn off either `official` or `split_halves`."
+                "one batch. Turn off either `official` or `split_cfg`."
             )
 
     @property

@@ -13,61 +13,63 @@ from .options import LENGTH, OVERLAP
 
 @dataclass(frozen=True, eq=False)
 class ContextWindows:
-    """Windows of one length over a clip; every one begins with entry 0, the reference.
+    """Windows of one length over a clip; every one begins with frame 0, the reference.
 
     Attributes:
-        entries: (n, length) int64, absolute entries of the clip, rising in each window.
+        num_frames: (n, length) int64, absolute frames of the clip, rising in each window.
         weights: (length,) float32, how much a window's prediction counts at each of its places.
     """
 
-    entries: Tensor
+    frames: Tensor
     weights: Tensor
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.frames)
 
     @property
     def length(self) -> int:
-        return self.entries.shape[1]
+        return self.frames.shape[1]
 
     def total_weights(self) -> Tensor:
-        """(F+1,) float32: the weights of all windows summed at each entry, all above 0."""
-        total = torch.zeros(int(self.entries.max()) + 1)
-        return total.index_add_(0, self.entries.flatten(), self.weights.repeat(len(self)))
+        """(F+1,) float32: the weights of all windows summed at each frame, all above 0."""
+        total = torch.zeros(int(self.frames.max()) + 1)
+        return total.index_add_(0, self.frames.flatten(), self.weights.repeat(len(self)))
 
 
-def context_windows(frames: int, length: int = LENGTH, overlap: int = OVERLAP) -> ContextWindows:
+def context_windows(
+    num_frames: int, length: int = LENGTH, overlap: int = OVERLAP
+) -> ContextWindows:
     """The windows of a clip (docs/reference_behaviour.md#context-windows).
 
     A clip no longer than a window is a single, shorter one; the official code crashes there.
 
     Args:
-        frames: entries of the clip, F+1: the reference and the driving frames.
-        length: entries of a window, the reference included; at least 2.
-        overlap: entries that neighbours share, the reference included, below `length`. 0 counts
+        num_frames: frames of the clip, F+1: the reference and the driving frames.
+        length: frames of a window, the reference included; at least 2.
+        overlap: frames that neighbours share, the reference included, below `length`. 0 counts
             as 1: the reference is shared in any case, and the official code, which counts it as
-            any other entry, leaves an entry out between two windows then.
+            any other frame, leaves a frame out between two windows then.
 
     Raises:
         NetworkError: a value outside its range.
     """
-    if frames < 1:
-        raise NetworkError("context windows: a clip of 0 entries. Give at least one pose.")
+    if num_frames < 1:
+        raise NetworkError("context windows: a clip of 0 frames. Give at least one pose.")
     if length < 2 or not 0 <= overlap < length:
         raise NetworkError(
             f"context windows: length {length} with overlap {overlap}; the length must be at "
             f"least 2 and the overlap 0…length - 1. The released weights want {LENGTH} and "
             f"{OVERLAP}."
         )
-    length = min(length, frames)
+    length = min(length, num_frames)
     stride = max(length - max(overlap, 1), 1)
-    last = frames - length
+    last = num_frames - length
     starts = list(range(0, last + 1, stride))
     if starts[-1] < last:
         starts.append(last)
-    entries = torch.tensor(starts)[:, None] + torch.arange(length)
-    entries[:, 0] = 0
-    return ContextWindows(entries, triangle(length))
+    frames = torch.tensor(starts)[:, None] + torch.arange(length)
+    frames[:, 0] = 0
+    return ContextWindows(frames, triangle(length))
 
 
 def triangle(length: int) -> Tensor:

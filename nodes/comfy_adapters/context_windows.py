@@ -25,7 +25,7 @@ class AnchoredWindows(stock.IndexListContextHandler):
 
     def __init__(self, length: int, overlap: int):
         super().__init__(
-            stock.ContextSchedule(NAME, _entries),
+            stock.ContextSchedule(NAME, _frames),
             stock.ContextFuseMethod(NAME, _weights),
             context_length=length,
             context_overlap=overlap,
@@ -84,8 +84,10 @@ def _controls(conds: dict[str, list[dict]]) -> list[DisPoseControl]:
     return found
 
 
-def _entries(frames: int, handler: AnchoredWindows, model_options: dict) -> list[list[int]]:
-    return context_windows(frames, handler.context_length, handler.context_overlap).entries.tolist()
+def _frames(num_frames: int, handler: AnchoredWindows, model_options: dict) -> list[list[int]]:
+    return context_windows(
+        num_frames, handler.context_length, handler.context_overlap
+    ).frames.tolist()
 
 
 def _weights(length: int, **_: Any) -> list[float]:

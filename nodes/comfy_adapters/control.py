@@ -17,17 +17,17 @@ from torch import Tensor
 from ...dispose_core.errors import NetworkError
 from ...dispose_core.guidance.control_hints import ControlHints, window_residuals
 from .unet import require_svd
-from .window_frames import check_clip, current_window
+from .window_frames import check_window, current_window
 
 if TYPE_CHECKING:
     from .hosted_controlnet import ControlNetworks
 
 NAME = "Apply DisPose ControlNet"
 
-# Elements of all residuals of one entry a cell of the latents: 3 skips of 320 channels at full
+# Elements of all residuals of one frame a cell of the latents: 3 skips of 320 channels at full
 # size, 320 + 2×640 at a half, 640 + 2×1280 at a quarter, 4×1280 at an eighth.
 _RESIDUALS_A_CELL = 960 + 1600 / 4 + 3200 / 16 + 5120 / 64
-_HALVES = 2  # the conditional and the unconditional one
+_COND_AND_UNCOND = 2  # the conditional and the unconditional one
 
 
 class DisPoseControl(ControlBase):
@@ -55,7 +55,7 @@ class DisPoseControl(ControlBase):
         """
         if not isinstance(control_net, cls):
             raise NetworkError(
-                f"{NAME}: the CONTROL_NET is {type(control_net).__name__}, needed is DisPose's. "
+                f"{NAME}: the CONTROL_NET is {type(control_net).__name__}, not DisPose's. "
                 "Connect 'DisPose ControlNet Loader'; other ControlNets have their own apply "
                 "nodes and can be chained with this one."
             )
@@ -72,10 +72,10 @@ class DisPoseControl(ControlBase):
         return control
 
     def set_cond_hint(self, *args: Any, **kwargs: Any) -> None:
-        """What stock apply nodes call: they have a picture, DisPose needs the motion of a clip."""
+        """What stock apply nodes call: they have an image, DisPose needs the motion of a clip."""
         raise NetworkError(
             "this CONTROL_NET is DisPose's: it takes poses, a motion field and keypoint features, "
-            f"not a picture. Use the node '{NAME}' in place of the stock apply node."
+            f"not an image. Use the node '{NAME}' in place of the stock apply node."
         )
 
     def copy(self) -> DisPoseControl:
@@ -102,9 +102,11 @@ class DisPoseControl(ControlBase):
         needed = super().inference_memory_requirements(dtype)
         if self.hints is None:
             return needed
-        frames = min(self.window_length or len(self.hints), len(self.hints))
+        num_frames = min(self.window_length or len(self.hints), len(self.hints))
         cells = math.prod(self.hints.motion.shape[-2:])
-        elements = _HALVES * frames * cells * _RESIDUALS_A_CELL * self.networks.channels / 320
+        elements = (
+            _COND_AND_UNCOND * num_frames * cells * _RESIDUALS_A_CELL * self.networks.channels / 320
+        )
         return needed + 2 * elements * self.networks.dtype.itemsize
 
     def pre_run(self, model: Any, percent_to_timestep_function: Callable[[float], float]) -> None:
@@ -113,7 +115,7 @@ class DisPoseControl(ControlBase):
         super().pre_run(model, percent_to_timestep_function)
         if self.hints is None:
             raise NetworkError(
-                f"a DisPose CONTROL_NET without hints. Apply it with the node '{NAME}'."
+                f"this DisPose CONTROL_NET has no hints. Apply it with the node '{NAME}'."
             )
         require_svd(model, NAME, self.networks.channels)
         self._sampling = model.model_sampling
@@ -153,21 +155,23 @@ class DisPoseControl(ControlBase):
         if self.strength == 0 or not last <= float(t[0]) <= first:
             return before
 
-        frames = len(x_noisy) // batched_number
-        window = current_window(transformer_options, frames, self.sub_idxs)
-        check_clip(NAME, len(self.hints), self.hints.motion.shape[-2:], window, x_noisy.shape[-2:])
+        num_frames = len(x_noisy) // batched_number
+        window = current_window(transformer_options, num_frames, self.sub_idxs)
+        check_window(
+            NAME, len(self.hints), self.hints.motion.shape[-2:], window, x_noisy.shape[-2:]
+        )
 
         net = self.networks.controlnet.model.network
         net.run_device, net.run_dtype = x_noisy.device, self.networks.dtype
         noisy = self._sampling.calculate_input(t, x_noisy)
-        picture = cond["c_concat"].to(noisy)
+        image = cond["c_concat"].to(noisy)
         residuals = window_residuals(
             net,
-            torch.cat([noisy, picture], 1).unflatten(0, (batched_number, frames)),
-            self._sampling.timestep(t)[::frames],
-            self._clip_constants(cond, frames, x_noisy.device, transformer_options),
+            torch.cat([noisy, image], 1).unflatten(0, (batched_number, num_frames)),
+            self._sampling.timestep(t)[::num_frames],
+            self._clip_constants(cond, num_frames, x_noisy.device, transformer_options),
             self.hints,
-            window.entries,
+            window.frames,
         )
         # In the order of the input blocks: the UNet takes them from the end, as it does its skips.
         control = {"middle": [residuals.mid], "output": list(residuals.down)}
@@ -176,20 +180,20 @@ class DisPoseControl(ControlBase):
     def _clip_constants(
         self,
         cond: Mapping[str, Any],
-        frames: int,
+        num_frames: int,
         device: torch.device,
         options: Mapping[str, Any],
     ) -> Any:
         """What does not change from step to step; computed once for each set of conditions."""
-        key = (tuple(options.get("uuids", ())), frames, device)
+        key = (tuple(options.get("uuids", ())), num_frames, device)
         if key[0] and key in self._constants:
             return self._constants[key]
         net = self.networks.controlnet.model.network
-        context, ids = cond["c_crossattn"][::frames], cond["y"][::frames]
+        context, ids = cond["c_crossattn"][::num_frames], cond["y"][::num_frames]
         if self._embed_ids is None:
-            constants = net.constants(context, ids, frames)
+            constants = net.constants(context, ids, num_frames)
         else:
-            constants = net.constants(context, ids.new_zeros(len(ids), 3), frames)
+            constants = net.constants(context, ids.new_zeros(len(ids), 3), num_frames)
             constants = constants._replace(added=self._embed_ids(ids).to(constants.added))
         if key[0]:
             self._constants[key] = constants

@@ -1,4 +1,4 @@
-"""Densifiers on the wire: an entry of the registry and its network in ComfyUI's hands."""
+"""Densifiers on the wire: a frame of the registry and its network in ComfyUI's hands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pose editor in the browser opens: poses and small pictures in ComfyUI's temp folder.
+"""What the pose editor in the browser opens: poses and small images in ComfyUI's temp folder.
 
 A run's files lie in a folder that is named after what is in them, so that running again with
 other edits writes nothing. ComfyUI empties its temp folder when it starts.
@@ -26,7 +26,7 @@ from ...dispose_core.progress import Progress
 FOLDER = "dispose_pose_editor"
 KEPT_RUNS = 24
 LONGEST_SIDE = 960
-# All pictures of a run together, about 60 MB as JPEG: long clips are kept smaller.
+# All images of a run together, about 60 MB as JPEG: long clips are kept smaller.
 MOST_PIXELS = 400_000_000
 # Poses of one run together; of a crowd the last ones listed are left out of the editor.
 MOST_POSES = 20_000
@@ -37,11 +37,11 @@ def keep_run(
 ) -> tuple[dict[str, str], list[str]]:
     """Writes what the editor needs to show a run.
 
-    Pictures are a backdrop: where they do not go with the poses the editor does without them.
+    Images are a backdrop: where they do not go with the poses the editor does without them.
 
     Args:
         people: as they came into the node, before edits.
-        images: IMAGE (1 or T, H, W, C), the picture of each pose or one for all.
+        images: IMAGE (1 or T, H, W, C), the image of each pose or one for all.
         on_frame: progress.
 
     Returns:
@@ -51,32 +51,32 @@ def keep_run(
     Raises:
         MediaError: the disk does not take the files.
     """
-    frames, report = len(people[0]), []
-    if images is not None and len(images) not in (1, frames):
-        without = ", without the reference" if len(images) == frames + 1 else ""
+    num_frames, report = len(people[0]), []
+    if images is not None and len(images) not in (1, num_frames):
+        without = ", without the reference" if len(images) == num_frames + 1 else ""
         report.append(
-            f"pictures: {len(images)} of them for {frames} poses, so the editor shows none. "
-            f"Connect the pictures the poses were found in, one each{without}, or a single one "
-            "for all."
+            f"pictures: got {len(images)} images for {num_frames} poses, so the editor shows none. "
+            "Connect the images the poses were found in, one per pose"
+            f"{without}, or a single image for all poses."
         )
         images = None
-    shown = people[: max(1, MOST_POSES // frames)]
+    shown = people[: max(1, MOST_POSES // num_frames)]
     if len(shown) < len(people):
         report.append(
             f"the editor shows the first {len(shown)} of {len(people)} people: it holds at most "
-            f"{MOST_POSES} poses. Edits of the others are made all the same; to see them, choose a "
-            "person or a shorter clip before this node."
+            f"{MOST_POSES} poses. Edits to the other people are still applied; to see them, choose "
+            "a person or a shorter clip before this node."
         )
     name = _name_of(people, images)
     root = Path(folder_paths.get_temp_directory()) / FOLDER
     if (root / name).is_dir():
         os.utime(root / name)
     else:
-        told = _poses(shown) | {
+        data = _poses(shown) | {
             "crowd": len(people),
             "pictures": 0 if images is None else len(images),
         }
-        _write(root, name, told, images, on_frame)
+        _write(root, name, data, images, on_frame)
         _forget_old(root)
     return {"subfolder": f"{FOLDER}/{name}", "type": "temp"}, report
 
@@ -95,7 +95,7 @@ def _name_of(people: Sequence[PoseSequence], images: Tensor | None) -> str:
 def _write(
     root: Path,
     name: str,
-    told: dict,
+    data: dict,
     images: Tensor | None,
     on_frame: Progress,
 ) -> None:
@@ -105,7 +105,7 @@ def _write(
         root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
         temporary.chmod(0o755)
-        text = json.dumps(told, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(data, separators=(",", ":"), allow_nan=False)
         (temporary / "poses.json").write_text(text, encoding="utf-8")
         for i, image in enumerate([] if images is None else images):
             (temporary / f"{i:05}.jpg").write_bytes(_small_jpeg(image, len(images)))

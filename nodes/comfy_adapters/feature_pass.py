@@ -1,4 +1,4 @@
-"""Diffusion features of a picture from a stock MODEL.
+"""Diffusion features of an image from a stock MODEL.
 
 The UNet runs inside ComfyUI's own guider, which loads it, makes room and cleans up. The features
 are the input of an output block; there the run is ended, the rest of the UNet is not computed.
@@ -23,21 +23,21 @@ OUTPUT_BLOCKS = 12
 SD2_TEXT_WIDTH = 1024
 
 
-def picture_features(
+def image_features(
     model: Any,
     vae: Any,
     prompt: list,
-    picture: Tensor,
+    image: Tensor,
     options: DiffusionFeatureOptions,
     on_copy: Progress = no_progress,
 ) -> Tensor:
-    """Feature map of a picture.
+    """Feature map of an image.
 
     Args:
         model: MODEL of an SD 1.5 class; it is left as it was.
         vae: its VAE.
         prompt: CONDITIONING with one prompt.
-        picture: (3, H, W) 0…1, sides multiples of 8.
+        image: (3, H, W) 0…1, sides multiples of 8.
         options: see `DiffusionFeatureOptions`.
         on_copy: called after each UNet pass; may raise to cancel.
 
@@ -45,13 +45,13 @@ def picture_features(
         (C, h', w') float32 on the CPU; (1280, H/16, W/16) with SD 1.5.
 
     Raises:
-        NetworkError: another kind of model, VAE, prompt or picture.
+        NetworkError: another kind of model, VAE, prompt or image.
     """
-    _check(model, prompt, picture)
-    latents = vae.encode(picture.movedim(0, -1)[None])
+    _check(model, prompt, image)
+    latents = vae.encode(image.movedim(0, -1)[None])
     if latents.ndim != 4 or latents.shape[1] != 4:
         raise NetworkError(
-            f"{NAME}: the VAE gives latents of shape {tuple(latents.shape)}, needed (1, 4, h, w). "
+            f"{NAME}: the VAE gives latents of shape {tuple(latents.shape)}, not (1, 4, h, w). "
             "Connect the VAE of the SD 1.5 checkpoint."
         )
     reader = model.clone()
@@ -95,7 +95,7 @@ class _FeatureSampler(Sampler):
                 model_wrap(x, sigmas[0].expand(len(x)), **extra_args)
             except _Reached as reached:
                 return reached.features
-            raise NetworkError(f"{NAME}: the MODEL has no output block that could be read.")
+            raise NetworkError(f"{NAME}: the MODEL has no output block that can be read.")
 
         self.features = ensemble_features(run, latent_image[0], None, self.options, self.on_copy)
         return latent_image
@@ -117,7 +117,7 @@ def _stop_at(block: int):
     return patch
 
 
-def _check(model: Any, prompt: list, picture: Tensor) -> None:
+def _check(model: Any, prompt: list, image: Tensor) -> None:
     unet = model.model.diffusion_model
     config = getattr(model.model.model_config, "unet_config", {})
     if (
@@ -127,18 +127,18 @@ def _check(model: Any, prompt: list, picture: Tensor) -> None:
         or config.get("context_dim") == SD2_TEXT_WIDTH
     ):
         raise NetworkError(
-            f"{NAME}: this MODEL is a {type(model.model.model_config).__name__} with text of width "
-            f"{config.get('context_dim')}, needed is one of the SD 1.5 class (768). "
+            f"{NAME}: the MODEL is {type(model.model.model_config).__name__} with text embeddings "
+            f"of width {config.get('context_dim')}, not of the SD 1.5 class (768). "
             "Load a Stable Diffusion 1.5 checkpoint."
         )
     if len(prompt) != 1:
         raise NetworkError(
-            f"{NAME}: {len(prompt)} prompts in the conditioning, needed 1. "
+            f"{NAME}: got {len(prompt)} prompts in the conditioning, expected one. "
             "Connect one 'CLIP Text Encode' with the prompt \"photo of a human\"."
         )
-    height, width = picture.shape[1:]
+    height, width = image.shape[1:]
     if height % 8 or width % 8:
         raise NetworkError(
-            f"{NAME}: the picture is {width}×{height}, its sides must be multiples of 8. "
-            "Let Prepare fit it."
+            f"{NAME}: the image is {width}×{height}, but both sides must be multiples of 8. "
+            "Use the image that Prepare outputs."
         )

@@ -18,25 +18,25 @@ from .model_management import load
 if TYPE_CHECKING:
     from .hosted_controlnet import ControlNetworks
 
-_CHUNK = 4  # entries the motion encoder takes at once
+_CHUNK = 4  # frames the motion encoder takes at once
 _CHANNELS = 96  # of its activations at full size that are alive at once, generously
 
 
-def clip_hints(
+def make_control_hints(
     networks: ControlNetworks,
-    clip: PoseSequence,
+    sequence: PoseSequence,
     motion: MotionField | None,
     features: KeypointFeatures | None,
     motion_strength: float,
     points_strength: float,
-    on_entry: Progress,
+    on_frame: Progress,
 ) -> ControlHints:
     """What the ControlNet needs of a clip; made once, whatever the steps and windows.
 
-    The picture's size is that of the motion field, else the canvas of the reference pose.
+    The image's size is that of the motion field, else the canvas of the reference pose.
 
     Args:
-        clip: poses of F+1 entries, the reference first.
+        sequence: poses of F+1 frames, the reference first.
         motion: its motion field; None is the motion's strength 0.
         features: the reference's; None is the points' strength 0.
 
@@ -46,14 +46,14 @@ def clip_hints(
     if motion is None and features is None:
         raise NetworkError(
             f"{NAME}: neither a motion field nor keypoint features are connected. Connect at "
-            "least one of them, or leave the node out."
+            "least one of them, or remove the node."
         )
-    if motion is not None and len(motion) != len(clip):
+    if motion is not None and len(motion) != len(sequence):
         raise NetworkError(
-            f"{NAME}: the motion field is of {len(motion) - 1} driving frames, driving_pose has "
-            f"{len(clip) - 1}. Make the motion field from the same poses."
+            f"{NAME}: the motion field has {len(motion) - 1} driving frames, but driving_pose has "
+            f"{len(sequence) - 1}. Make the motion field from the same poses."
         )
-    size = clip.canvas if motion is None else motion.size
+    size = sequence.canvas if motion is None else motion.size
     encoder = networks.motion.model
     pixels = size[0] * size[1]
     device = load(networks.motion, _CHUNK * _CHANNELS * pixels * encoder.dtype.itemsize)
@@ -61,14 +61,16 @@ def clip_hints(
         encoder,
         motion,
         size,
-        entries=range(len(clip)),
+        frames=range(len(sequence)),
         flow_strength=motion_strength,
         trajectory_strength=motion_strength,
         chunk=_CHUNK,
         device=device,
-        on_entry=on_entry,
+        on_frame=on_frame,
     )
     points = None
     if features is not None and points_strength:
-        points = point_residuals(networks.points, features, clip, size, strength=points_strength)
+        points = point_residuals(
+            networks.points, features, sequence, size, strength=points_strength
+        )
     return ControlHints(embedding, points)

@@ -1,4 +1,4 @@
-"""The reference picture through ComfyUI's CLIP vision and VAE, and latents back to pictures."""
+"""The reference image through ComfyUI's CLIP vision and VAE, and latents back to images."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...dispose_core.errors import NetworkError
 from ...dispose_core.media.resize import resize_crop
 from ...dispose_core.models.latent import DOWNSCALE
 from ...dispose_core.progress import Progress
-from ...dispose_core.sampling.clip_vision import clip_picture
+from ...dispose_core.sampling.clip_vision import clip_vision_image
 from ...dispose_core.sampling.decode import decode_frames
-from ...dispose_core.sampling.noise import clip_noise
+from ...dispose_core.sampling.noise import sequence_noise
 from .conditioning import Conditioning
 
 
 def condition(
     clip_vision: Any,
     vae: Any,
-    picture: Tensor,
+    image: Tensor,
     size: tuple[int, int],
-    frames: int,
-    told: Mapping[str, float],
+    num_frames: int,
+    ids: Mapping[str, float],
     seed: int,
 ) -> tuple[Conditioning, Conditioning, dict[str, Tensor]]:
     """Positive, negative and empty latents of a clip.
@@ -35,35 +35,35 @@ def condition(
     Args:
         clip_vision: CLIP_VISION of SVD.
         vae: its VAE.
-        picture: (3, H, W) 0…1; fitted to `size` where it is not of it.
+        image: (3, H, W) 0…1; fitted to `size` where it is not of it.
         size: (H, W) of the clip.
-        frames: entries of the clip, F+1.
-        told: what ComfyUI's SVD reads from a condition: fps (it subtracts the 1 itself),
+        num_frames: frames of the clip, F+1.
+        ids: what ComfyUI's SVD reads from a condition: fps (it subtracts the 1 itself),
             motion_bucket_id, augmentation_level.
         seed: of the augmentation's noise.
     """
-    if tuple(picture.shape[-2:]) != tuple(size):
-        picture = resize_crop(picture, size)
-    embedding = _embedding(clip_vision, clip_picture(picture))
-    if strength := told["augmentation_level"]:
+    if tuple(image.shape[-2:]) != tuple(size):
+        image = resize_crop(image, size)
+    embedding = _embedding(clip_vision, clip_vision_image(image))
+    if strength := ids["augmentation_level"]:
         # Half, as the strength counts in -1…1, which the VAE makes of 0…1.
-        picture = picture + clip_noise(seed, 1, size, length=1).picture * (strength / 2)
-    latent = vae.encode(_to_comfy(picture))
+        image = image + sequence_noise(seed, 1, size, length=1).image * (strength / 2)
+    latent = vae.encode(_to_comfy(image))
     height, width = (side // DOWNSCALE for side in size)
     empty = torch.zeros(
-        frames, 4, height, width, device=comfy.model_management.intermediate_device()
+        num_frames, 4, height, width, device=comfy.model_management.intermediate_device()
     )
     return (
-        [[embedding, {**told, "concat_latent_image": latent}]],
-        [[torch.zeros_like(embedding), {**told, "concat_latent_image": torch.zeros_like(latent)}]],
+        [[embedding, {**ids, "concat_latent_image": latent}]],
+        [[torch.zeros_like(embedding), {**ids, "concat_latent_image": torch.zeros_like(latent)}]],
         {"samples": empty},
     )
 
 
-def _embedding(clip_vision: Any, picture: Tensor) -> Tensor:
+def _embedding(clip_vision: Any, image: Tensor) -> Tensor:
     """(3, 224, 224) 0…1 -> (1, 1, D) image embedding.
 
-    Not by `encode_image`, which rounds the picture to 8 bits: that alone moves the embedding by
+    Not by `encode_image`, which rounds the image to 8 bits: that alone moves the embedding by
     0.2 % from the paper's.
     """
     comfy.model_management.load_models_gpu([clip_vision.patcher])
@@ -71,13 +71,13 @@ def _embedding(clip_vision: Any, picture: Tensor) -> Tensor:
         torch.tensor(values)[:, None, None]
         for values in (clip_vision.image_mean, clip_vision.image_std)
     )
-    pixels = ((picture - mean) / std)[None].to(clip_vision.load_device)
+    pixels = ((image - mean) / std)[None].to(clip_vision.load_device)
     found = clip_vision.model(pixel_values=pixels, intermediate_output=-2)
     return found[2].to(comfy.model_management.intermediate_device()).unsqueeze(0)
 
 
 def decode(vae: Any, latents: Tensor, chunk: int, on_frame: Progress) -> Tensor:
-    """The driving frames' pictures, decoded a chunk at a time.
+    """The driving frames' images, decoded a chunk at a time.
 
     Args:
         vae: VAE of SVD.
@@ -89,27 +89,27 @@ def decode(vae: Any, latents: Tensor, chunk: int, on_frame: Progress) -> Tensor:
         IMAGE (F, H, W, 3).
 
     Raises:
-        NetworkError: there is no driving frame, or pictures are not finite.
+        NetworkError: there is no driving frame, or images are not finite.
     """
     if latents.ndim != 4 or len(latents) < 2:
         raise NetworkError(
-            f"DisPose Decode: latents of shape {tuple(latents.shape)}, needed (frames, 4, h, w) "
-            "with the reference's frame first and at least one driving frame."
+            f"DisPose Decode: got latents of shape {tuple(latents.shape)}, expected "
+            "(frames, 4, h, w) with the reference frame first and at least one driving frame."
         )
 
     def run(part: Tensor) -> Tensor:
         return vae.decode(part).movedim(-1, 1)
 
     images = None
-    pictures = decode_frames(run, latents, chunk, on_frame=on_frame)
-    for entry, picture in enumerate(pictures):
+    decoded = decode_frames(run, latents, chunk, on_frame=on_frame)
+    for frame, image in enumerate(decoded):
         if images is None:
-            images = torch.empty(len(latents) - 1, *picture.shape[1:], 3)
-        if entry:
-            images[entry - 1] = picture.movedim(0, -1)
+            images = torch.empty(len(latents) - 1, *image.shape[1:], 3)
+        if frame:
+            images[frame - 1] = image.movedim(0, -1)
     return images
 
 
-def _to_comfy(picture: Tensor) -> Tensor:
+def _to_comfy(image: Tensor) -> Tensor:
     """(3, H, W) -> IMAGE (1, H, W, 3)"""
-    return picture.movedim(0, -1)[None]
+    return image.movedim(0, -1)[None]

@@ -8,18 +8,18 @@ import torch
 from ...dispose_core.errors import MediaError
 
 
-def require_room(frames: int, size: tuple[int, int]) -> None:
+def require_room(num_frames: int, size: tuple[int, int]) -> None:
     """Asks, before any is read, whether so many frames of (H, W) fit as an IMAGE.
 
     Raises:
         MediaError: they do not. Without it ComfyUI would be ended by the system.
     """
     height, width = size
-    needed = frames * height * width * 3 * 5  # bytes while they come, then four for each
+    needed = num_frames * height * width * 3 * 5  # bytes while they come, then four for each
     free = comfy.model_management.get_free_memory(torch.device("cpu"))
     if needed > free:
         raise MediaError(
-            f"driving clip: {frames} frames of {width}×{height} take {needed / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB of memory are free. Choose a shorter duration, fewer max_frames "
-            "or a larger stride, or a smaller video; 720p is enough to find a person in."
+            f"driving video: {num_frames} frames of {width}×{height} take {needed / 1e9:.1f} GB, "
+            f"but only {free / 1e9:.1f} GB of memory are free. Choose a shorter duration, fewer "
+            "max_frames, a larger stride, or a smaller video; 720p is enough to detect poses."
         )

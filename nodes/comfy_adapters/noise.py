@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from ...dispose_core.models.latent import DOWNSCALE
-from ...dispose_core.sampling.noise import NoiseKind, clip_noise
+from ...dispose_core.sampling.noise import NoiseKind, sequence_noise
 
 
-class ClipNoise:
+class RepeatedNoise:
     """The NOISE that samplers take: a seed, and noise of the size of their latents."""
 
     def __init__(self, seed: int, length: int, kind: NoiseKind):
@@ -20,6 +20,8 @@ class ClipNoise:
 
     def generate_noise(self, input_latent: dict[str, Any]) -> Tensor:
         """(F+1, 4, h, w) for a LATENT."""
-        frames, _, height, width = input_latent["samples"].shape
+        num_frames, _, height, width = input_latent["samples"].shape
         size = height * DOWNSCALE, width * DOWNSCALE
-        return clip_noise(self.seed, frames, size, length=self.length, kind=self.kind).latents
+        return sequence_noise(
+            self.seed, num_frames, size, length=self.length, kind=self.kind
+        ).latents

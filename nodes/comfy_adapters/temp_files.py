@@ -1,6 +1,6 @@
 """Small files for the views in the browser, in ComfyUI's temp folder, which it empties itself.
 
-A file is named after its content: the same picture is written once, whoever shows it.
+A file is named after its content: the same image is written once, whoever shows it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ...dispose_core.checkpoints.state_dict import Weights, open_weights
 from ...dispose_core.errors import CheckpointError, NetworkError
 from ...dispose_core.progress import Progress
 from .model_management import DEFAULT, DTYPES, load, patcher, precision
-from .window_frames import check_clip, conditional_spans, current_window
+from .window_frames import check_window, conditional_spans, current_window
 
 GUIDANCE = "Apply Pose Guidance"
 _INSIDE_SVD = "model.diffusion_model."
@@ -42,8 +42,8 @@ def load_model(path: Path, dtype: str) -> ModelPatcher:
     model = comfy.sd.load_diffusion_model_state_dict(state, model_options=options)
     if model is None or not isinstance(model.model, comfy.model_base.SVD_img2vid):
         raise CheckpointError(
-            f"{path.name}: ComfyUI does not know an SVD model of these sizes. "
-            "Use MimicMotion_1-1.pth as it was published, or SVD XT."
+            f"{path.name}: ComfyUI does not recognize this file as an SVD model. "
+            "Use MimicMotion_1-1.pth as published, or SVD XT."
         )
     return model
 
@@ -94,14 +94,14 @@ def require_svd(model: comfy.model_base.BaseModel, name: str, channels: int) -> 
     """
     if not isinstance(model, comfy.model_base.SVD_img2vid):
         raise NetworkError(
-            f"{name}: the MODEL is {type(model.model_config).__name__}, needed is MimicMotion or "
-            "another video model of the SVD class. Connect the MODEL of 'MimicMotion Loader'."
+            f"{name}: the MODEL is {type(model.model_config).__name__}, not MimicMotion or another "
+            "video model of the SVD class. Connect the MODEL of 'MimicMotion Loader'."
         )
     found = model.model_config.unet_config["model_channels"]
     if found != channels:
         raise NetworkError(
-            f"{name}: its network is for a UNet of {channels} channels, the MODEL has {found}. "
-            "Use the files of MimicMotion and DisPose as they were published."
+            f"{name}: its network needs a UNet with {channels} channels, but the MODEL has "
+            f"{found}. Use the files of MimicMotion and DisPose as published."
         )
 
 
@@ -109,26 +109,26 @@ def check_pose_net(model: ModelPatcher, pose_net: ModelPatcher | None) -> None:
     """Raises NetworkError unless there is a PoseNet and it fits the MODEL."""
     if pose_net is None:
         raise NetworkError(
-            f"{GUIDANCE}: the model's file has no PoseNet. Choose its own file, "
-            "mimic_motion_pose_net.safetensors, in 'MimicMotion Loader', or load "
-            "MimicMotion_1-1.pth; plain SVD runs without this node."
+            f"{GUIDANCE}: the model file has no PoseNet. In 'MimicMotion Loader', load "
+            "MimicMotion_1-1.pth, or choose mimic_motion_pose_net.safetensors as pose_net. "
+            "For plain SVD, remove this node."
         )
     require_svd(model.model, GUIDANCE, pose_net.model.final_proj.out_channels)
 
 
-def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_entry: Progress) -> Tensor:
+def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_frame: Progress) -> Tensor:
     """PoseNet's output for drawn skeletons, made once a clip.
 
     Args:
         pose_net: a `PoseNet` in ComfyUI's hands.
         skeletons: IMAGE (F+1, H, W, 3), the reference's first.
-        on_entry: progress.
+        on_frame: progress.
 
     Returns:
         (F+1, C, H/8, W/8) on the CPU.
 
     Raises:
-        NetworkError: pictures that the network does not take.
+        NetworkError: images that the network does not take.
     """
     from ...dispose_core.guidance.pose_latents import encode_poses
 
@@ -141,7 +141,7 @@ def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_entry: Progress) 
         skeletons[..., :3].movedim(-1, 1),
         chunk=_POSE_NET_CHUNK,
         device=device,
-        on_entry=on_entry,
+        on_frame=on_frame,
     )
 
 
@@ -172,14 +172,14 @@ class PoseGuidance:
             return h
         if not self.last <= float(options["sigmas"][0]) <= self.first:
             return h
-        halves = options["cond_or_uncond"]
-        window = current_window(options, len(h) // len(halves))
-        check_clip(
+        cond_or_uncond = options["cond_or_uncond"]
+        window = current_window(options, len(h) // len(cond_or_uncond))
+        check_window(
             GUIDANCE, len(self.latents), self.latents.shape[-2:], window, tuple(h.shape[-2:])
         )
-        spans = conditional_spans(halves, len(h))
+        spans = conditional_spans(cond_or_uncond, len(h))
         if spans:
-            pose = self.latents[window.entries].to(h) * self.strength
+            pose = self.latents[window.frames].to(h) * self.strength
             for span in spans:
                 h[span] += pose
         return h

@@ -1,7 +1,7 @@
-"""Which entries of a clip a sampler is working on: nothing of ComfyUI is imported here.
+"""Which frames of a clip a sampler is working on: nothing of ComfyUI is imported here.
 
 Windows may come from this pack's node, from ComfyUI's own or from AnimateDiff-Evolved. Hints and
-pose latents are kept for the whole clip and taken by absolute entry, whoever cut it up.
+pose latents are kept for the whole clip and taken by absolute frame, whoever cut it up.
 """
 
 from __future__ import annotations
@@ -14,58 +14,58 @@ from ...dispose_core.models.latent import DOWNSCALE
 
 
 class Window(NamedTuple):
-    """Entries of one call, a frame each, and the length of the clip where it is known."""
+    """Frames of one call, a frame each, and the length of the clip where it is known."""
 
-    entries: list[int]
-    clip: int | None
+    frames: list[int]
+    total: int | None
 
 
 def current_window(
-    options: Mapping[str, Any], frames: int, assigned: Sequence[int] | None = None
+    options: Mapping[str, Any], num_frames: int, assigned: Sequence[int] | None = None
 ) -> Window:
     """The window that a call of the network is for.
 
     Args:
         options: ComfyUI's `transformer_options` of the call.
-        frames: latents of the call, of one guidance half.
-        assigned: entries that AnimateDiff-Evolved has put on a control, if it has.
+        num_frames: latents of the call, of one guidance half.
+        assigned: frames that AnimateDiff-Evolved has put on a control, if it has.
 
     Returns:
-        All entries in order where nothing cuts the clip up.
+        All frames in order where nothing cuts the clip up.
 
     Raises:
-        NetworkError: a window with another number of entries than latents.
+        NetworkError: a window with another number of frames than latents.
     """
     evolved = options.get("ad_params") or {}
     if (window := options.get("context_window")) is not None:
-        entries = list(window.index_list)
+        frames = list(window.index_list)
         # Newer versions put a frame before a window that does not begin with the clip.
         anchor = getattr(window, "causal_anchor_index", None)
-        if anchor is not None and anchor >= 0 and len(entries) == frames - 1:
-            entries.insert(0, anchor)
-        clip = getattr(window, "total_frames", None) or None
+        if anchor is not None and anchor >= 0 and len(frames) == num_frames - 1:
+            frames.insert(0, anchor)
+        total = getattr(window, "total_frames", None) or None
     elif evolved.get("sub_idxs") is not None:
-        entries, clip = list(evolved["sub_idxs"]), evolved.get("full_length")
+        frames, total = list(evolved["sub_idxs"]), evolved.get("full_length")
     elif assigned is not None:
-        entries, clip = list(assigned), None
+        frames, total = list(assigned), None
     else:
-        return Window(list(range(frames)), frames)
-    if len(entries) != frames:
+        return Window(list(range(num_frames)), num_frames)
+    if len(frames) != num_frames:
         raise NetworkError(
-            f"context window: {len(entries)} entries for {frames} latents. Use the "
+            f"context window: got {len(frames)} frames for {num_frames} latents. Use the "
             "'Context Windows' node of DisPose, or 'Context Windows (Manual)' with dim 0."
         )
-    return Window(entries, clip)
+    return Window(frames, total)
 
 
-def check_clip(
-    name: str, entries: int, cell: Sequence[int], window: Window, latent: Sequence[int]
+def check_window(
+    name: str, frames: int, cell: Sequence[int], window: Window, latent: Sequence[int]
 ) -> None:
     """What was made for a clip fits the latents that are being sampled.
 
     Args:
         name: of the node that made it, for messages.
-        entries: of the clip it was made for.
+        num_frames: of the clip it was made for.
         cell: (h, w) of the latents it was made for.
         window: from `current_window`.
         latent: (h, w) of the latents.
@@ -73,17 +73,17 @@ def check_clip(
     Raises:
         NetworkError: naming both sides.
     """
-    length = window.clip if window.clip is not None else max(window.entries) + 1
-    if length != entries and (window.clip is not None or length > entries):
+    length = window.total if window.total is not None else max(window.frames) + 1
+    if length != frames and (window.total is not None or length > frames):
         raise NetworkError(
-            f"{name}: made for a clip of {entries} entries (the reference and {entries - 1} "
-            f"driving frames), the latents have {length} frames. Give 'DisPose Conditioning' the "
-            "number of driving frames; it adds the reference's."
+            f"{name}: made for a clip of {frames} frames (the reference and {frames - 1} "
+            f"driving frames), but the latents have {length} frames. Set frames of 'DisPose "
+            "Conditioning' to the number of driving frames; it adds one for the reference."
         )
     if tuple(cell) != tuple(latent):
         (height, width), (h, w) = ([DOWNSCALE * side for side in size] for size in (cell, latent))
         raise NetworkError(
-            f"{name}: made for pictures of {width}×{height}, the latents are of {w}×{h}. "
+            f"{name}: made for images of {width}×{height}, but the latents are for {w}×{h}. "
             "Use the width and height of Prepare everywhere."
         )
 

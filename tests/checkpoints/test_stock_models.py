@@ -42,15 +42,15 @@ def test_svds_vae_and_clip_from_a_single_file_compute_what_comfyui_does(
     svd_state, golden, tmp_path
 ):
     save_file(svd_state, tmp_path / "svd.safetensors")
-    parts = load_svd_parts(tmp_path / "svd.safetensors", clip_heads=1)
+    parts = load_svd_parts(tmp_path / "svd.safetensors", clip_vision_heads=1)
     expected = golden("ldm_svd_vae_tiny")
 
     latents = parts.vae.encode(rnd("ldm_vae_picture", (1, 3, 32, 16)).tanh()).latent_dist.mode()
     assert_close(latents, torch.from_numpy(expected["latents"]), atol=1e-5, rtol=0)
-    pictures = parts.vae.decode(rnd("ldm_vae_latents", (3, 4, 8, 4)), num_frames=3).sample
-    assert_close(pictures, torch.from_numpy(expected["pictures"]), atol=5e-5, rtol=0)
+    images = parts.vae.decode(rnd("ldm_vae_latents", (3, 4, 8, 4)), num_frames=3).sample
+    assert_close(images, torch.from_numpy(expected["pictures"]), atol=5e-5, rtol=0)
 
-    embeds = parts.clip(rnd("ldm_clip_pixels", (1, 3, 28, 28))).image_embeds
+    embeds = parts.image_encoder(rnd("ldm_clip_pixels", (1, 3, 28, 28))).image_embeds
     expected = torch.from_numpy(golden("open_clip_tiny")["embeds"])
     assert_close(embeds, expected, atol=1e-5, rtol=0)
 
@@ -79,11 +79,11 @@ def test_sd15_from_a_single_file_computes_what_comfyui_does(sd15_state, golden, 
 
 def test_folders_in_diffusers_layout_load_too(svd_state, sd15_state, tmp_path):
     save_file(svd_state, tmp_path / "svd.safetensors")
-    single = load_svd_parts(tmp_path / "svd.safetensors", clip_heads=1)
+    single = load_svd_parts(tmp_path / "svd.safetensors", clip_vision_heads=1)
     single.vae.save_pretrained(tmp_path / "svd" / "vae")
-    single.clip.save_pretrained(tmp_path / "svd" / "image_encoder", variant="fp16")
+    single.image_encoder.save_pretrained(tmp_path / "svd" / "image_encoder", variant="fp16")
     folder = load_svd_parts(tmp_path / "svd")
-    for one, other in ((single.vae, folder.vae), (single.clip, folder.clip)):
+    for one, other in ((single.vae, folder.vae), (single.image_encoder, folder.image_encoder)):
         for key, value in one.state_dict().items():
             assert torch.equal(value, other.state_dict()[key]), key
 
@@ -123,4 +123,4 @@ def test_a_damaged_svd_file_says_what_is_wrong(svd_state, tmp_path, change, mess
     change(state)
     save_file(state, tmp_path / "svd.safetensors")
     with pytest.raises(CheckpointError, match=message):
-        load_svd_parts(tmp_path / "svd.safetensors", clip_heads=1)
+        load_svd_parts(tmp_path / "svd.safetensors", clip_vision_heads=1)

@@ -139,7 +139,7 @@ def test_a_half_downloaded_file_says_so(tmp_path, kind, part):
         (b'{"error": "Access to model is restricted"}', "text or JSON.*refused the download"),
         (b"Entry not found", "text or JSON"),
         (b"\0" * 4096, "nothing but zeros"),
-        (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     ],
 )
 def test_what_is_saved_by_mistake_is_named(tmp_path, content, message):

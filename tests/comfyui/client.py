@@ -69,7 +69,7 @@ class ComfyClient:
         return reply["prompt_id"]
 
     def wait(self, prompt_id: str, timeout: float = 120) -> dict[str, Any]:
-        """The history entry of a finished run.
+        """The history frame of a finished run.
 
         Raises:
             NodeError: a node failed.
@@ -78,16 +78,16 @@ class ComfyClient:
         """
         until = time.monotonic() + timeout
         while time.monotonic() < until:
-            entry = self._get(f"/history/{prompt_id}").json().get(prompt_id)
-            if entry is None:
+            frame = self._get(f"/history/{prompt_id}").json().get(prompt_id)
+            if frame is None:
                 time.sleep(0.1)
                 continue
-            for event, data in entry["status"]["messages"]:
+            for event, data in frame["status"]["messages"]:
                 if event == "execution_error":
                     raise NodeError(data)
                 if event == "execution_interrupted":
                     raise PromptInterrupted(f"{data['node_type']} (node {data['node_id']})")
-            return entry
+            return frame
         running, pending = self.queue_state()
         raise TimeoutError(f"{prompt_id}: {timeout:g} s; running {running}, waiting {pending}")
 
@@ -95,9 +95,9 @@ class ComfyClient:
         """Queues and waits."""
         return self.wait(self.queue(prompt), timeout)
 
-    def files(self, entry: dict[str, Any], node_id: str = "") -> list[dict[str, str]]:
+    def files(self, frame: dict[str, Any], node_id: str = "") -> list[dict[str, str]]:
         """The files a run showed or saved, in order; of one node where `node_id` is given."""
-        outputs = entry["outputs"]
+        outputs = frame["outputs"]
         chosen = [outputs.get(node_id, {})] if node_id else outputs.values()
         items = (item for ui in chosen for values in ui.values() for item in values)
         return [item for item in items if isinstance(item, dict) and "filename" in item]

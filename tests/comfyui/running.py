@@ -31,8 +31,8 @@ HERE = Path(__file__).parent
 PACK = HERE.parents[1]
 PACK_NAME = "DisPose-ComfyUI"  # the folder's name in custom_nodes, as a user might have it
 OUR_FILES = f"/extensions/{PACK_NAME}/"
-# Chromium knows which script asks for a file, but not which one asks for a picture.
-TELL_PICTURES = f"""(() => {{
+# Chromium knows which script asks for a file, but not which one asks for an image.
+TELL_IMAGES = f"""(() => {{
     const source = Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, 'src');
     const set = function (address) {{
         if (new Error().stack.includes('{OUR_FILES}')) askedByUs(new URL(address, location).href);
@@ -198,7 +198,7 @@ def opened_page(server: ComfyServer, browser: Any) -> Iterator[FrontEnd]:
     page.on("pageerror", lambda error: front_end.console.append(f"error: {error.stack or error}"))
     page.on("response", lambda r: r.status >= 400 and front_end.failed.append(r.url))
     page.expose_function("askedByUs", lambda address: front_end.asked.add(address))
-    page.add_init_script(TELL_PICTURES)
+    page.add_init_script(TELL_IMAGES)
     devtools = page.context.new_cdp_session(page)
     devtools.on(
         "Network.requestWillBeSent",

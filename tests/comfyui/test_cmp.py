@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
-from dispose_core.media.image import read_picture
+from dispose_core.media.image import read_image
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest
@@ -41,15 +41,15 @@ def job(comfy, server, assets, tmp_path) -> dict:
 
 
 def test_cmp_spreads_the_motion_and_the_preview_shows_it(comfy, server, job, tmp_path):
-    entry = comfy.run(job, timeout=300)
+    frame = comfy.run(job, timeout=300)
 
-    assert entry["outputs"]["report"]["text"][0].endswith("CMP: saw the whole picture")
-    field, previews = comfy.files(entry, "field"), comfy.files(entry, "preview")
-    assert len(field) == 3 and len(previews) == 2  # the reference's entry too
-    still, moved = (read_picture(comfy.download(file, tmp_path)) for file in field[:2])
+    assert frame["outputs"]["report"]["text"][0].endswith("CMP: saw the whole picture")
+    field, previews = comfy.files(frame, "field"), comfy.files(frame, "preview")
+    assert len(field) == 3 and len(previews) == 2  # the reference's frame too
+    still, moved = (read_image(comfy.download(file, tmp_path)) for file in field[:2])
     assert still.shape == (3, 192, 256)  # colours beside arrows, each 128×192
     assert still[:, :128, :100].min() > 0.99 > moved[:, :128, :100].min()  # white does not move
-    assert len(read_picture(comfy.download(previews[0], tmp_path)).unique()) > 100
+    assert len(read_image(comfy.download(previews[0], tmp_path)).unique()) > 100
     assert "Requested to load CmpNetwork" in server.log()  # ComfyUI counts it
 
 

@@ -78,13 +78,13 @@ def test_dwpose_finds_everybody(comfy, server, folder, job, kind):
         pose_torchscript(folder / names[1], simcc.SIZE, batch=5)
         job["2"]["inputs"].update(person_detector=names[0], pose_network=names[1])
 
-    entry = comfy.run(job)
-    name = entry["outputs"]["4"]["text"][0].removesuffix(" [output]")
+    frame = comfy.run(job)
+    name = frame["outputs"]["4"]["text"][0].removesuffix(" [output]")
 
     people = load_openpose(server.base / "output" / name)
     found = sorted((person.body[0, 0] * 640).tolist() for person in people)
     assert np.abs(np.array(found) - [[80, 400], [320, 160]]).max() < 2
-    assert json.dumps(entry["status"]).count("execution_success") == 1
+    assert json.dumps(frame["status"]).count("execution_success") == 1
 
 
 def test_the_combos_list_what_is_there(comfy, folder):

@@ -94,9 +94,9 @@ def test_features_are_those_of_diffusers_for_the_same_latents_and_noise(read, as
 
 def test_the_model_is_left_as_it_was(comfy, server):
     """Its outputs are cached and shared: a patch that stayed would be in everybody's sampling."""
-    entry = comfy.run(graph("untouched", seed=4))
+    frame = comfy.run(graph("untouched", seed=4))
 
-    left = json.loads(entry["outputs"]["record"]["left"][0])
+    left = json.loads(frame["outputs"]["record"]["left"][0])
     assert left == {"patches": [], "options": {"transformer_options": {}}, "backup": []}
 
 
@@ -138,7 +138,7 @@ def test_other_models_are_refused_by_name(comfy, kind):
     prompt["other"] = node("TinyOtherModel", model_class=kind)
     prompt["features"]["inputs"]["model"] = ["other", 0]
 
-    with pytest.raises(NodeError, match=f"this MODEL is a {kind}.* SD 1.5 class.*Load a Stable"):
+    with pytest.raises(NodeError, match=f"the MODEL is {kind}.* SD 1.5 class.*Load a Stable"):
         comfy.run(prompt)
 
 
@@ -149,11 +149,11 @@ def test_two_prompts_are_refused(comfy):
     )
     prompt["features"]["inputs"]["prompt"] = ["both", 0]
 
-    with pytest.raises(NodeError, match="2 prompts in the conditioning, needed 1"):
+    with pytest.raises(NodeError, match="got 2 prompts in the conditioning, expected one"):
         comfy.run(prompt)
 
 
-def test_a_picture_of_several_and_an_empty_pose_are_refused(comfy):
+def test_an_image_of_several_and_an_empty_pose_are_refused(comfy):
     several, nobody = graph("several"), graph("nobody")
     several["batch"] = node("RepeatImageBatch", image=["fitted", 0], amount=2)
     several["features"]["inputs"]["reference"] = ["batch", 0]
@@ -165,7 +165,7 @@ def test_a_picture_of_several_and_an_empty_pose_are_refused(comfy):
         **{"threshold": 0.3, "person": "largest", "index": 0, "x": 0.5, "y": 0.5, "frame": 0},
     )
 
-    with pytest.raises(NodeError, match="reference: a batch of 2 pictures, needed 1"):
+    with pytest.raises(NodeError, match="reference: got a batch of 2 images, expected one"):
         comfy.run(several)
     with pytest.raises(NodeError, match="no ") as error:
         comfy.run(nobody)

@@ -25,7 +25,7 @@ def workflow() -> dict:
 
 @pytest.fixture
 def small(workflow: dict) -> dict:
-    """The same job on a picture of 128×192: a second or two."""
+    """The same job on an image of 128×192: a second or two."""
     workflow["2"]["inputs"]["resolution"] = 128
     return workflow
 
@@ -42,11 +42,11 @@ def test_every_node_is_there_and_explains_its_inputs_and_outputs(comfy, workflow
 
 
 def test_the_api_workflow_makes_a_video_in_which_the_person_moves(comfy, workflow, tmp_path):
-    entry = comfy.run(workflow, timeout=300)
-    (file,) = comfy.files(entry, "9")
+    frame = comfy.run(workflow, timeout=300)
+    (file,) = comfy.files(frame, "9")
     path = comfy.download(file, tmp_path)
     info = probe(path)
-    assert (info.width, info.height, info.frames, info.fps) == (576, 1024, 72, 24)
+    assert (info.width, info.height, info.num_frames, info.fps) == (576, 1024, 72, 24)
     frames = np.stack(list(read_frames(path, stride=12))).astype(int)
     assert np.abs(np.diff(frames, axis=0)).max(-1).mean() > 3
 
@@ -59,17 +59,17 @@ def test_the_template_opens_clean_and_runs_from_the_button(browser_page, comfy, 
     assert {k: (n["class_type"], n["inputs"]) for k, n in prompt.items()} == {
         k: (n["class_type"], n["inputs"]) for k, n in workflow.items()
     }
-    entry = comfy.wait(browser_page.run(), timeout=300)
-    assert entry["status"]["status_str"] == "success"
+    frame = comfy.wait(browser_page.run(), timeout=300)
+    assert frame["status"]["status_str"] == "success"
     assert browser_page.ours() == []
     assert browser_page.page.locator(".p-toast-message-error, .p-toast-message-warn").count() == 0
 
 
-def test_the_template_is_offered_with_its_picture(comfy):
+def test_the_template_is_offered_with_its_image(comfy):
     templates = comfy._get("/workflow_templates").json()
     assert "motion_preview" in templates["DisPose-ComfyUI"]
-    picture = comfy._get("/api/workflow_templates/DisPose-ComfyUI/motion_preview.jpg")
-    assert picture.headers["Content-Type"] == "image/jpeg"
+    image = comfy._get("/api/workflow_templates/DisPose-ComfyUI/motion_preview.jpg")
+    assert image.headers["Content-Type"] == "image/jpeg"
 
 
 def test_twenty_jobs_queued_at_once_all_finish(comfy, small):
@@ -154,7 +154,7 @@ def test_the_workflow_keeps_sound_and_speed_of_the_driver(comfy, small, assets, 
     path = comfy.download(file, tmp_path)
 
     info = probe(path)
-    assert (info.frames, info.fps, info.duration) == (24, 12, 2.0)
+    assert (info.num_frames, info.fps, info.duration) == (24, 12, 2.0)
     samples, rate = read_audio(path)
     assert samples.shape[1] / rate == pytest.approx(2.0, abs=0.05)
     loud = np.flatnonzero(np.abs(samples[0]) > 0.25) / rate
@@ -162,8 +162,8 @@ def test_the_workflow_keeps_sound_and_speed_of_the_driver(comfy, small, assets, 
 
 
 @pytest.mark.parametrize("through", ["file", "pictures"])
-def test_prepare_takes_a_video_from_a_file_or_from_pictures(comfy, assets, through):
-    """Create Video's VIDEO holds pictures in memory, Load Video's a file."""
+def test_prepare_takes_a_video_from_a_file_or_from_images(comfy, assets, through):
+    """Create Video's VIDEO holds images in memory, Load Video's a file."""
     job = {
         "1": {"class_type": "DisPoseSampleMedia", "inputs": {}},
         "2": {
@@ -189,7 +189,7 @@ def test_prepare_takes_a_video_from_a_file_or_from_pictures(comfy, assets, throu
         "7": {"class_type": "PreviewAny", "inputs": {"source": ["5", 7]}},
         "8": {"class_type": "PreviewAny", "inputs": {"source": ["5", 5]}},
     }
-    entry = comfy.run(job)
-    assert len(comfy.files(entry, "6")) == 5
-    assert entry["outputs"]["8"]["text"] == ["12.0"]
-    assert "fitted to 128×192" in entry["outputs"]["7"]["text"][0]
+    frame = comfy.run(job)
+    assert len(comfy.files(frame, "6")) == 5
+    assert frame["outputs"]["8"]["text"] == ["12.0"]
+    assert "fitted to 128×192" in frame["outputs"]["7"]["text"][0]

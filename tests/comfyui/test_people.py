@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dispose_core.media.image import read_picture
+from dispose_core.media.image import read_image
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from dispose_core.pose.sequence import PoseSequence
 
@@ -57,15 +57,15 @@ def test_the_chosen_person_is_first_and_everybody_is_drawn(comfy, couple, tmp_pa
             "inputs": {"poses": ["2", 0], "filename_prefix": "couple"},
         },
     }
-    entry = comfy.run(job)
-    (report,) = entry["outputs"]["5"]["text"]
+    frame = comfy.run(job)
+    (report,) = frame["outputs"]["5"]["text"]
     assert report.startswith("person: the one nearest to (0.15, 0.75) in frame 0, of 2 people")
-    pictures = [read_picture(comfy.download(f, tmp_path)) for f in comfy.files(entry, "4")]
-    assert len(pictures) == 6
-    for picture in pictures:
-        assert picture[..., :50].max() > 0.5 and picture[..., 80:].max() > 0.5
+    images = [read_image(comfy.download(f, tmp_path)) for f in comfy.files(frame, "4")]
+    assert len(images) == 6
+    for image in images:
+        assert image[..., :50].max() > 0.5 and image[..., 80:].max() > 0.5
 
-    (name,) = entry["outputs"]["6"]["text"]
+    (name,) = frame["outputs"]["6"]["text"]
     file = {"filename": name.removesuffix(" [output]"), "subfolder": "", "type": "output"}
     people = load_openpose(comfy.download(file, tmp_path))
     neck = [person.body[:, 1, 0].max() for person in people]

@@ -28,7 +28,7 @@ def workflow(tmp_path):
         return {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
 
     prompt = {
-        "1": node("LoadImage", "Reference picture", image=""),
+        "1": node("LoadImage", "Reference image", image=""),
         "2": node("LoadVideo", "Driving video", file=""),
         "3": node(
             "DisPosePrepare", "Prepare", reference=["1", 0], driving_video=["2", 0],
@@ -64,7 +64,7 @@ def test_an_animation_goes_up_and_comes_back(server, workflow, assets, tmp_path)
     said, shown = program.communicate(timeout=120)
     assert program.returncode == 0, shown
     assert said.strip() == str(out) and "Save Video (5)" in shown
-    assert probe(out).frames == 4
+    assert probe(out).num_frames == 4
     assert [path.name for path in out.parent.iterdir()] == ["out.mp4"]
 
 
@@ -74,7 +74,7 @@ def test_two_clients_at_once_each_get_their_own(server, workflow, assets, tmp_pa
         more = ("-o", tmp_path / f"{n}.mp4", "--set", f"3.max_frames={n}")
         clients.append(start(server, workflow, assets, *more))
     assert [client.wait(120) for client in clients] == [0, 0]
-    assert [probe(tmp_path / f"{n}.mp4").frames for n in (3, 5)] == [3, 5]
+    assert [probe(tmp_path / f"{n}.mp4").num_frames for n in (3, 5)] == [3, 5]
 
 
 def test_a_failing_node_is_named(server, workflow, assets):

@@ -59,7 +59,7 @@ def test_a_file_as_small_as_comfyui_recognises_goes_through_the_loader(comfy, se
     np.savez(
         server.base / "input" / "small.npz",
         embedding=torch.ones(1, 1, 1024).numpy(),
-        picture_latents=torch.zeros(1, 4, 8, 8).numpy(),
+        image_latents=torch.zeros(1, 4, 8, 8).numpy(),
     )
     prompt = {
         "load": node(

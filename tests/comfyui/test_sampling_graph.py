@@ -60,14 +60,14 @@ def clip(server, arrays):
 @pytest.fixture
 def sample(comfy, server) -> Callable[[dict], Sampled]:
     def run(prompt: dict) -> Sampled:
-        entry = comfy.run(prompt)
-        (file,) = comfy.files(entry, "record")
+        frame = comfy.run(prompt)
+        (file,) = comfy.files(frame, "record")
         found = np.load(server.base / "output" / file["filename"])
         steps = [torch.from_numpy(found[f"step{i}"]) for i in range(len(found.files) - 1)]
         calls: dict[str, list] = {}
-        for name, shape in json.loads(entry["outputs"]["record"]["calls"][0]):
+        for name, shape in json.loads(frame["outputs"]["record"]["calls"][0]):
             calls.setdefault(name, []).append(shape)
-        cached = [data for event, data in entry["status"]["messages"] if event.endswith("cached")]
+        cached = [data for event, data in frame["status"]["messages"] if event.endswith("cached")]
         return Sampled(steps, calls, set(cached[0]["nodes"]))
 
     return run
@@ -83,7 +83,7 @@ def test_latents_after_every_step_are_the_papers(sample, clip, arrays):
     for step in range(STEPS):
         wanted = torch.from_numpy(arrays[f"latents_step{step}"][0])
         assert relative(found.steps[step + 1], wanted) < 1e-4  # measured: 1e-5
-    # Both guidance halves in one batch, and the encoder once a clip, four entries at a time.
+    # Both guidance halves in one batch, and the encoder once a clip, four frames at a time.
     assert found.calls["unet"] == [[2 * 4, 8, 16, 8]] * STEPS * WINDOWS
     assert found.calls["controlnet"] == [[2, 4, 8, 16, 8]] * STEPS * WINDOWS
     assert found.calls["motion"] == [[4, 2, 128, 64], [3, 2, 128, 64]]
@@ -91,12 +91,10 @@ def test_latents_after_every_step_are_the_papers(sample, clip, arrays):
 
 @pytest.mark.usefixtures("clip")  # which writes the networks' files
 @pytest.mark.parametrize(
-    ("entries", "windows"), [(3, True), (7, False), (20, True)], ids=["short", "whole", "long"]
+    ("frames", "windows"), [(3, True), (7, False), (20, True)], ids=["short", "whole", "long"]
 )
-def test_latents_are_the_pipelines_for_clips_of_any_length(
-    sample, server, arrays, entries, windows
-):
-    clip = made_tiny_clip(entries, arrays)
+def test_latents_are_the_pipelines_for_clips_of_any_length(sample, server, arrays, frames, windows):
+    clip = made_tiny_clip(frames, arrays)
     write_clip(server.base / "input", clip)
 
     found = sample(graph(clip, clip.name, windows))
@@ -257,9 +255,9 @@ def test_a_window_may_be_told_by_comfyui_and_by_animatediff_evolved(comfy, clip)
     prompt["told"] = node("TinyWindowed", model=["linear", 0], condition=["control", 0])
     del prompt["record"], prompt["sampling"]
 
-    entry = comfy.run(prompt)
+    frame = comfy.run(prompt)
 
-    *told, clone, other = json.loads(entry["outputs"]["told"]["differences"][0])
+    *told, clone, other = json.loads(frame["outputs"]["told"]["differences"][0])
     assert [difference for _, difference in told] == [0, 0, 0]
     assert clone[1] < 1e-3  # copied weights lie elsewhere in memory: rounding
     assert other[1] > 0.01
@@ -330,8 +328,8 @@ def test_conditioning_and_decoding_run_on_comfyuis_clip_and_vae(comfy, server, a
     (folder / "tiny_clip.json").write_text(json.dumps(clip))
     shapes = manifest("tiny_vae_clip_posenet", "image_encoder.")
     save_file(rule_state(shapes, "image_encoder."), folder / "tiny_clip.safetensors")
-    picture = cv2.resize(arrays["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
-    Image.fromarray(picture).save(folder / "tiny_picture.png")
+    image = cv2.resize(arrays["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+    Image.fromarray(image).save(folder / "tiny_picture.png")
     prompt = {
         "clip": node("TinyClipVision", config="tiny_clip.json", file="tiny_clip.safetensors"),
         "vae": node("TinyVae"),
@@ -417,13 +415,13 @@ def windows_too_short(prompt: dict) -> None:
     [
         (wrong_frames, "sampling", r"clip of 7 entries .* the latents have 6 frames.*Conditioning"),
         (wrong_frames_whole, "sampling", "Apply DisPose.* 7 entries .* the latents have 9 frames"),
-        (stock_apply, "control", "not a picture. Use the node 'Apply DisPose ControlNet'"),
+        (stock_apply, "control", "not an image. Use the node 'Apply DisPose ControlNet'"),
         (without_hints, "control", "neither a motion field nor keypoint features are connected"),
-        (fewer_driving_poses, "control", "motion field is of 6 driving frames, driving_pose has 1"),
+        (fewer_driving_poses, "control", "6 driving frames, but driving_pose has 1"),
         (sd15_to_pose_guidance, "pose", "the MODEL is SD15.*'MimicMotion Loader'"),
         (sd15_to_sampler, "sampling", "Apply DisPose ControlNet: the MODEL is SD15"),
-        (another_controlnet, "control", "the CONTROL_NET is T2IAdapter, needed is DisPose's"),
-        (without_pose_net, "pose", "the model's file has no PoseNet. Choose its own file"),
+        (another_controlnet, "control", "the CONTROL_NET is T2IAdapter, not DisPose's"),
+        (without_pose_net, "pose", "the model file has no PoseNet. In 'MimicMotion Loader', load"),
         (windows_too_short, "windows", "length 4 with overlap 4"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -447,7 +445,7 @@ def test_latents_of_another_size_are_refused_with_both_sizes(comfy, server, clip
     prompt["large"] = node("EmptyLatentImage", width=128, height=128, batch_size=7)
     prompt["sampling"]["inputs"]["latent_image"] = ["large", 0]
 
-    with pytest.raises(NodeError, match="made for pictures of 64×128, the latents are of 128×128"):
+    with pytest.raises(NodeError, match="images of 64×128, but the latents are for 128×128"):
         comfy.run(prompt)
 
 

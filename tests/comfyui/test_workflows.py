@@ -47,16 +47,16 @@ def set_input(prompt: dict, kind: str, **inputs) -> dict:
     return prompt
 
 
-def video_of(comfy: ComfyClient, entry: dict, prompt: dict, folder) -> str:
-    (file,) = comfy.files(entry, only(prompt, "SaveVideo"))
+def video_of(comfy: ComfyClient, frame: dict, prompt: dict, folder) -> str:
+    (file,) = comfy.files(frame, only(prompt, "SaveVideo"))
     return comfy.download(file, folder)
 
 
-def ran(prompt: dict, entry: dict) -> set[str]:
+def ran(prompt: dict, frame: dict) -> set[str]:
     """Classes of the nodes that were worked out anew."""
     cached = {
         node
-        for event, data in entry["status"]["messages"]
+        for event, data in frame["status"]["messages"]
         if event == "execution_cached"
         for node in data["nodes"]
     }
@@ -76,7 +76,7 @@ def test_a_workflow_makes_a_video_with_the_drivers_sound_and_speed(comfy, name, 
     info = probe(path)
     columns = 4 if name == "compare_branches" else 1
     assert (info.width, info.height) == (64 * columns + 8 * (columns - 1), 64)
-    assert (info.frames, info.fps, info.duration) == (9, 6, 1.5)
+    assert (info.num_frames, info.fps, info.duration) == (9, 6, 1.5)
     samples, rate = read_audio(path)
     loud = np.flatnonzero(np.abs(samples[0]) > 0.25) / rate
     assert (loud[0], loud[-1]) == pytest.approx((1.0, 1.5), abs=0.03)
@@ -99,13 +99,13 @@ def test_the_columns_of_the_comparison_differ_and_are_labelled(comfy, tmp_path):
     for index, key in enumerate(decoded.values()):
         prompt[f"look{index}"] = node("PreviewImage", images=[key, 0])
 
-    entry = comfy.run(prompt)
+    frame = comfy.run(prompt)
 
-    pictures = [
-        comfy.download(comfy.files(entry, f"look{index}")[-1], tmp_path).read_bytes()
+    images = [
+        comfy.download(comfy.files(frame, f"look{index}")[-1], tmp_path).read_bytes()
         for index in range(4)
     ]
-    assert len({hashlib.sha256(picture).digest() for picture in pictures}) == 4
+    assert len({hashlib.sha256(image).digest() for image in images}) == 4
 
 
 # What is worked out again.
@@ -115,19 +115,19 @@ def test_another_seed_runs_the_sampler_and_what_follows_only(comfy):
     prompt = tiny("animate")
     comfy.run(prompt)
 
-    entry = comfy.run(set_input(prompt, "DisPoseNoise", seed=43))
+    frame = comfy.run(set_input(prompt, "DisPoseNoise", seed=43))
 
     follows = {"DisPoseNoise", "SamplerCustomAdvanced", "DisPoseDecode", "CreateVideo", "SaveVideo"}
-    assert ran(prompt, entry) == follows
+    assert ran(prompt, frame) == follows
 
 
 def test_another_driver_does_not_run_the_feature_transfer(comfy):
     prompt = tiny("animate")
     comfy.run(prompt)
 
-    entry = comfy.run(set_input(prompt, "LoadVideo", file="beep.mp4"))
+    frame = comfy.run(set_input(prompt, "LoadVideo", file="beep.mp4"))
 
-    again = ran(prompt, entry)
+    again = ran(prompt, frame)
     assert {"DisPosePoseAlign", "DisPoseMotionField", "SamplerCustomAdvanced"} <= again
     still = {"TinyCheckpointLoader", "CLIPTextEncode", "TinyMimicMotionLoader", "LoadImage"}
     assert not again & still
@@ -145,8 +145,8 @@ def test_a_template_opens_clean_and_is_the_api_workflow(browser_page, name):
     assert browser_page.ours() == []
     assert browser_page.page.locator(".p-toast-message-error, .p-toast-message-warn").count() == 0
     prompt, wanted = browser_page.prompt(), api(name)
-    for entry in prompt.values():
-        entry["inputs"].pop("video-preview", None)  # what the page itself adds to Load Video
+    for frame in prompt.values():
+        frame["inputs"].pop("video-preview", None)  # what the page itself adds to Load Video
     assert {k: (n["class_type"], n["inputs"]) for k, n in prompt.items()} == {
         k: (n["class_type"], n["inputs"]) for k, n in wanted.items()
     }
@@ -158,10 +158,10 @@ def test_a_template_runs_from_the_button(browser_page, comfy, name):
     assert {n["type"] for n in graph["nodes"]} >= {"TinyMimicMotionLoader", "TinyDetectorLoader"}
     browser_page.load(graph)
 
-    entry = comfy.wait(browser_page.run())
+    frame = comfy.wait(browser_page.run())
 
-    assert entry["status"]["status_str"] == "success"
-    assert any(file["filename"].endswith(".mp4") for file in comfy.files(entry))
+    assert frame["status"]["status_str"] == "success"
+    assert any(file["filename"].endswith(".mp4") for file in comfy.files(frame))
     assert browser_page.ours() == []
 
 
@@ -176,19 +176,19 @@ def test_the_button_says_which_files_are_missing(browser_page, server):
     assert "yolox_l.onnx: not found in" in told
 
 
-def test_the_templates_are_offered_with_their_pictures(comfy):
+def test_the_templates_are_offered_with_their_images(comfy):
     templates = comfy._get("/workflow_templates").json()["DisPose-ComfyUI"]
     assert set(NAMES) <= set(templates)
     for name in NAMES:
-        picture = comfy._get(f"/api/workflow_templates/DisPose-ComfyUI/{name}.jpg")
-        assert picture.headers["Content-Type"] == "image/jpeg"
-        assert len(picture.content) < 400_000
+        image = comfy._get(f"/api/workflow_templates/DisPose-ComfyUI/{name}.jpg")
+        assert image.headers["Content-Type"] == "image/jpeg"
+        assert len(image.content) < 400_000
 
 
 # Errors.
 
 
-def nobody_in_the_picture(prompt: dict) -> None:
+def nobody_in_the_image(prompt: dict) -> None:
     set_input(prompt, "LoadImage", image="black.png")
 
 
@@ -212,11 +212,11 @@ def another_size(prompt: dict) -> None:
 @pytest.mark.parametrize(
     ("break_it", "where", "message"),
     [
-        (nobody_in_the_picture, "DisPosePoseExtract", "images.*no person found"),
+        (nobody_in_the_image, "DisPosePoseExtract", "images.*no person found"),
         (start_behind_the_end, "DisPosePrepare", "start"),
         (sd15_as_video_model, "DisPoseApplyPoseGuidance", "the MODEL is SD15.*MimicMotion Loader"),
         (sd15_vae_and_frames, "SamplerCustomAdvanced", "entries.*the latents have 6 frames"),
-        (another_size, "SamplerCustomAdvanced", "64×64, the latents are of 128×64"),
+        (another_size, "SamplerCustomAdvanced", "64×64, but the latents are for 128×64"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -246,7 +246,7 @@ def test_ten_jobs_of_two_clients_are_all_done_and_each_gets_its_own(server, asse
         assert [path.name.split("_")[0] for path in paths] == [
             f"of{frames}" for frames in range(first, first + 5)
         ]
-        return [probe(path).frames for path in paths]
+        return [probe(path).num_frames for path in paths]
 
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(client, (2, 7)))
@@ -268,7 +268,7 @@ def test_the_program_runs_the_animate_workflow(server, assets, tmp_path):
             *("--server", server.url, "--workflow", workflow, "-o", out),
             *("--reference", assets / "reference.png"),
             *("--driving", server.base / "input" / "beep.mp4"),
-            *("--set", "Prepare: the driver.max_frames=5", "--set", "DisPoseNoise.seed=7"),
+            *("--set", "Prepare: the driving video.max_frames=5", "--set", "DisPoseNoise.seed=7"),
         ],
         capture_output=True,
         text=True,
@@ -276,7 +276,7 @@ def test_the_program_runs_the_animate_workflow(server, assets, tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    assert probe(out).frames == 5
+    assert probe(out).num_frames == 5
     assert read_audio(out) is not None
 
 

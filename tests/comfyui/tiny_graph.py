@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dispose_core.features.keypoint_features import KeypointFeatures
-from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.pipeline.pipeline import DisPosePipeline
 from dispose_core.pose.openpose_json import save_openpose
 from dispose_core.pose.sequence import PoseSequence
@@ -26,7 +26,7 @@ from tests.weight_files import tiny_mimicmotion
 
 from .client import Prompt
 
-SIZE = (128, 64)  # (H, W) of the picture
+SIZE = (128, 64)  # (H, W) of the image
 WINDOW, OVERLAP, SEED = 4, 2, 42
 MODEL, CONTROLNET = "tiny_mimicmotion.safetensors", "tiny_dispose.safetensors"
 CONTROLNET_WITHOUT_IDS = "tiny_without_ids.safetensors"
@@ -34,28 +34,28 @@ CONTROLNET_WITHOUT_IDS = "tiny_without_ids.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class TinyClip:
-    """What the networks are given; all of a clip's F+1 entries, or of the F after the first."""
+    """What the networks are given; all of a clip's F+1 frames, or of the F after the first."""
 
     name: str
-    picture: Tensor  # (3, H, W) 0…1; what CLIP and the VAE make of it is below
+    image: Tensor  # (3, H, W) 0…1; what CLIP and the VAE make of it is below
     poses: PoseSequence  # F+1
     flow: Tensor  # (F, 2, H, W)
     trajectory: Tensor  # (F, 2, H, W)
     skeletons: Tensor  # (F+1, 3, H, W) 0…1
     features: Tensor  # (18, 1280)
     embedding: Tensor  # (1, 1, 32)
-    picture_latents: Tensor  # (1, 4, h, w)
+    image_latents: Tensor  # (1, 4, h, w)
 
     def __len__(self) -> int:
         return len(self.poses)
 
 
 def golden_tiny_clip(g: Any) -> TinyClip:
-    """The clip of golden 23: 7 entries."""
+    """The clip of golden 23: 7 frames."""
     shape = (1, 6, 2, *SIZE)
     return TinyClip(
         "golden",
-        golden_picture(g),
+        golden_image(g),
         golden_clip(g, SIZE),
         rnd("e2e_flow", shape, 3)[0],
         rnd("e2e_traj", shape, 0.3)[0],
@@ -66,27 +66,27 @@ def golden_tiny_clip(g: Any) -> TinyClip:
     )
 
 
-def made_tiny_clip(entries: int, g: Any) -> TinyClip:
-    """A clip of another length, with the picture of golden 23."""
-    name = f"made{entries}"
-    shape = (entries - 1, 2, *SIZE)
-    body = rnd(f"{name}_body", (entries, 18, 2), 0.2).sigmoid().double().numpy()
+def made_tiny_clip(frames: int, g: Any) -> TinyClip:
+    """A clip of another length, with the image of golden 23."""
+    name = f"made{frames}"
+    shape = (frames - 1, 2, *SIZE)
+    body = rnd(f"{name}_body", (frames, 18, 2), 0.2).sigmoid().double().numpy()
     return TinyClip(
         name,
-        golden_picture(g),
-        PoseSequence.from_parts(SIZE, body, np.ones((entries, 18))),
+        golden_image(g),
+        PoseSequence.from_parts(SIZE, body, np.ones((frames, 18))),
         rnd(f"{name}_flow", shape, 3),
         rnd(f"{name}_traj", shape, 0.3),
-        (rnd(f"{name}_pose", (entries, 3, *SIZE)).tanh() + 1) / 2,
+        (rnd(f"{name}_pose", (frames, 3, *SIZE)).tanh() + 1) / 2,
         rnd(f"{name}_features", (18, 1280)),
         torch.from_numpy(g["image_embeddings"][1:]),
         torch.from_numpy(g["first_controlnet_input"][1, :1, 4:]),
     )
 
 
-def golden_picture(g: Any) -> Tensor:
-    picture = cv2.resize(g["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(picture).permute(2, 0, 1) / 255
+def golden_image(g: Any) -> Tensor:
+    image = cv2.resize(g["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(image).permute(2, 0, 1) / 255
 
 
 def write_models(base: Path) -> None:
@@ -198,8 +198,8 @@ def core_steps(
         augmentation=0.02,
         **strengths,
     )
-    inputs = ClipInputs(
-        clip.picture,
+    inputs = PipelineInputs(
+        clip.image,
         clip.skeletons,
         Motion(clip.flow, clip.trajectory),
         clip.poses,

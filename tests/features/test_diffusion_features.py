@@ -130,20 +130,20 @@ def test_latents_of_odd_sides_work_and_agree_with_the_whole_unet(unet, prompt):
     assert_close(got, kept[0], atol=1e-5, rtol=0)
 
 
-def test_a_picture_becomes_a_map_and_the_vae_runs_once(unet, vae, prompt):
-    picture = rnd("picture", (3, 64, 96)).sigmoid()
+def test_an_image_becomes_a_map_and_the_vae_runs_once(unet, vae, prompt):
+    image = rnd("picture", (3, 64, 96)).sigmoid()
     encoded, copies = [], []
     hook = vae.encoder.register_forward_hook(lambda _, args, __: encoded.append(args[0]))
 
-    got = diffusion_features(unet, vae, prompt, picture, on_copy=lambda *at: copies.append(at))
+    got = diffusion_features(unet, vae, prompt, image, on_copy=lambda *at: copies.append(at))
     hook.remove()
 
     assert got.shape == (128, 4, 6) and got.dtype == torch.float32  # the tiny net: at 1/16
     assert len(encoded) == 1
-    assert_close(encoded[0], picture[None] * 2 - 1)
+    assert_close(encoded[0], image[None] * 2 - 1)
     assert copies == [(4, 8), (8, 8)]
     with torch.no_grad():
-        latents = vae.encode(picture[None] * 2 - 1).latent_dist
+        latents = vae.encode(image[None] * 2 - 1).latent_dist
         want = ensemble_features(
             lambda noisy, timestep: up_block_features(unet, noisy, timestep, prompt, 1),
             latents.mean[0] * 0.18215,  # SD 1.5's factor
@@ -153,11 +153,11 @@ def test_a_picture_becomes_a_map_and_the_vae_runs_once(unet, vae, prompt):
 
 
 def test_the_batch_does_not_change_the_map_and_the_seed_does(unet, vae, prompt):
-    picture = rnd("picture", (3, 32, 32)).sigmoid()
+    image = rnd("picture", (3, 32, 32)).sigmoid()
 
     def features(**options):
         options = DiffusionFeatureOptions(ensemble=5, **options)
-        return diffusion_features(unet, vae, prompt, picture, options)
+        return diffusion_features(unet, vae, prompt, image, options)
 
     whole = features(batch=5)
     assert_close(features(batch=2), whole, atol=1e-5, rtol=0)
@@ -209,10 +209,10 @@ def test_cancelling_stops_after_the_pass(unet, vae, prompt, calls):
 
 
 def test_what_does_not_fit_is_named(unet, vae, prompt):
-    picture = torch.zeros(3, 32, 32)
+    image = torch.zeros(3, 32, 32)
 
-    def features(prompt=prompt, picture=picture, net=unet, **options):
-        return diffusion_features(net, vae, prompt, picture, DiffusionFeatureOptions(**options))
+    def features(prompt=prompt, image=image, net=unet, **options):
+        return diffusion_features(net, vae, prompt, image, DiffusionFeatureOptions(**options))
 
     svd = SimpleNamespace(config=SimpleNamespace(in_channels=8), up_blocks=[])
     with pytest.raises(NetworkError, match="8 input channels is no SD"):
@@ -220,7 +220,7 @@ def test_what_does_not_fit_is_named(unet, vae, prompt):
     with pytest.raises(NetworkError, match=r"prompt of shape \(1, 7, 32\), .*\(1, tokens, 48\)"):
         features(prompt=prompt[..., :32])
     with pytest.raises(NetworkError, match="multiples of 8"):
-        features(picture=torch.zeros(3, 30, 32))
+        features(image=torch.zeros(3, 30, 32))
     with pytest.raises(NetworkError, match=r"up block 4, this UNet has 0…3"):
         features(up_block=4)
     with pytest.raises(NetworkError, match=r"timestep 1000, needed 0…999"):

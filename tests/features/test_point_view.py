@@ -42,9 +42,9 @@ def opened(file: bytes) -> np.ndarray:
 
 
 def test_each_joint_has_its_place_its_match_and_its_map(pose, feature_map):
-    picture = torch.full((3, 600, 300), 0.5)
+    image = torch.full((3, 600, 300), 0.5)
 
-    view = point_view(picture, pose, picture[:, :100], features(0, 1), feature_map)
+    view = point_view(image, pose, image[:, :100], features(0, 1), feature_map)
 
     told = view.describe()
     assert told["map_size"] == [6, 4] and told["columns"] == 6
@@ -65,5 +65,5 @@ def test_each_joint_has_its_place_its_match_and_its_map(pose, feature_map):
 
 
 def test_without_a_joint_there_is_no_view(pose, feature_map):
-    picture = torch.zeros(3, 8, 8)
-    assert point_view(picture, pose, picture, features(), feature_map) is None
+    image = torch.zeros(3, 8, 8)
+    assert point_view(image, pose, image, features(), feature_map) is None

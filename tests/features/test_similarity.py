@@ -8,7 +8,7 @@ from pytest import approx
 
 from dispose_core.errors import NetworkError
 from dispose_core.features.keypoint_features import KeypointFeatures
-from dispose_core.features.matching import similarity_map, similarity_picture
+from dispose_core.features.matching import similarity_image, similarity_map
 
 
 @pytest.fixture
@@ -37,24 +37,24 @@ def test_similarity_is_the_cosine_whatever_the_length(features, feature_map):
     assert neck[0, 0] == approx(-1.0) and neck[1, 4] == 0 and neck[2, 2] == approx(0.5**0.5)
 
 
-def test_the_picture_is_hot_and_ringed_where_the_joint_matches(features, feature_map):
+def test_the_image_is_hot_and_ringed_where_the_joint_matches(features, feature_map):
     grey = torch.full((3, 64, 96), 0.5)
 
-    picture, match = similarity_picture(features, 0, feature_map, grey)
+    image, match = similarity_image(features, 0, feature_map, grey)
 
     assert (match.x, match.y) == (4.5 / 6, 1.5 / 4) and match.similarity == approx(1.0)
-    assert picture.shape == (3, 64, 96)
-    assert picture.min() >= 0 and picture.max() <= 1
-    centre, far = picture[:, 24, 72], picture[:, 60, 4]
+    assert image.shape == (3, 64, 96)
+    assert image.min() >= 0 and image.max() <= 1
+    centre, far = image[:, 24, 72], image[:, 60, 4]
     assert centre[0] > 0.7 > 0.3 > far[0]  # red rises with similarity
-    ring = (picture == 1).all(0).nonzero().float().mean(0)
+    ring = (image == 1).all(0).nonzero().float().mean(0)
     assert ring.tolist() == approx([23.5, 71.5], abs=0.1)
 
 
 def test_a_map_without_differences_is_drawn_too(features):
-    picture, match = similarity_picture(features, 0, torch.ones(2, 4, 4), torch.zeros(3, 32, 32))
+    image, match = similarity_image(features, 0, torch.ones(2, 4, 4), torch.zeros(3, 32, 32))
 
-    assert picture.isfinite().all() and match.similarity == approx(0.5**0.5)
+    assert image.isfinite().all() and match.similarity == approx(0.5**0.5)
 
 
 def test_a_joint_that_is_not_seen_and_a_map_of_another_model_are_named(features, feature_map):

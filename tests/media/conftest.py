@@ -32,8 +32,8 @@ def encode(tmp_path):
             stream = file.add_stream("libx264", rate=fps, options={"g": str(gop), "crf": "10"})
             stream.width, stream.height, stream.pix_fmt = width, 32, "yuv420p"
             for number in range(count):
-                picture = np.resize(grey(number), (32, width, 3))
-                frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+                image = np.resize(grey(number), (32, width, 3))
+                frame = av.VideoFrame.from_ndarray(image, "rgb24")
                 frame.pts, frame.time_base = first + number, Fraction(1, fps)
                 file.mux(stream.encode(frame))
             file.mux(stream.encode(None))

@@ -5,7 +5,7 @@ import numpy as np
 from dispose_core.media.contact_sheet import CELL_WIDTH, GAP, LABEL, REFERENCE_WIDTH, contact_sheet
 
 
-def test_every_picture_has_its_place():
+def test_every_image_has_its_place():
     """Rows below one another, moments side by side, each cell in its own colour."""
     red, green, blue = (np.full((20, 10, 3), 80 * np.eye(3)[c], np.uint8) for c in range(3))
     wide = np.full((10, 20, 3), 33, np.uint8)
@@ -21,6 +21,6 @@ def test_every_picture_has_its_place():
 
 
 def test_columns_are_named():
-    picture = np.zeros((20, 10, 3), np.uint8)
-    sheet = contact_sheet(picture, {"driver": [picture]}, [3])
-    assert sheet[:LABEL].min() < 100  # ink above the pictures
+    image = np.zeros((20, 10, 3), np.uint8)
+    sheet = contact_sheet(image, {"driver": [image]}, [3])
+    assert sheet[:LABEL].min() < 100  # ink above the images

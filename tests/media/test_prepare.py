@@ -23,27 +23,27 @@ from dispose_core.pose.sequence import PoseSequence
 from ..conftest import GOLDENS
 
 
-def assert_official(picture, expected):
+def assert_official(image, expected):
     """Exact, but for ties: with a single thread torch's kernel rounds a few of them elsewhere."""
-    off = (picture.float() - expected.float()).abs()
-    assert picture.shape == expected.shape and off.max() <= 1
+    off = (image.float() - expected.float()).abs()
+    assert image.shape == expected.shape and off.max() <= 1
     assert (off > 0).sum() <= (12 if torch.get_num_threads() == 1 else 0)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_matches_the_official_resize_and_crop(golden, number):  # golden 01: exact
     g = golden("01_preprocess_image")
-    picture = torch.from_numpy(g[f"in{number}"]).permute(2, 0, 1)
+    image = torch.from_numpy(g[f"in{number}"]).permute(2, 0, 1)
     expected = torch.from_numpy(g[f"out{number}"]).permute(2, 0, 1)
-    size = official_size(tuple(picture.shape[1:]), 128)
+    size = official_size(tuple(image.shape[1:]), 128)
 
     assert size == tuple(expected.shape[1:])
-    assert_official(resize_crop(picture, size, official=True), expected)
-    # The same picture as floats, and as one of a batch.
-    floats = resize_crop(picture / 255, size, official=True)
+    assert_official(resize_crop(image, size, official=True), expected)
+    # The same image as floats, and as one of a batch.
+    floats = resize_crop(image / 255, size, official=True)
     assert_official((floats * 255).round(), expected)
     assert floats.max() <= 1
-    batch = resize_crop(torch.stack([picture, picture.flip(0)]), size, official=True)
+    batch = resize_crop(torch.stack([image, image.flip(0)]), size, official=True)
     assert_official(batch[0], expected)
 
 
@@ -112,17 +112,17 @@ def test_shrinking_averages_where_the_official_code_skips():
 
 
 def test_growing_is_the_same_either_way():
-    picture = torch.randint(0, 256, (3, 20, 30), generator=torch.manual_seed(0)).byte()
+    image = torch.randint(0, 256, (3, 20, 30), generator=torch.manual_seed(0)).byte()
 
-    assert resize_crop(picture, (64, 96)).equal(resize_crop(picture, (64, 96), official=True))
+    assert resize_crop(image, (64, 96)).equal(resize_crop(image, (64, 96), official=True))
 
 
 def test_floats_round_like_bytes_where_values_lie_halfway():
     # Twice the size mixes pixels by quarters: a quarter of all values end in .5.
-    picture = torch.randint(0, 256, (3, 32, 48), generator=torch.manual_seed(0)).byte()
-    doubled = resize_crop(picture, (64, 96))
+    image = torch.randint(0, 256, (3, 32, 48), generator=torch.manual_seed(0)).byte()
+    doubled = resize_crop(image, (64, 96))
 
-    assert (resize_crop(picture / 255, (64, 96)) * 255).round().equal(doubled.float())
+    assert (resize_crop(image / 255, (64, 96)) * 255).round().equal(doubled.float())
 
 
 def test_an_odd_overhang_is_halved_like_the_official_one():
@@ -139,14 +139,14 @@ def test_the_overhang_is_cropped_evenly():
     assert cropped[0, 0].tolist() == list(range(18, 82))
 
 
-def test_poses_go_where_the_picture_goes():
-    picture = torch.zeros(3, 500, 900)
-    picture[:, 245:255, 665:685] = 1  # centre at x 675, y 250: fractions 0.75, 0.5
+def test_poses_go_where_the_image_goes():
+    image = torch.zeros(3, 500, 900)
+    image[:, 245:255, 665:685] = 1  # centre at x 675, y 250: fractions 0.75, 0.5
     body, scores = np.full((1, 18, 2), np.nan), np.zeros((1, 18))
     body[0, 0], body[0, 1], scores[0, :2] = (0.75, 0.5), (0.0, 0.5), 0.7
     pose = PoseSequence.from_parts((500, 900), body, scores)
 
-    fitted = resize_crop(picture, (256, 320))[0]
+    fitted = resize_crop(image, (256, 320))[0]
     (moved,) = fit_poses([pose], (500, 900), (256, 320))
 
     rows, columns = torch.nonzero(fitted > 0.5, as_tuple=True)
@@ -185,15 +185,15 @@ def test_frames_are_taken_from_the_first_on():
 def test_a_preparation_keeps_time():
     plan = prepare((1024, 576), frames=72, fps=Fraction(60000, 1001), sample_stride=2)
 
-    assert (plan.size, plan.stride, plan.frames) == ((1024, 576), 4, 18)
+    assert (plan.size, plan.stride, plan.num_driving) == ((1024, 576), 4, 18)
     assert plan.fps == Fraction(15000, 1001)
-    assert plan.frames / plan.fps == 72 / Fraction(60000, 1001)  # the clip lasts as long
+    assert plan.num_driving / plan.fps == 72 / Fraction(60000, 1001)  # the clip lasts as long
 
 
 def test_a_preparation_says_what_it_decided():
     plan = prepare((700, 1000), frames=72, fps=24, resolution=500, max_frames=10)
 
-    assert plan.size == (512, 704) and plan.frames == 10
+    assert plan.size == (512, 704) and plan.num_driving == 10
     assert plan.report.splitlines() == [
         "Resolution 500 became 512, the nearest multiple of 64.",
         "Reference 1000×700: fitted to 704×512; 19 px cropped on the left and on the right.",

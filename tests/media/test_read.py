@@ -22,30 +22,30 @@ from .conftest import grey, numbers
 def test_a_file_tells_its_size_rate_and_length(encode):
     info = probe(encode("clip.mp4", 12, fps=24))
 
-    assert info == VideoInfo(48, 32, fps=24, frames=12, duration=0.5, has_audio=False)
+    assert info == VideoInfo(48, 32, fps=24, num_frames=12, duration=0.5, has_audio=False)
 
 
 def test_a_format_without_a_frame_count_is_counted_by_its_duration(encode):
-    assert probe(encode("clip.mkv", 12)).frames == 12
-    assert probe(encode("clip.ts", 12)).frames == 12
+    assert probe(encode("clip.mkv", 12)).num_frames == 12
+    assert probe(encode("clip.ts", 12)).num_frames == 12
 
 
 def test_sound_that_lasts_longer_does_not_make_frames(tmp_path):
     silence = np.zeros((1, 3 * 8000), np.float32)
     with av.open(str(tmp_path / "a.mkv"), "w") as file:
-        picture, sound = file.add_stream("libx264", rate=24), file.add_stream("aac", rate=8000)
-        picture.width, picture.height, picture.pix_fmt = 48, 32, "yuv420p"
+        image, sound = file.add_stream("libx264", rate=24), file.add_stream("aac", rate=8000)
+        image.width, image.height, image.pix_fmt = 48, 32, "yuv420p"
         sound.codec_context.layout = "mono"
         for number in range(12):
-            file.mux(picture.encode(av.VideoFrame.from_ndarray(grey(number), "rgb24")))
-        file.mux(picture.encode(None))
+            file.mux(image.encode(av.VideoFrame.from_ndarray(grey(number), "rgb24")))
+        file.mux(image.encode(None))
         frame = av.AudioFrame.from_ndarray(silence, "fltp", "mono")
         frame.sample_rate = 8000
         file.mux(sound.encode(frame))
         file.mux(sound.encode(None))
 
     info = probe(tmp_path / "a.mkv")
-    assert (info.frames, info.duration) == (12, 0.5)
+    assert (info.num_frames, info.duration) == (12, 0.5)
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts"])
@@ -64,7 +64,7 @@ def test_an_open_file_reads_like_a_path_however_far_it_was_read(encode):
     data = io.BytesIO(encode("clip.mp4", 10).read_bytes())
     data.read()
 
-    assert probe(data).frames == 10
+    assert probe(data).num_frames == 10
     assert numbers(read_frames(data, start=4 / 24)) == [4, 5, 6, 7, 8, 9]
     assert read_audio(data) is None
 
@@ -95,7 +95,7 @@ def test_a_late_start_decodes_from_the_key_frame_before_it(encode, monkeypatch, 
     frames = list(read_frames(path, start=21 / 24))
 
     assert numbers(frames) == [21, 22, 23]
-    # The first is the probe's; an open group of pictures costs one key frame more.
+    # The first is the probe's; an open group of images costs one key frame more.
     assert min(decoded[1:]) >= 16 / 24 - 1e-6
 
 
@@ -136,7 +136,7 @@ def test_a_video_that_was_read_gives_its_memory_back_at_once(encode, limit):
 
 
 def test_the_frames_of_a_range_are_counted_beforehand():
-    info = VideoInfo(48, 32, fps=30, frames=90, duration=3.0, has_audio=False)
+    info = VideoInfo(48, 32, fps=30, num_frames=90, duration=3.0, has_audio=False)
 
     assert count_frames(info) == 90
     assert count_frames(info, start=1.0) == 60
@@ -224,7 +224,7 @@ def test_a_file_without_its_index_is_said_to_be_incomplete(encode):
 def test_a_file_cut_short_gives_the_frames_before_the_cut_and_then_says_where(tmp_path):
     path = tmp_path / "cut.mp4"
     noise = np.random.default_rng(0).integers(0, 255, (24, 32, 48, 3), np.uint8)
-    write_video(path, noise, fps=24)  # index first, so that the cut hits pictures
+    write_video(path, noise, fps=24)  # index first, so that the cut hits images
     whole = list(read_frames(path))
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
@@ -332,18 +332,18 @@ def test_sound_from_the_middle_is_the_sound_that_is_there(tmp_path, name, monkey
     path = tmp_path / name
     samples = np.random.default_rng(0).normal(0, 0.2, (1, 4 * 8000)).astype(np.float32)
     with av.open(str(path), "w") as file:
-        picture = file.add_stream("libx264", rate=24)
-        picture.width, picture.height, picture.pix_fmt = 48, 32, "yuv420p"
+        image = file.add_stream("libx264", rate=24)
+        image.width, image.height, image.pix_fmt = 48, 32, "yuv420p"
         sound = file.add_stream("aac", rate=8000)
         sound.codec_context.layout = "mono"
         for at in range(0, 96):
-            file.mux(picture.encode(av.VideoFrame.from_ndarray(grey(0), "rgb24")))
+            file.mux(image.encode(av.VideoFrame.from_ndarray(grey(0), "rgb24")))
             if at % 3 == 0:
                 part = samples[:, at // 3 * 1000 :][:, :1000].copy()
                 frame = av.AudioFrame.from_ndarray(part, "fltp", "mono")
                 frame.sample_rate, frame.pts = 8000, at // 3 * 1000
                 file.mux(sound.encode(frame))
-        for stream in (picture, sound):
+        for stream in (image, sound):
             file.mux(stream.encode(None))
     whole, rate = read_audio(path)
 
@@ -365,16 +365,16 @@ def test_sound_from_the_middle_is_the_sound_that_is_there(tmp_path, name, monkey
     assert len(resampled) * 1024 < 2.1 * rate  # what lies behind the end is not decoded
 
 
-def test_silence_stands_where_the_sound_begins_after_the_picture(tmp_path):
+def test_silence_stands_where_the_sound_begins_after_the_image(tmp_path):
     path = tmp_path / "late.mkv"
     with av.open(str(path), "w") as file:
-        picture = file.add_stream("libx264", rate=24)
-        picture.width, picture.height, picture.pix_fmt = 48, 32, "yuv420p"
+        image = file.add_stream("libx264", rate=24)
+        image.width, image.height, image.pix_fmt = 48, 32, "yuv420p"
         sound = file.add_stream("pcm_s16le", rate=8000)
         sound.codec_context.layout = "mono"
         for number in range(24):
-            file.mux(picture.encode(av.VideoFrame.from_ndarray(grey(number), "rgb24")))
-        file.mux(picture.encode(None))
+            file.mux(image.encode(av.VideoFrame.from_ndarray(grey(number), "rgb24")))
+        file.mux(image.encode(None))
         frame = av.AudioFrame.from_ndarray(np.full((1, 2000), 16384, np.int16), "s16", "mono")
         frame.sample_rate, frame.pts = 8000, 4000  # half a second late
         file.mux(sound.encode(frame))
@@ -426,5 +426,5 @@ def test_what_an_editor_hid_is_neither_read_nor_counted(tmp_path):
     data[at : at + 4] = struct.pack(">I", 1000)
     path.write_bytes(data)
 
-    assert probe(path).frames == 24
+    assert probe(path).num_frames == 24
     assert numbers(read_frames(path)) == list(range(24))

@@ -20,7 +20,7 @@ def test_frames_lie_in_reading_order_in_sheets_of_sixteen():
 
     strips = frame_strips(iter(frames))
 
-    assert (strips.frames, strips.size, strips.step) == (18, (30, 20), (32, 32))
+    assert (strips.num_frames, strips.size, strips.step) == (18, (30, 20), (32, 32))
     assert [opened(sheet).shape for sheet in strips.sheets] == [(128, 128, 3), (32, 128, 3)]
     for i in (0, 1, 4, 15, 16, 17):
         row, column = divmod(i % 16, 4)

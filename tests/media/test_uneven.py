@@ -1,4 +1,4 @@
-"""Variable frame rates: motion keeps its speed, and the picture stays with its sound."""
+"""Variable frame rates: motion keeps its speed, and the image stays with its sound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import grey, numbers
 def shown(times, stride=1, start=0.0, end=float("inf"), period=0.1) -> list[int]:
     """Which frames are taken of a clip with these times, at 10 frames a second."""
     frames = ((time, lambda n=n: n) for n, time in enumerate(times) if time >= start - period / 4)
-    return [picture() for picture in _by_the_clock(frames, period, stride, start, end)]
+    return [image() for image in _by_the_clock(frames, period, stride, start, end)]
 
 
 def test_a_frame_stays_until_the_next_one_is_due():

@@ -46,7 +46,7 @@ def test_a_higher_crf_makes_a_smaller_file(tmp_path):
     assert (tmp_path / "40.mp4").stat().st_size < (tmp_path / "10.mp4").stat().st_size / 3
 
 
-def test_the_index_stands_before_the_pictures_so_that_browsers_start_at_once(tmp_path):
+def test_the_index_stands_before_the_images_so_that_browsers_start_at_once(tmp_path):
     write_video(tmp_path / "a.mp4", [grey(0)] * 3, fps=24)
     data = (tmp_path / "a.mp4").read_bytes()
 
@@ -54,8 +54,8 @@ def test_the_index_stands_before_the_pictures_so_that_browsers_start_at_once(tmp
 
 
 def test_odd_sides_repeat_the_last_row_and_column_and_say_so(tmp_path):
-    picture = np.full((33, 47, 3), 200, np.uint8)
-    notes = write_video(tmp_path / "a.mp4", [picture], fps=24)
+    image = np.full((33, 47, 3), 200, np.uint8)
+    notes = write_video(tmp_path / "a.mp4", [image], fps=24)
 
     frame = next(read_frames(tmp_path / "a.mp4"))
     assert frame.shape == (34, 48, 3)
@@ -63,7 +63,7 @@ def test_odd_sides_repeat_the_last_row_and_column_and_say_so(tmp_path):
     assert notes == ("47×33 became 48×34: H.264 needs even sides.",)
 
 
-def test_two_channels_of_sound_stay_apart_and_end_with_the_picture(tmp_path):
+def test_two_channels_of_sound_stay_apart_and_end_with_the_image(tmp_path):
     tone = 0.5 * np.sin(np.arange(3 * 48000) * 0.06).astype(np.float32)
     write_video(
         tmp_path / "a.mp4", [grey(0)] * 24, fps=24, audio=(np.stack([tone, 0 * tone]), 48000)
@@ -123,7 +123,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         write_video(tmp_path / "file" / "a.mp4", [grey(0)], fps=24)
 
 
-# The file is some 60 kB: the limits strike in its header, its pictures, its end.
+# The file is some 60 kB: the limits strike in its header, its images, its end.
 @pytest.mark.parametrize("room", [10, 20_000, "all but one byte"])
 def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path, room):
     resource = pytest.importorskip("resource", reason="needs a limit on file size")

@@ -38,7 +38,7 @@ def hints(golden, inputs) -> ControlHints:
 
 
 def run(net, inputs, hints, rows=slice(None), official=False, **options) -> Residuals:
-    """The window of all three entries, for some guidance halves."""
+    """The window of all three frames, for some guidance halves."""
     constants = net.constants(inputs["context"][rows], inputs["ids"][rows], 3, official)
     return window_residuals(
         net, inputs["sample"][rows], inputs["timestep"], constants, hints, range(3), **options
@@ -89,7 +89,7 @@ def test_guidance_halves_give_the_same_together_and_apart(net, inputs, hints):
     )
 
 
-def test_hints_are_taken_by_absolute_entry(net, inputs, hints):
+def test_hints_are_taken_by_absolute_frame(net, inputs, hints):
     constants = net.constants(inputs["context"], inputs["ids"], 2)
     sample = inputs["sample"][:, :2]
     window = window_residuals(net, sample, 1.25, constants, hints, [2, 0])
@@ -200,7 +200,7 @@ def test_added_ids_need_three_values_or_their_sinusoids(net, inputs):
 def test_a_window_of_another_length_is_refused(net, inputs, hints):
     constants = net.constants(inputs["context"], inputs["ids"], 3)
 
-    with pytest.raises(NetworkError, match="2 entries for windows of 3 frames"):
+    with pytest.raises(NetworkError, match="2 frame numbers for windows of 3 frames"):
         window_residuals(net, inputs["sample"], 1.25, constants, hints, [0, 1])
     with pytest.raises(NetworkError, match=r"\(2, 2, 8, 16, 8\), needed \(2, 3, 8"):
         window_residuals(net, inputs["sample"][:, :2], 1.25, constants, hints, range(3))
@@ -215,21 +215,21 @@ def test_latents_with_halves_and_frames_in_one_are_refused(net, inputs, hints):
         window_residuals(net, inputs["sample"][..., 0], 1.25, constants, hints, range(3))
 
 
-def test_latents_without_the_pictures_are_refused(net, inputs, hints):
+def test_latents_without_the_images_are_refused(net, inputs, hints):
     constants = net.constants(inputs["context"], inputs["ids"], 3)
 
     with pytest.raises(NetworkError, match=r"\(2, 3, 4, 16, 8\), needed \(2, 3, 8"):
         window_residuals(net, inputs["sample"][:, :, :4], 1.25, constants, hints, range(3))
 
 
-def test_hints_of_another_picture_size_are_refused(net, inputs, hints):
+def test_hints_of_another_image_size_are_refused(net, inputs, hints):
     wrong = ControlHints(hints.motion[..., :4])
 
     with pytest.raises(NetworkError, match=r"\(3, 32, 16, 4\).*\(6, 32, 16, 8\)"):
         run(net, inputs, wrong)
 
 
-def test_an_entry_outside_the_clip_is_refused(net, inputs, hints):
+def test_a_frame_outside_the_clip_is_refused(net, inputs, hints):
     constants = net.constants(inputs["context"], inputs["ids"], 3)
 
     with pytest.raises(NetworkError, match="0…2"):

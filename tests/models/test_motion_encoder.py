@@ -29,12 +29,12 @@ class Motion:
     def __len__(self):
         return len(self.flow_maps)
 
-    def flow(self, entries, size):
-        self.asked.append(len(entries))
-        return self.flow_maps[list(entries)]
+    def flow(self, frames, size):
+        self.asked.append(len(frames))
+        return self.flow_maps[list(frames)]
 
-    def trajectory(self, entries, size):
-        return self.maps[list(entries)]
+    def trajectory(self, frames, size):
+        return self.maps[list(frames)]
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +75,10 @@ def test_the_chunk_does_not_change_the_embedding_and_bounds_what_is_held(encoder
     assert motion.asked == [1, 1, 1, 2, 1]
 
 
-def test_entries_are_absolute(encoder, motion):
+def test_frames_are_absolute(encoder, motion):
     whole = encode_motion(encoder, motion, SIZE)
 
-    some = encode_motion(encoder, motion, SIZE, entries=[2, 0, 0])
+    some = encode_motion(encoder, motion, SIZE, frames=[2, 0, 0])
 
     assert_close(some, whole[[2, 0, 0]], atol=2e-5, rtol=0)
 
@@ -118,14 +118,14 @@ def test_a_branch_at_strength_0_is_not_run(encoder, motion):
 def test_without_motion_the_bias_is_left_whatever_says_so(encoder, motion):
     want = encoder.conv_final.bias[None, :, None, None].expand(3, 320, 8, 12)
 
-    absent = encode_motion(encoder, None, SIZE, entries=range(3))
+    absent = encode_motion(encoder, None, SIZE, frames=range(3))
     off = encode_motion(encoder, motion, SIZE, flow_strength=0, trajectory_strength=0)
 
     assert torch.equal(absent, want) and torch.equal(off, want)
     with torch.no_grad():
         assert torch.equal(encoder(motion.flow_maps, motion.maps, 0, 0), want)
         assert_close(encoder.conv_final(torch.zeros(3, 320, 8, 12)), want, atol=1e-6, rtol=0)
-    with pytest.raises(NetworkError, match="neither a motion field nor the entries"):
+    with pytest.raises(NetworkError, match="neither a motion field nor the frames"):
         encode_motion(encoder, None, SIZE)
 
 
@@ -147,16 +147,16 @@ def test_half_precision_stays_near_single(encoder, motion, dtype, bound):
     assert not torch.equal(rounded, computed)
 
 
-def test_progress_counts_entries_and_may_cancel(encoder, motion):
+def test_progress_counts_frames_and_may_cancel(encoder, motion):
     seen = []
-    encode_motion(encoder, motion, SIZE, chunk=2, on_entry=lambda *at: seen.append(at))
+    encode_motion(encoder, motion, SIZE, chunk=2, on_frame=lambda *at: seen.append(at))
 
     def cancel(done, total):
         raise KeyboardInterrupt
 
     assert seen == [(2, 3), (3, 3)]
     with pytest.raises(KeyboardInterrupt):
-        encode_motion(encoder, motion, SIZE, on_entry=cancel)
+        encode_motion(encoder, motion, SIZE, on_frame=cancel)
 
 
 def test_has_the_released_keys_and_is_built_by_shapes():
@@ -186,5 +186,5 @@ def test_what_does_not_fit_is_named(encoder, motion):
         encoder(motion.flow_maps, motion.maps[:2])
 
     motion.maps[2, 1, 5, 5] = float("nan")
-    with pytest.raises(NetworkError, match="trajectory of entry 2 has values that are not finite"):
+    with pytest.raises(NetworkError, match="trajectory of frame 2 has values that are not finite"):
         encode_motion(encoder, motion, SIZE, chunk=2)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dispose_core.errors import NetworkError
-from dispose_core.models.latent import picture_size
+from dispose_core.models.latent import image_size
 from dispose_core.models.module_utils import placed
 
 
@@ -36,6 +36,6 @@ def test_a_copy_moves_and_the_hosts_module_stays():
 
 
 @pytest.mark.parametrize("size", [(60, 64), (64, 60), (0, 64), (64, -8)])
-def test_a_picture_without_a_latent_is_named(size):
-    with pytest.raises(NetworkError, match=f"PoseNet: a picture of {size[1]}×{size[0]};"):
-        picture_size(size, "PoseNet")
+def test_an_image_without_a_latent_is_named(size):
+    with pytest.raises(NetworkError, match=f"PoseNet: an image of {size[1]}×{size[0]};"):
+        image_size(size, "PoseNet")

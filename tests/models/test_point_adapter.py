@@ -21,10 +21,10 @@ from tests.rule_weights import fill_by_rule, rnd
 ALL = torch.ones(18, dtype=torch.bool)
 
 
-def clip_of(*entries, canvas=(64, 64)):
-    """Entries as {joint: (x, y)}."""
-    body, scores = np.zeros((len(entries), 18, 2)), np.zeros((len(entries), 18))
-    for t, joints in enumerate(entries):
+def clip_of(*frames, canvas=(64, 64)):
+    """Frames as {joint: (x, y)}."""
+    body, scores = np.zeros((len(frames), 18, 2)), np.zeros((len(frames), 18))
+    for t, joints in enumerate(frames):
         for joint, point in joints.items():
             body[t, joint], scores[t, joint] = point, 1.0
     return PoseSequence.from_parts(canvas, body, scores)
@@ -44,9 +44,9 @@ def one_hot(valid=ALL):
     return KeypointFeatures(torch.eye(18), valid)
 
 
-def dense(residuals, level, entries=None):
-    entries = range(residuals.entries) if entries is None else entries
-    return residuals.levels(entries, "cpu", torch.float32)[level]
+def dense(residuals, level, frames=None):
+    frames = range(residuals.num_frames) if frames is None else frames
+    return residuals.levels(frames, "cpu", torch.float32)[level]
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_levels_are_as_large_as_the_down_blocks_outputs():
     assert level_sizes((64, 64), 2) == [(4, 4), (4, 4)]
 
 
-def test_entries_are_absolute_in_any_order_and_empty_ones_are_none():
+def test_frames_are_absolute_in_any_order_and_empty_ones_are_none():
     seen, hidden = {0: (0.1, 0.1)}, {}
     residuals = point_residuals(Pass(), one_hot(), clip_of(seen, hidden, seen, hidden), (64, 64))
 
@@ -175,7 +175,7 @@ def test_entries_are_absolute_in_any_order_and_empty_ones_are_none():
     assert level.shape == (3, 18, 4, 4)
     assert level.flatten(1).sum(1).tolist() == [1, 0, 1]
     assert dense(residuals, 0, [0]).dtype == torch.float32
-    with pytest.raises(NetworkError, match="entries 3…4 are wanted, the clip has 0…3"):
+    with pytest.raises(NetworkError, match="frames 3…4 are wanted, the clip has 0…3"):
         residuals.levels([3, 4], "cpu", torch.float32)
 
 
@@ -253,16 +253,16 @@ def test_what_does_not_fit_is_named(adapter):
     with pytest.raises(NetworkError, match="64×60; width and height"):
         point_residuals(Pass(), one_hot(), clip, (60, 64))
     points = point_residuals(Pass(), one_hot(), clip, (64, 64))
-    with pytest.raises(NetworkError, match="motion for 3 entries and points for 2"):
+    with pytest.raises(NetworkError, match="motion for 3 frames and points for 2"):
         ControlHints(torch.zeros(3, 4, 8, 8), points)
 
 
-def test_hints_hand_out_motion_by_absolute_entry():
+def test_hints_hand_out_motion_by_absolute_frame():
     hints = ControlHints(torch.arange(3.0)[:, None, None, None].expand(3, 2, 4, 4))
 
     window = hints.window_motion([0, 2], "cpu", torch.float16)
 
     assert len(hints) == 3 and window.dtype == torch.float16
     assert window[:, 0, 0, 0].tolist() == [0, 2]
-    with pytest.raises(NetworkError, match="motion embedding: entries -1…1 are wanted"):
+    with pytest.raises(NetworkError, match="motion embedding: frames -1…1 are wanted"):
         hints.window_motion([1, -1], "cpu", torch.float32)

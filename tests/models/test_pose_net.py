@@ -42,34 +42,34 @@ def test_matches_the_official_latents(golden, net, skeletons):
 
 
 def test_the_chunk_does_not_change_the_latents(net, skeletons):
-    pictures = (skeletons + 1) / 2
-    whole = encode_poses(net, pictures, chunk=3)
+    images = (skeletons + 1) / 2
+    whole = encode_poses(net, images, chunk=3)
 
     for chunk in (1, 2, 100):  # the rounding of sums of another order is left
-        assert_close(encode_poses(net, pictures, chunk=chunk), whole, atol=3e-6, rtol=0)
+        assert_close(encode_poses(net, images, chunk=chunk), whole, atol=3e-6, rtol=0)
 
 
-def test_progress_counts_pictures_and_may_cancel(net, skeletons):
+def test_progress_counts_images_and_may_cancel(net, skeletons):
     seen = []
-    encode_poses(net, skeletons, chunk=2, on_entry=lambda *at: seen.append(at))
+    encode_poses(net, skeletons, chunk=2, on_frame=lambda *at: seen.append(at))
 
     def cancel(done, total):
         raise KeyboardInterrupt
 
     assert seen == [(2, 3), (3, 3)]
     with pytest.raises(KeyboardInterrupt):
-        encode_poses(net, skeletons, on_entry=cancel)
+        encode_poses(net, skeletons, on_frame=cancel)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
 def test_half_precision_stays_near_single(net, skeletons, dtype, bound):
-    pictures = (skeletons + 1) / 2
-    want = encode_poses(net, pictures)
+    images = (skeletons + 1) / 2
+    want = encode_poses(net, images)
     half = PoseNet().to(dtype)
     half.load_state_dict(net.state_dict())
 
-    rounded = encode_poses(half, pictures)  # float32 sums on a CPU, weights and result rounded
-    computed = encode_poses(half, pictures, dtype=dtype)
+    rounded = encode_poses(half, images)  # float32 sums on a CPU, weights and result rounded
+    computed = encode_poses(half, images, dtype=dtype)
 
     for got in (rounded, computed):
         assert got.dtype == dtype
@@ -77,7 +77,7 @@ def test_half_precision_stays_near_single(net, skeletons, dtype, bound):
         assert 0 < error < bound
     single = PoseNet()
     single.load_state_dict(half.state_dict())
-    assert torch.equal(rounded, encode_poses(single, pictures).to(dtype))
+    assert torch.equal(rounded, encode_poses(single, images).to(dtype))
     assert not torch.equal(rounded, computed)
 
 
@@ -92,8 +92,8 @@ def test_a_smaller_net_is_built_by_the_shapes_of_its_weights(net):
 def test_has_the_released_keys_and_shapes():
     manifest = json.loads((GOLDENS / "manifest_mimicmotion_unet_posenet.json").read_text())
     want = {
-        key.removeprefix("pose_net."): tuple(entry["shape"])
-        for key, entry in manifest.items()
+        key.removeprefix("pose_net."): tuple(frame["shape"])
+        for key, frame in manifest.items()
         if key.startswith("pose_net.")
     }
 
@@ -104,7 +104,7 @@ def test_has_the_released_keys_and_shapes():
 @pytest.mark.skipif(
     not REAL_FILE.is_file(), reason="no mimic_motion_pose_net.safetensors; set DISPOSE_POSE_NET"
 )
-def test_the_distributed_file_loads_and_gives_one_map_for_an_empty_picture():
+def test_the_distributed_file_loads_and_gives_one_map_for_an_empty_image():
     from safetensors.torch import load_file
 
     weights = load_file(REAL_FILE)
@@ -128,6 +128,6 @@ def test_the_distributed_file_loads_and_gives_one_map_for_an_empty_picture():
         ((2, 3, 64, 60), "60×64; width and height must be multiples of 8"),
     ],
 )
-def test_pictures_it_cannot_take_are_named(net, shape, message):
+def test_images_it_cannot_take_are_named(net, shape, message):
     with pytest.raises(NetworkError, match=message):
         encode_poses(net, torch.zeros(shape))

@@ -160,7 +160,7 @@ def test_pose_latents_of_another_clip_or_size_are_refused(net, inputs):
         run(net, inputs, pose=pose, pose_strength=(0, 1, 1))
 
 
-def test_a_picture_model_is_no_base():
+def test_an_image_model_is_no_base():
     shapes = manifest("tiny_dift_unet", "dift_unet.")
 
     with pytest.raises(CheckpointError, match=r"sd15.*not the weights of a Stable Video Diffusion"):

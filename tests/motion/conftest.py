@@ -13,13 +13,13 @@ from dispose_core.pose.sequence import PoseSequence
 
 @pytest.fixture(scope="session")
 def clip_of():
-    """clip_of({joint: (x, y)}, …, size=(H, W)) -> a clip with one dict an entry, in pixels."""
+    """clip_of({joint: (x, y)}, …, size=(H, W)) -> a clip with one dict a frame, in pixels."""
 
-    def make(*entries: dict[int, tuple[float, float]], size=(100, 200)) -> PoseSequence:
-        body, scores = np.full((len(entries), 18, 2), np.nan), np.zeros((len(entries), 18))
-        for entry, found in enumerate(entries):
+    def make(*frames: dict[int, tuple[float, float]], size=(100, 200)) -> PoseSequence:
+        body, scores = np.full((len(frames), 18, 2), np.nan), np.zeros((len(frames), 18))
+        for frame, found in enumerate(frames):
             for joint, (x, y) in found.items():
-                body[entry, joint], scores[entry, joint] = (x / size[1], y / size[0]), 1.0
+                body[frame, joint], scores[frame, joint] = (x / size[1], y / size[0]), 1.0
         return PoseSequence.from_parts(size, body, scores)
 
     return make
@@ -41,7 +41,7 @@ def official_tracks(golden):
 
 @pytest.fixture
 def field(clip_of) -> MotionField:
-    """Six entries of a 24×32 picture on a 6×4 grid; entry n moves everything by (n, -n) cells."""
+    """Six frames of a 24×32 image on a 6×4 grid; frame n moves everything by (n, -n) cells."""
     clip = clip_of(*({4: (8 + n, 10)} for n in range(6)), size=(24, 32))
     grid = torch.arange(6.0)[:, None, None, None] * torch.tensor([1.0, -1.0])[:, None, None]
     return MotionField(

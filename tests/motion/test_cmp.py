@@ -14,14 +14,14 @@ from dispose_core.motion.densifiers.cmp import GRID, CmpDensifier
 from dispose_core.motion.densify import motion_field
 from dispose_core.motion.field_file import load_field, save_field
 from dispose_core.motion.motion_field import MotionField
-from dispose_core.motion.sparse_flow import picture_on_grid, sparse_flow
+from dispose_core.motion.sparse_flow import image_on_grid, sparse_flow
 from dispose_core.motion.trajectory import trajectory_points
-from dispose_core.motion.visualize import motion_pictures
+from dispose_core.motion.visualize import motion_images
 from dispose_core.preview.preview import preview_frames
 from tests.rule_weights import fill_by_rule, rnd
 from tests.tiny_nets import manifest
 
-PICTURE = rnd("cmp_picture", (3, 96, 48)).sigmoid()
+IMAGE = rnd("cmp_picture", (3, 96, 48)).sigmoid()
 SIZE = (96, 48)
 
 
@@ -42,31 +42,31 @@ def marks(golden) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Marks:
-    """In the network's place: dense flow that is the picture's red and a half of the marks."""
+    """In the network's place: dense flow that is the image's red and a half of the marks."""
 
     def __init__(self):
-        self.batches, self.pictures = [], []
+        self.batches, self.images = [], []
 
     def to(self, device, dtype):
         self.moved = device, dtype
         return self
 
-    def encode_reference(self, picture):
-        self.pictures.append(picture)
-        return picture[:1]
+    def encode_reference(self, image):
+        self.images.append(image)
+        return image[:1]
 
     def flow(self, encoded, sparse, mask):
         self.batches.append(len(sparse))
         return encoded + sparse / 2 + mask * 3
 
 
-def driven(clip_of, entries: int):
-    """Two joints, of which the second moves 2 px to the right in each entry."""
-    return clip_of(*({2: (10.0, 10.0), 4: (20.0 + 2 * n, 50.0)} for n in range(entries)), size=SIZE)
+def driven(clip_of, frames: int):
+    """Two joints, of which the second moves 2 px to the right in each frame."""
+    return clip_of(*({2: (10.0, 10.0), 4: (20.0 + 2 * n, 50.0)} for n in range(frames)), size=SIZE)
 
 
-def run(network, clip, on_entry=lambda done, total: None, **options):
-    return CmpDensifier(network, **options)(PICTURE, clip, on_entry)
+def run(network, clip, on_frame=lambda done, total: None, **options):
+    return CmpDensifier(network, **options)(IMAGE, clip, on_frame)
 
 
 # The network
@@ -98,10 +98,10 @@ def test_one_sure_bin_is_its_centre_in_pixels():
 
 def test_features_are_the_official_ones(golden, network, marks):
     arrays = golden("07_cmp_net")
-    picture = torch.from_numpy(arrays["image"]) * 2 - 1
+    image = torch.from_numpy(arrays["image"]) * 2 - 1
 
     with torch.no_grad():
-        found, half, quarter = network.image_encoder(picture)
+        found, half, quarter = network.image_encoder(image)
         sparse = network.flow_encoder(torch.cat(marks, 1))
 
     assert list(found.shape) == arrays["img_enc_shape"].tolist()
@@ -133,7 +133,7 @@ def test_flow_and_logits_are_the_official_ones(golden, network, marks):
     assert_close(flow, torch.from_numpy(arrays["flow"]), atol=1e-3, rtol=0)
 
 
-def test_a_batch_of_entries_is_each_of_them_alone(golden, network, marks):
+def test_a_batch_of_frames_is_each_of_them_alone(golden, network, marks):
     encoded = network.encode_reference(torch.from_numpy(golden("07_cmp_net")["image"])[0])
     sparse = torch.cat([marks[0], -marks[0], 0 * marks[0]])
     mask = torch.cat([marks[1], marks[1], 0 * marks[1]])
@@ -162,12 +162,12 @@ def test_the_field_enlarges_the_grid_as_the_official_code(golden):
         assert_close(ours, torch.from_numpy(official)[0], atol=1e-5, rtol=0)
 
 
-def test_the_network_gets_picture_and_marks_at_384_and_each_entry_its_flow(clip_of):
+def test_the_network_gets_image_and_marks_at_384_and_each_frame_its_flow(clip_of):
     clip, network = driven(clip_of, 4), Marks()
 
     motion = run(network, clip)
 
-    small = picture_on_grid(PICTURE, GRID)
+    small = image_on_grid(IMAGE, GRID)
     sparse, mask = sparse_flow(clip, SIZE, GRID)
     assert torch.equal(motion.grid[1:], (small[:1] + sparse / 2 + mask * 3)[1:])
     assert motion.grid[2, :, 200, 160].tolist() == approx(
@@ -185,17 +185,17 @@ def test_the_reference_does_not_move(clip_of):
 
 
 @pytest.mark.parametrize(("chunk", "batches"), [(1, [1, 1, 1, 1]), (3, [3, 1]), (8, [4])])
-def test_the_picture_is_encoded_once_and_entries_go_in_chunks(clip_of, chunk, batches):
+def test_the_image_is_encoded_once_and_frames_go_in_chunks(clip_of, chunk, batches):
     network, clip = Marks(), driven(clip_of, 5)
 
     motion = run(network, clip, chunk=chunk)
 
     assert network.batches == batches
-    assert len(network.pictures) == 1
+    assert len(network.images) == 1
     assert torch.equal(motion.grid, run(Marks(), clip, chunk=2).grid)
 
 
-def test_entries_without_a_pose_stay_and_cost_nothing(clip_of):
+def test_frames_without_a_pose_stay_and_cost_nothing(clip_of):
     clip, network = clip_of({4: (20.0, 50.0)}, {}, {4: (22.0, 50.0)}, size=SIZE), Marks()
 
     motion = run(network, clip)
@@ -205,18 +205,18 @@ def test_entries_without_a_pose_stay_and_cost_nothing(clip_of):
 
 
 def test_what_is_not_the_subject_is_grey_for_the_network(clip_of):
-    network, mask = Marks(), torch.zeros(1, 48, 24)  # of another size than the picture
+    network, mask = Marks(), torch.zeros(1, 48, 24)  # of another size than the image
     mask[:, :, :12] = 1
 
     motion = run(network, driven(clip_of, 2), subject=mask)
 
-    (seen,) = network.pictures
-    assert torch.equal(seen[..., :192], picture_on_grid(PICTURE, GRID)[..., :192])
+    (seen,) = network.images
+    assert torch.equal(seen[..., :192], image_on_grid(IMAGE, GRID)[..., :192])
     assert (seen[..., 192:] == 0.5).all()
     assert motion.subject.shape == GRID
     assert motion.subject.mean().item() == 0.5
     assert motion.report == [
-        "CMP: saw the person alone, 50 % of the picture; the rest was made plain grey"
+        "CMP: saw the person alone, 50 % of the image; the rest was made plain grey"
     ]
 
 
@@ -228,7 +228,7 @@ def test_the_person_and_the_order_of_limbs_are_found_for_the_preview(clip_of):
     }  # fmt: skip
     found = run(Marks(), clip_of(standing, standing, size=SIZE))
 
-    # The chest, 24, 35 of 48×96, on the grid; the corner of the picture.
+    # The chest, 24, 35 of 48×96, on the grid; the corner of the image.
     assert found.subject[140, 192] > 0.5 and found.subject[10, 10] == 0
     # The forearm, around 20, 40, before the torso.
     assert found.layer[160, 160] > found.layer[140, 200]
@@ -243,7 +243,7 @@ def test_missing_joints_are_marked_only_the_official_way(clip_of):
     assert corner == [0, 0]
 
 
-def test_progress_is_told_for_each_entry_and_may_cancel(clip_of):
+def test_progress_is_told_for_each_frame_and_may_cancel(clip_of):
     told = []
 
     def stop_at_three(done, total):
@@ -264,38 +264,38 @@ def test_the_network_is_moved_where_and_to_what_it_is_told(clip_of):
     assert network.moved == ("meta", torch.bfloat16)
 
 
-def test_the_network_takes_pictures_and_marks_in_any_precision(golden, network, marks):
-    picture = torch.from_numpy(golden("07_cmp_net")["image"])[0]
+def test_the_network_takes_images_and_marks_in_any_precision(golden, network, marks):
+    image = torch.from_numpy(golden("07_cmp_net")["image"])[0]
     double = copy.deepcopy(network).double()
 
-    flow = double.flow(double.encode_reference(picture), *marks)
+    flow = double.flow(double.encode_reference(image), *marks)
 
     assert flow.dtype == torch.float32
-    assert_close(flow, network.flow(network.encode_reference(picture), *marks), atol=1e-3, rtol=0)
+    assert_close(flow, network.flow(network.encode_reference(image), *marks), atol=1e-3, rtol=0)
 
 
 def test_a_field_is_made_of_it(clip_of):
     clip = driven(clip_of, 3)
 
-    field = motion_field(PICTURE, clip, CmpDensifier(Marks()))
+    field = motion_field(IMAGE, clip, CmpDensifier(Marks()))
 
     assert field.flow([1]).shape == (1, 2, *SIZE)
     assert field.flow([2])[0, 0, 50, 20].item() == approx(
-        (PICTURE[0, 50, 20].item() + 16 + 3) / 8, abs=1e-4
+        (IMAGE[0, 50, 20].item() + 16 + 3) / 8, abs=1e-4
     )
     assert torch.equal(field.trajectories.visible, trajectory_points(clip).visible)
-    assert field.report[-1] == "CMP: saw the whole picture"
+    assert field.report[-1] == "CMP: saw the whole image"
 
 
 def test_a_field_of_it_is_saved_loaded_pictured_and_previewed(clip_of, tmp_path):
     clip = driven(clip_of, 3)
-    save_field(motion_field(PICTURE, clip, CmpDensifier(Marks())), tmp_path / "field.safetensors")
+    save_field(motion_field(IMAGE, clip, CmpDensifier(Marks())), tmp_path / "field.safetensors")
 
     field = load_field(tmp_path / "field.safetensors")
 
     assert field.resample == "nearest" and field.grid.shape == (3, 2, *GRID)
     assert field.subject.shape == field.layer.shape == GRID
-    pictures = list(motion_pictures(PICTURE, field))
-    assert [p.shape for p in pictures] == [(96, 96, 3)] * 3
-    shown = list(preview_frames(PICTURE, field, [1, 2]))
-    assert [tuple(f.picture.shape) for f in shown] == [(3, 96, 48)] * 2
+    images = list(motion_images(IMAGE, field))
+    assert [p.shape for p in images] == [(96, 96, 3)] * 3
+    shown = list(preview_frames(IMAGE, field, [1, 2]))
+    assert [tuple(f.image.shape) for f in shown] == [(3, 96, 48)] * 2

@@ -12,20 +12,20 @@ from dispose_core.motion.densify import motion_field
 from dispose_core.motion.trajectory import trajectory_points
 from dispose_core.pose.sequence import PoseSequence
 
-PICTURE = torch.full((3, 24, 32), 0.5)
+IMAGE = torch.full((3, 24, 32), 0.5)
 
 
 class Everywhere:
-    """Moves the whole picture by (n, 1) in entry n, whatever the poses."""
+    """Moves the whole image by (n, 1) in frame n, whatever the poses."""
 
     def __init__(self, **more):
         self.more = more
 
-    def __call__(self, picture, clip, on_entry):
+    def __call__(self, image, clip, on_frame):
         grid = torch.ones(len(clip), 2, 3, 4)
-        for entry in range(len(clip)):
-            grid[entry, 0] = entry
-            on_entry(entry + 1, len(clip))
+        for frame in range(len(clip)):
+            grid[frame, 0] = frame
+            on_frame(frame + 1, len(clip))
         return DenseMotion(grid, **self.more)
 
 
@@ -37,7 +37,7 @@ def clip(clip_of):
 def test_the_field_is_the_densifiers_with_the_clips_trajectories(clip):
     layer = torch.rand(3, 4)
 
-    field = motion_field(PICTURE, clip, Everywhere(layer=layer, resample="nearest"))
+    field = motion_field(IMAGE, clip, Everywhere(layer=layer, resample="nearest"))
 
     assert field.grid.shape == (4, 2, 3, 4) and field.size == (24, 32)
     assert field.grid[2, :, 1, 1].tolist() == [2.0, 1.0]
@@ -47,13 +47,13 @@ def test_the_field_is_the_densifiers_with_the_clips_trajectories(clip):
 
 
 def test_the_reference_itself_never_moves(clip):
-    assert not motion_field(PICTURE, clip, Everywhere()).grid[0].any()
+    assert not motion_field(IMAGE, clip, Everywhere()).grid[0].any()
 
 
-def test_entries_without_a_pose_do_not_move_and_are_named(clip_of):
+def test_frames_without_a_pose_do_not_move_and_are_named(clip_of):
     clip = clip_of(*({4: (8 + n, 10)} if n not in (2, 3, 5) else {} for n in range(7)))
 
-    field = motion_field(PICTURE, clip, Everywhere())
+    field = motion_field(IMAGE, clip, Everywhere())
 
     assert field.valid.tolist() == [True, True, False, False, True, False, True]
     assert not field.grid[~field.valid].any() and field.grid[[1, 4, 6]].abs().amin() == 1
@@ -67,7 +67,7 @@ def test_hands_alone_or_uncertain_joints_are_no_pose(clip):
     points[3, :18] = np.nan
     points[3, 20], scores[3, 20] = 0.5, 1.0
 
-    field = motion_field(PICTURE, clip.with_points(points, scores), Everywhere())
+    field = motion_field(IMAGE, clip.with_points(points, scores), Everywhere())
 
     assert field.valid.tolist() == [True, True, False, False]
 
@@ -75,9 +75,9 @@ def test_hands_alone_or_uncertain_joints_are_no_pose(clip):
 def test_the_report_says_what_was_decided(clip_of):
     clip = clip_of({4: (8, 10), 5: (20, 10)}, {4: (9, 10)}, {4: (9, 10), 5: (20, 10)})
 
-    report = motion_field(PICTURE, clip, Everywhere(report=["from the densifier"])).report
+    report = motion_field(IMAGE, clip, Everywhere(report=["from the densifier"])).report
 
-    assert report[0] == "2 driving poses; motion on a grid of 4×3 for a picture of 32×24"
+    assert report[0] == "2 driving poses; motion on a grid of 4×3 for an image of 32×24"
     assert "not seen in the reference pose: Nose, Neck, RShoulder, RElbow, LElbow" in report[1]
     assert "trajectories: 2 steps of joints missing before or after left out" in report[2]
     assert report[3] == "from the densifier"
@@ -86,43 +86,43 @@ def test_the_report_says_what_was_decided(clip_of):
 def test_the_official_reading_of_missing_joints_is_passed_on(clip_of):
     clip = clip_of({4: (8, 10)}, {5: (9, 10)})
 
-    assert not motion_field(PICTURE, clip, Everywhere()).trajectories.visible.any()
-    official = motion_field(PICTURE, clip, Everywhere(), official=True)
+    assert not motion_field(IMAGE, clip, Everywhere()).trajectories.visible.any()
+    official = motion_field(IMAGE, clip, Everywhere(), official=True)
     assert official.trajectories.visible[1].nonzero().tolist() == [[4]]
 
 
 def test_progress_and_cancelling_reach_the_caller(clip):
     seen = []
-    motion_field(PICTURE, clip, Everywhere(), on_entry=lambda *step: seen.append(step))
+    motion_field(IMAGE, clip, Everywhere(), on_frame=lambda *step: seen.append(step))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
     def cancel(done, total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        motion_field(PICTURE, clip, Everywhere(), on_entry=cancel)
+        motion_field(IMAGE, clip, Everywhere(), on_frame=cancel)
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (torch.zeros(24, 32), r"shape \(24, 32\), needed \(3, H, W\)"),
         (torch.zeros(3, 32), r"shape \(3, 32\)"),
         (torch.zeros(4, 24, 32), r"shape \(4, 24, 32\)"),
         (torch.zeros(3, 0, 32), r"shape \(3, 0, 32\)"),
-        (PICTURE * 255, r"values 127\.5…127\.5, needed 0…1"),
-        (PICTURE - 1, "values -0.5…-0.5"),
-        (PICTURE * torch.nan, "values nan"),
+        (IMAGE * 255, r"values 127\.5…127\.5, needed 0…1"),
+        (IMAGE - 1, "values -0.5…-0.5"),
+        (IMAGE * torch.nan, "values nan"),
     ],
 )
-def test_what_is_no_picture_is_refused(clip, picture, message):
+def test_what_is_no_image_is_refused(clip, image, message):
     with pytest.raises(MediaError, match=message):
-        motion_field(picture, clip, Everywhere())
+        motion_field(image, clip, Everywhere())
 
 
 def test_a_clip_needs_a_driving_pose(clip):
     with pytest.raises(PoseError, match="1 poses, needed the reference pose and at least one"):
-        motion_field(PICTURE, clip[0], Everywhere())
+        motion_field(IMAGE, clip[0], Everywhere())
 
 
 def test_a_reference_without_joints_says_how_close_it_was(clip):
@@ -130,17 +130,17 @@ def test_a_reference_without_joints_says_how_close_it_was(clip):
     scores[0] *= 0.25
 
     with pytest.raises(PoseError, match=r"best score 0\.25, needed above 0\.30.*head and should"):
-        motion_field(PICTURE, clip.with_points(clip.points, scores), Everywhere())
+        motion_field(IMAGE, clip.with_points(clip.points, scores), Everywhere())
     with pytest.raises(PoseError, match=r"best score 0\.00"):
-        motion_field(PICTURE, PoseSequence.empty(3, (24, 32)), Everywhere())
+        motion_field(IMAGE, PoseSequence.empty(3, (24, 32)), Everywhere())
 
 
 @pytest.mark.parametrize(
     "grid", [torch.zeros(3, 2, 3, 4), torch.zeros(4, 3, 3, 4), torch.zeros(4, 2, 3, 4) / 0]
 )
 def test_a_densifier_that_gives_something_else_is_named(clip, grid):
-    def odd(picture, clip, on_entry):
+    def odd(image, clip, on_frame):
         return DenseMotion(grid)
 
     with pytest.raises(DisPoseError, match="densifier function: gave flow"):
-        motion_field(PICTURE, clip, odd)
+        motion_field(IMAGE, clip, odd)

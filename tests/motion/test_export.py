@@ -86,4 +86,4 @@ def test_an_export_can_be_cancelled(field):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        optical_flow(field, on_entry=stop)
+        optical_flow(field, on_frame=stop)

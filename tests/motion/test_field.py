@@ -1,4 +1,4 @@
-"""Motion fields: sizes and entries."""
+"""Motion fields: sizes and frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_flow_is_in_pixels_of_the_size_asked_for(field):
     assert torch.equal(field.flow([2], (6, 4)), field.grid[2:3])
 
 
-def test_entries_are_absolute_numbers_in_any_order(field):
+def test_frames_are_absolute_numbers_in_any_order(field):
     size = (6, 4)
 
     assert field.flow([4, 1, 4], size)[:, 0, 0, 0].tolist() == [4.0, 1.0, 4.0]
@@ -29,10 +29,10 @@ def test_entries_are_absolute_numbers_in_any_order(field):
     assert field.flow([]).shape == (0, 2, 24, 32)
 
 
-@pytest.mark.parametrize("entries", [[6], [0, -1]])
-def test_an_entry_that_is_not_there_is_named(field, entries):
-    with pytest.raises(DisPoseError, match=rf"entry {entries[-1]} .* entries 0…5"):
-        field.flow(entries)
+@pytest.mark.parametrize("frames", [[6], [0, -1]])
+def test_a_frame_that_is_not_there_is_named(field, frames):
+    with pytest.raises(DisPoseError, match=rf"frame {frames[-1]} .* frames 0…5"):
+        field.flow(frames)
 
 
 def test_what_is_handed_out_is_the_callers_own(field):
@@ -65,7 +65,7 @@ def test_the_field_uses_its_own_way_of_enlarging(field):
     assert steps.flow()[0, 0, 1, :4].tolist() == approx([0.0, 0.0, 2.0, 2.0])
 
 
-def test_a_trajectory_is_from_the_entry_before_whichever_entries_are_asked_for(field):
+def test_a_trajectory_is_from_the_frame_before_whichever_frames_are_asked_for(field):
     whole = trajectory_maps(field.trajectories, (24, 32))
 
     assert torch.equal(field.trajectory([5, 2]), whole[[5, 2]])
@@ -73,7 +73,7 @@ def test_a_trajectory_is_from_the_entry_before_whichever_entries_are_asked_for(f
     assert not field.trajectory([0]).any() and field.trajectory([1]).any()
 
 
-def test_a_slice_is_a_field_of_its_entries_with_the_same_values(field):
+def test_a_slice_is_a_field_of_its_frames_with_the_same_values(field):
     part = field.slice([0, 3, 5])
 
     assert len(part) == 3
@@ -83,6 +83,6 @@ def test_a_slice_is_a_field_of_its_entries_with_the_same_values(field):
     assert torch.equal(part.layer, field.layer) and part.report == field.report
 
 
-def test_the_largest_motion_is_in_pixels_of_the_picture(field):
+def test_the_largest_motion_is_in_pixels_of_the_image(field):
     assert field.largest_motion() == approx(5 * np.hypot(32 / 4, 24 / 6))
     assert field.largest_motion((6, 4)) == approx(5 * np.hypot(1, 1))

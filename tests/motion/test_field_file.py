@@ -24,11 +24,11 @@ def write_npz(path, **arrays):
     return path
 
 
-def foreign(entries=3, size=(4, 6)) -> dict[str, np.ndarray]:
+def foreign(frames=3, size=(4, 6)) -> dict[str, np.ndarray]:
     """What another program needs to write."""
-    flow = np.ones((entries, 2, *size), np.float32)
+    flow = np.ones((frames, 2, *size), np.float32)
     flow[0] = 0
-    return {"flow": flow, "valid": np.ones(entries, bool), "size": np.array(size)}
+    return {"flow": flow, "valid": np.ones(frames, bool), "size": np.array(size)}
 
 
 @pytest.mark.parametrize("name", ["field.safetensors", "field"])
@@ -90,7 +90,7 @@ def test_packing_tells_how_far_it_is_and_may_be_cancelled(field, tmp_path):
         ({"flow": torch.zeros(6, 2, 9, dtype=torch.int16)}, {}, r"'flow' is .* needed .*24\)"),
         ({"scale": torch.zeros(6)[:5]}, {}, "'scale' is"),
         ({"scale": torch.full((6,), torch.nan)}, {}, "'scale' has values that are not finite"),
-        ({"scale": torch.ones(6), "flow": torch.ones(6, 2, 24).short()}, {}, "entry 0"),
+        ({"scale": torch.ones(6), "flow": torch.ones(6, 2, 24).short()}, {}, "frame 0"),
         ({"moving": torch.arange(24, dtype=torch.int32) + 1}, {}, "points outside the grid"),
         ({"start": torch.zeros(6, N_BODY, 2)}, {}, "'start' is torch.float32"),
         ({"layer": torch.ones(9, 9)}, {}, r"'layer' is .* needed torch.float32 \(6, 4\)"),
@@ -153,7 +153,7 @@ def test_other_programs_find_flow_and_trajectories_at_the_size_asked_for(field, 
         assert_close(torch.from_numpy(file["trajectory"]), field.trajectory(None, (12, 16)))
 
 
-def test_without_a_size_the_file_has_the_pictures(field, tmp_path):
+def test_without_a_size_the_file_has_the_images(field, tmp_path):
     save_flow(field, tmp_path / "field.npz")
 
     with np.load(tmp_path / "field.npz") as file:
@@ -227,11 +227,11 @@ def test_a_missing_file_is_named(tmp_path):
         ({"flow": np.zeros((3, 2, 4, 6), np.int32)}, "'flow' is int32 .* needed float32"),
         ({"flow": np.full((3, 2, 4, 6), np.nan)}, "'flow' has values that are not finite"),
         ({"flow": np.full((3, 2, 4, 6), 1e300)}, "'flow' has values that are not finite"),
-        ({"flow": np.ones((3, 2, 4, 6))}, "entry 0, the reference itself"),
+        ({"flow": np.ones((3, 2, 4, 6))}, "frame 0, the reference itself"),
         ({"valid": np.ones(3)}, "'valid' is float64"),
         ({"size": np.array([4, 10**9])}, r"needed float32 \(3, 2, 4, 1000000000\)"),
         ({"size": np.array([0, 6])}, r"'size' is int64 \[0, 6\]"),
-        ({"valid": np.ones(0, bool), "flow": np.ones((0, 2, 4, 6))}, "entry 0"),
+        ({"valid": np.ones(0, bool), "flow": np.ones((0, 2, 4, 6))}, "frame 0"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, change, message):

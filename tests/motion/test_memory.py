@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def peak(frames: int) -> dict[str, float]:
-    """MB of the whole stage at 576×1024, flow and maps handed out eight entries at a time."""
+    """MB of the whole stage at 576×1024, flow and maps handed out eight frames at a time."""
     command = [sys.executable, "-m", "benchmarks.preprocess", "--peak", str(frames)]
     output = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.splitlines()[-1])

@@ -5,22 +5,22 @@ import torch
 from numpy.testing import assert_allclose
 
 from dispose_core.motion.densifiers.base import DenseMotion
-from dispose_core.motion.densifiers.skinning.body_model import TEMPLATE, build_figure
+from dispose_core.motion.densifiers.skinning.body_model import TEMPLATE, build_body_model
 from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier, working_size
 from dispose_core.motion.densifiers.skinning.limbs import body_size, limb_transform
 from dispose_core.motion.densifiers.skinning.person_segmentation import silhouette
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.sequence import PoseSequence
 from dispose_core.preview.rasterizer import forward_warp
 
 SIZE = (400, 300)
-PICTURE = torch.full((3, *SIZE), 0.5)
+IMAGE = torch.full((3, *SIZE), 0.5)
 RIGHT_ARM, RIGHT_LEG, LEFT_LEG = [2, 3, 4], [8, 9, 10], [11, 12, 13]
 
 
-def standing(entries: int = 2, facing: int = 1) -> np.ndarray:
-    """(entries, 18, 2) pixels: the same standing figure, 60 px wide at the shoulders."""
-    return np.repeat([TEMPLATE * (facing * 60, 60) + (150, 90)], entries, 0)
+def standing(tracked: int = 2, facing: int = 1) -> np.ndarray:
+    """(frames, 18, 2) pixels: the same standing figure, 60 px wide at the shoulders."""
+    return np.repeat([TEMPLATE * (facing * 60, 60) + (150, 90)], tracked, 0)
 
 
 def clip_of(body: np.ndarray, seen: np.ndarray | None = None, hands=None) -> PoseSequence:
@@ -32,13 +32,13 @@ def clip_of(body: np.ndarray, seen: np.ndarray | None = None, hands=None) -> Pos
 
 
 def silhouette_of(body: np.ndarray) -> torch.Tensor:
-    mask = silhouette(build_figure(clip_of(body[:1]), SIZE), SIZE)
+    mask = silhouette(build_body_model(clip_of(body[:1]), SIZE), SIZE)
     return torch.from_numpy(mask.astype(np.float32))
 
 
-def skin(clip: PoseSequence, mask: torch.Tensor | None = None) -> DenseMotion:
+def skin(sequence: PoseSequence, mask: torch.Tensor | None = None) -> DenseMotion:
     mask = silhouette_of(standing()) if mask is None else mask
-    return SkinningDensifier(mask)(PICTURE, clip, lambda done, total: None)
+    return SkinningDensifier(mask)(IMAGE, sequence, lambda done, total: None)
 
 
 def turned(points: np.ndarray, centre: np.ndarray, degrees: float) -> np.ndarray:
@@ -46,10 +46,10 @@ def turned(points: np.ndarray, centre: np.ndarray, degrees: float) -> np.ndarray
     return (points - centre) @ np.array([[c, s], [-s, c]]) + centre
 
 
-def flow_at(motion: DenseMotion, points: np.ndarray, entry: int = 1) -> np.ndarray:
+def flow_at(motion: DenseMotion, points: np.ndarray, frame: int = 1) -> np.ndarray:
     """(N, 2) flow of the pixels that hold the points."""
     x, y = np.asarray(points).astype(int).T
-    return motion.grid[entry][:, y, x].T.numpy()
+    return motion.grid[frame][:, y, x].T.numpy()
 
 
 def move(transform: np.ndarray, x: float, y: float, z: float = 0.0) -> list[float]:
@@ -122,7 +122,7 @@ def test_a_body_a_little_smaller_only_bends_and_one_much_smaller_is_farther(draw
     body = standing(6)
     body[1:] = (body[1:] - (150, 200)) * drawn + (150, 200)
 
-    assert_allclose(body_size(build_figure(clip_of(body), SIZE)), [1, *[size] * 5], rtol=1e-6)
+    assert_allclose(body_size(build_body_model(clip_of(body), SIZE)), [1, *[size] * 5], rtol=1e-6)
 
 
 def test_a_forearm_turned_about_the_elbow_takes_its_pixels_along():
@@ -146,7 +146,7 @@ def test_one_leg_does_not_move_the_other():
     assert np.abs(flow_at(motion, body[0, [9, 10]])).min(0).max() > 20
 
 
-def test_what_is_missing_in_an_entry_follows_what_it_hangs_on():
+def test_what_is_missing_in_a_frame_follows_what_it_hangs_on():
     body = standing()
     body[1, [3, 4]] = turned(body[1, [3, 4]], body[1, 2], 30)
     seen = np.ones((2, 18), bool)
@@ -178,7 +178,7 @@ def test_a_forearm_moves_though_the_shoulder_is_not_seen():
     assert_allclose(flow_at(skin(clip_of(body, seen)), middle), [[-15, 5]], atol=0.5)
 
 
-def test_an_entry_without_a_pose_does_not_move():
+def test_a_frame_without_a_pose_does_not_move():
     body = standing(3)
     body[1:] += (10, 0)
     seen = np.ones((3, 18), bool)
@@ -267,7 +267,7 @@ def test_whatever_is_missing_or_coincides_gives_finite_flow(case):
     assert (motion.grid[~torch.from_numpy(seen.any(1))] == 0).all()
 
 
-def test_progress_is_told_after_each_entry_and_may_cancel():
+def test_progress_is_told_after_each_frame_and_may_cancel():
     class Cancelled(Exception):
         pass
 
@@ -278,11 +278,11 @@ def test_progress_is_told_after_each_entry_and_may_cancel():
 
     told = []
     with pytest.raises(Cancelled):
-        SkinningDensifier(torch.ones(SIZE))(PICTURE, clip_of(standing(4)), stop_at_two)
+        SkinningDensifier(torch.ones(SIZE))(IMAGE, clip_of(standing(4)), stop_at_two)
     assert told == [(1, 4), (2, 4)]
 
 
-def test_the_working_grid_is_at_most_512_long_and_never_larger_than_the_picture():
+def test_the_working_grid_is_at_most_512_long_and_never_larger_than_the_image():
     assert working_size((1024, 576)) == (512, 288)
     assert working_size((1080, 1920)) == (288, 512)
     assert working_size((300, 200)) == (300, 200)
@@ -292,16 +292,20 @@ def test_the_working_grid_is_at_most_512_long_and_never_larger_than_the_picture(
 def test_error_on_the_sample_is_far_below_plain_bone_skinning(assets, hands, limit):
     """Frames 12, 28 and 40 of the truth, where plain bone skinning is 3.4 px off."""
     truth = np.load(assets / "ground_truth.npz", allow_pickle=False)
-    picture = cv2.imread(str(assets / "reference.png"))[..., ::-1].copy()
+    image = cv2.imread(str(assets / "reference.png"))[..., ::-1].copy()
     which, frames = [2, 6, 9], [0, 12, 28, 40]
     pixels = np.array([576.0, 1024.0])
     body = truth["keypoints"][frames, :, :2] / pixels
     points = truth["hands"][frames][:, ::-1] / pixels if hands else None  # stored right, left
-    clip = PoseSequence.from_parts(
-        (1024, 576), body, np.ones((4, sk.N_BODY)), points, np.ones((4, 2, 21)) if hands else None
+    sequence = PoseSequence.from_parts(
+        (1024, 576),
+        body,
+        np.ones((4, skeleton.N_BODY)),
+        points,
+        np.ones((4, 2, 21)) if hands else None,
     )
     motion = SkinningDensifier()(
-        torch.from_numpy(picture).permute(2, 0, 1) / 255, clip, lambda done, total: None
+        torch.from_numpy(image).permute(2, 0, 1) / 255, sequence, lambda done, total: None
     )
 
     off = np.linalg.norm(motion.grid[1:].numpy() - truth["flow"][which], axis=1)
@@ -326,15 +330,15 @@ def test_the_outer_side_of_a_bent_elbow_does_not_collapse():
 def test_an_arm_across_the_torso_is_drawn_over_it():
     body = standing()
     body[1, 3], body[1, 4] = (125, 140), (160, 140)  # the forearm lies level before the chest
-    picture = torch.zeros(3, *SIZE)
-    picture[2] = 1.0  # all blue, and the forearm red
+    image = torch.zeros(3, *SIZE)
+    image[2] = 1.0  # all blue, and the forearm red
     mask = silhouette_of(body)
     elbow, wrist = body[0, 3], body[0, 4]
     arm = np.zeros(SIZE, np.uint8)
     cv2.line(arm, elbow.astype(int).tolist(), wrist.astype(int).tolist(), 1, 8)
-    picture[:, torch.from_numpy(arm) > 0] = torch.tensor([1.0, 0, 0])[:, None]
-    motion = SkinningDensifier(mask)(picture, clip_of(body), lambda done, total: None)
-    drawn, _ = forward_warp(picture, motion.grid[1:], mask, motion.layer)
+    image[:, torch.from_numpy(arm) > 0] = torch.tensor([1.0, 0, 0])[:, None]
+    motion = SkinningDensifier(mask)(image, clip_of(body), lambda done, total: None)
+    drawn, _ = forward_warp(image, motion.grid[1:], mask, motion.layer)
 
     assert drawn[0, 0, 140, 142] > 0.9
     assert drawn[0, 2, 170, 150] > 0.9  # the torso below it

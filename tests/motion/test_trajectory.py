@@ -39,9 +39,9 @@ def test_marks_are_the_official_non_zeros(official_tracks, prefix):
     pixels, displacements, shown = trajectory_marks(trajectory_points(clip, official=True), size)
 
     ours = torch.zeros(len(clip) - 1, *size, 2, dtype=torch.float64)
-    entry, joint = shown.nonzero(as_tuple=True)
-    x, y = pixels[entry, joint].unbind(-1)
-    ours[entry - 1, y, x] = displacements[entry, joint]
+    frame, joint = shown.nonzero(as_tuple=True)
+    x, y = pixels[frame, joint].unbind(-1)
+    ours[frame - 1, y, x] = displacements[frame, joint]
     official = torch.zeros_like(ours)
     official[tuple(arrays[f"{prefix}_traj_nz_fyx"].T)] = torch.from_numpy(
         arrays[f"{prefix}_traj_nz_dxdy"]
@@ -69,9 +69,9 @@ def test_a_map_is_the_same_alone_and_in_a_long_clip(clip_of):
 
     together = trajectory_maps(points, size)
 
-    for entry in range(20):
-        alone = trajectory_maps(points.at(torch.tensor([entry])), size)
-        assert_close(together[entry], alone[0], atol=1e-9, rtol=0)
+    for frame in range(20):
+        alone = trajectory_maps(points.at(torch.tensor([frame])), size)
+        assert_close(together[frame], alone[0], atol=1e-9, rtol=0)
     assert together.sum((2, 3))[1:].tolist() == [approx([7.0, 3.0], rel=1e-5)] * 19
 
 
@@ -86,7 +86,7 @@ def test_one_joint_leaves_a_gaussian_of_its_displacement():
     assert out[0].abs().amax((1, 2)).tolist() == out[0, :, 32, 48].abs().tolist()
 
 
-def test_the_picture_goes_on_mirrored_at_its_edge_pixels():
+def test_the_image_goes_on_mirrored_at_its_edge_pixels():
     out = torch.empty(1, 2, 40, 200)
 
     splat_trajectories(torch.tensor([[[1, 20]]]), torch.tensor([[[1.0, 0.0]]]), out, sigma=5.0)
@@ -99,7 +99,7 @@ def test_the_picture_goes_on_mirrored_at_its_edge_pixels():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 30), (64, 3)])
-def test_pictures_smaller_than_the_kernel_keep_the_whole_displacement(size):
+def test_images_smaller_than_the_kernel_keep_the_whole_displacement(size):
     centre = torch.full((2, 18, 2), 0.5, dtype=torch.float64)
     points = TrajectoryPoints(centre, centre + 0.25, torch.ones(2, 18, dtype=torch.bool))
 
@@ -177,7 +177,7 @@ def test_joints_outside_are_held_at_the_edge(clip_of):
     assert displacements[1, 4].tolist() == approx([199.0, 59.0])
 
 
-def test_some_entries_keep_their_points(clip_of):
+def test_some_frames_keep_their_points(clip_of):
     points = trajectory_points(clip_of({4: (1.0, 1.0)}, {4: (2.0, 2.0)}, {4: (4.0, 2.0)}, {}))
 
     some = points.at(torch.tensor([3, 2]))
@@ -187,7 +187,7 @@ def test_some_entries_keep_their_points(clip_of):
     assert (some.end[1, 4] * 200).tolist() == approx([4.0, 4.0])
 
 
-def test_no_entries_give_no_maps(clip_of):
+def test_no_frames_give_no_maps(clip_of):
     points = trajectory_points(clip_of({4: (1.0, 1.0)}, {4: (2.0, 2.0)}))
 
     assert trajectory_maps(points.at(torch.arange(0)), (8, 9)).shape == (0, 2, 8, 9)

@@ -15,7 +15,7 @@ from dispose_core.motion.visualize import (
     FADE,
     colour_wheel,
     draw_arrows,
-    motion_pictures,
+    motion_images,
 )
 
 
@@ -53,7 +53,7 @@ def test_strength_is_the_root_of_the_distance_and_white_is_at_rest():
     ]
 
 
-def test_a_given_scale_holds_for_all_pictures_and_longer_motion_is_darker():
+def test_a_given_scale_holds_for_all_images_and_longer_motion_is_darker():
     near, far = colour_wheel(flow_of((1, 0), (9, 0)), max_motion=4.0)[0, :, 0].t()
 
     assert near.tolist() == approx([1, 0.5, 0.5], abs=0.01)
@@ -87,13 +87,13 @@ def test_an_arrow_runs_from_a_place_to_where_it_moves():
 
 
 def test_what_hardly_moves_shows_no_arrow():
-    picture = np.full((40, 40, 3), 90, np.uint8)
+    image = np.full((40, 40, 3), 90, np.uint8)
 
-    assert (draw_arrows(picture, torch.full((2, 40, 40), 1.0), 8) == 90).all()
-    assert (draw_arrows(picture, torch.full((2, 40, 40), 3.0), 8) != 90).any()
+    assert (draw_arrows(image, torch.full((2, 40, 40), 1.0), 8) == 90).all()
+    assert (draw_arrows(image, torch.full((2, 40, 40), 3.0), 8) != 90).any()
 
 
-def test_the_picture_under_the_arrows_is_pale_and_the_given_one_untouched():
+def test_the_image_under_the_arrows_is_pale_and_the_given_one_untouched():
     blue = np.zeros((10, 10, 3), np.uint8)
     blue[..., 2] = 200
 
@@ -105,12 +105,12 @@ def test_the_picture_under_the_arrows_is_pale_and_the_given_one_untouched():
     assert (blue[..., 2] == 200).all()
 
 
-def test_pictures_show_colours_beside_arrows_on_one_scale():
+def test_images_show_colours_beside_arrows_on_one_scale():
     grid = torch.zeros(3, 2, 12, 10)
     grid[1, 0, :4], grid[2, 0, :4] = 1.0, 4.0  # cells of 10 pixels; the largest motion is 40
-    picture = torch.full((3, 120, 100), 0.5)
+    image = torch.full((3, 120, 100), 0.5)
 
-    frames = list(motion_pictures(picture, a_field(grid, (120, 100))))
+    frames = list(motion_images(image, a_field(grid, (120, 100))))
 
     assert [f.shape for f in frames] == [(120, 200, 3)] * 3
     assert all(f.dtype == np.uint8 for f in frames)
@@ -121,20 +121,20 @@ def test_pictures_show_colours_beside_arrows_on_one_scale():
     assert (frames[2][:40, 100:] != 128).any() and (frames[2][80:, 100:] == 128).all()
 
 
-def test_smaller_pictures_show_the_same_colours():
+def test_smaller_images_show_the_same_colours():
     grid = torch.zeros(2, 2, 12, 10)
     grid[1, 0, :4] = 4.0
 
-    (frame,) = motion_pictures(torch.rand(3, 120, 100), a_field(grid, (120, 100)), [1], (60, 50))
+    (frame,) = motion_images(torch.rand(3, 120, 100), a_field(grid, (120, 100)), [1], (60, 50))
 
     assert frame.shape == (60, 100, 3)
     assert frame[5, 25].tolist() == approx([255, 0, 0], abs=3)
 
 
-def test_the_key_stands_in_the_corner_of_every_picture():
+def test_the_key_stands_in_the_corner_of_every_image():
     grid = torch.zeros(2, 2, 12, 10)
     grid[1] = 3.0
-    frames = list(motion_pictures(torch.zeros(3, 240, 200), a_field(grid, (240, 200))))
+    frames = list(motion_images(torch.zeros(3, 240, 200), a_field(grid, (240, 200))))
 
     # A disc 40 across in the lower left corner with the strongest colours at its rim, and the
     # distance below it.
@@ -144,17 +144,17 @@ def test_the_key_stands_in_the_corner_of_every_picture():
     assert (frames[0][:180, :200] == 255).all()
 
 
-def test_some_entries_are_drawn_as_in_the_whole_clip():
+def test_some_frames_are_drawn_as_in_the_whole_clip():
     grid = torch.zeros(5, 2, 6, 5) + torch.arange(5.0)[:, None, None, None]
-    picture = torch.rand(3, 60, 50, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 60, 50, generator=torch.Generator().manual_seed(0))
     field = a_field(grid, (60, 50))
 
-    whole = list(motion_pictures(picture, field))
-    some = list(motion_pictures(picture, field, [3, 1]))
+    whole = list(motion_images(image, field))
+    some = list(motion_images(image, field, [3, 1]))
 
     assert np.array_equal(some[0], whole[3]) and np.array_equal(some[1], whole[1])
 
 
-def test_a_picture_of_another_size_is_refused():
-    with pytest.raises(DisPoseError, match="picture is 30×40, its motion field is for 50×60"):
-        motion_pictures(torch.zeros(3, 40, 30), a_field(torch.zeros(2, 2, 6, 5), (60, 50)))
+def test_an_image_of_another_size_is_refused():
+    with pytest.raises(DisPoseError, match="image is 30×40, its motion field is for 50×60"):
+        motion_images(torch.zeros(3, 40, 30), a_field(torch.zeros(2, 2, 6, 5), (60, 50)))

@@ -69,7 +69,7 @@ def folders(pack, tmp_path):
 
 @pytest.fixture
 def moving_square(pack):
-    """A field of three entries at 32×24: 6×6 pixels and a joint at (8, 10) go 4 right each time."""
+    """A field of three frames at 32×24: 6×6 pixels and a joint at (8, 10) go 4 right each time."""
     import numpy as np
     import torch
     from dispose_pack.dispose_core.motion.motion_field import MotionField
@@ -90,11 +90,11 @@ def moving_square(pack):
 
 @pytest.fixture
 def reference(assets):
-    """The sample picture as an IMAGE of 144×256."""
-    from dispose_core.media.image import read_picture
+    """The sample image as an IMAGE of 144×256."""
+    from dispose_core.media.image import read_image
     from dispose_core.media.resize import resize_crop
 
-    return resize_crop(read_picture(assets / "reference.png"), (256, 144)).movedim(0, -1)[None]
+    return resize_crop(read_image(assets / "reference.png"), (256, 144)).movedim(0, -1)[None]
 
 
 @pytest.fixture

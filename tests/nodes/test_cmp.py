@@ -36,16 +36,16 @@ def test_the_network_is_comfyuis_to_manage_and_makes_a_field(run, dispose_folder
 
     reference_pose, aligned = poses
     given = {"reference": reference, "reference_pose": reference_pose, "driving_pose": aligned[:1]}
-    field, pictures, report = run("DisPoseMotionField", **given, cmp=cmp)
+    field, images, report = run("DisPoseMotionField", **given, cmp=cmp)
     assert field.grid.shape == (2, 2, 384, 384) and field.size == (256, 144)
     assert not field.grid[0].any() and field.grid[1].any(0).all()  # background too
-    assert pictures.shape == (2, 256, 288, 3)  # in the shape of the reference
-    assert report.splitlines()[-1] == "CMP: saw the whole picture"
+    assert images.shape == (2, 256, 288, 3)  # in the shape of the reference
+    assert report.splitlines()[-1] == "CMP: saw the whole image"
 
     mask = torch.zeros(1, 256, 144)
     mask[:, :128] = 1
     alone, _, report = run("DisPoseMotionField", **given, cmp=cmp, subject=mask)
-    assert "saw the person alone, 50 % of the picture" in report
+    assert "saw the person alone, 50 % of the image" in report
     assert (alone.grid[1] - field.grid[1]).abs().max() > 0.1
     assert alone.subject.mean() == 0.5
 

@@ -48,10 +48,10 @@ def standing():
 
 @pytest.fixture
 def edit(pack, temp):
-    """edit(poses, text, pictures) -> poses, report, folder of the run."""
+    """edit(poses, text, images) -> poses, report, folder of the run."""
 
-    def execute(poses, text="", pictures=None):
-        done = pack["DisPosePoseEditor"].execute(poses=poses, edits=text, pictures=pictures)
+    def execute(poses, text="", images=None):
+        done = pack["DisPosePoseEditor"].execute(poses=poses, edits=text, pictures=images)
         (run,) = done.ui["dispose_pose_editor"]
         assert run["type"] == "temp"
         return *done.result, temp / run["subfolder"]
@@ -88,10 +88,10 @@ def test_the_editor_finds_the_poses_as_they_came(edit, wire):
     assert np.reshape(values, (3, 128, 3))[1, 20].tolist() == [0, 0, 0]  # no hand was found
 
 
-def test_pictures_are_kept_small_and_told_apart(edit, wire):
-    pictures = torch.zeros(3, 2000, 1000, 3)
-    pictures[1, ..., 0] = 1.0
-    *_, folder = edit(wire, pictures=pictures)
+def test_images_are_kept_small_and_told_apart(edit, wire):
+    images = torch.zeros(3, 2000, 1000, 3)
+    images[1, ..., 0] = 1.0
+    *_, folder = edit(wire, images=images)
     files = sorted(path.name for path in folder.iterdir())
     assert files == ["00000.jpg", "00001.jpg", "00002.jpg", "poses.json"]
     red = cv2.imread(str(folder / "00001.jpg"))
@@ -102,13 +102,13 @@ def test_pictures_are_kept_small_and_told_apart(edit, wire):
 
 
 def test_other_edits_write_nothing_anew_and_other_poses_do(edit, wire):
-    pictures = torch.rand(1, 32, 16, 3)
-    *_, first = edit(wire, pictures=pictures)
+    images = torch.rand(1, 32, 16, 3)
+    *_, first = edit(wire, images=images)
     written = (first / "00000.jpg").stat().st_mtime_ns
-    *_, again = edit(wire, MOVE, pictures)
+    *_, again = edit(wire, MOVE, images)
     assert again == first and (first / "00000.jpg").stat().st_mtime_ns == written
-    *_, other = edit(wire, pictures=1 - pictures)
-    *_, fewer = edit(wire[:2], pictures=pictures)
+    *_, other = edit(wire, images=1 - images)
+    *_, fewer = edit(wire[:2], images=images)
     assert len({first, other, fewer}) == 3
     assert {path.name[0] for path in first.parent.iterdir()}.isdisjoint(".")  # no half runs
 
@@ -117,7 +117,7 @@ def test_old_runs_are_forgotten(edit, wire, pack, monkeypatch):
     from dispose_pack.nodes.comfy_adapters import editor_files
 
     monkeypatch.setattr(editor_files, "KEPT_RUNS", 2)
-    runs = [edit(wire[:n], pictures=torch.rand(1, 8, 8, 3))[2] for n in (1, 2, 3)]
+    runs = [edit(wire[:n], images=torch.rand(1, 8, 8, 3))[2] for n in (1, 2, 3)]
     assert [run.is_dir() for run in runs] == [False, True, True]
 
 
@@ -125,19 +125,19 @@ def test_long_clips_are_kept_in_fewer_pixels(edit, wire, monkeypatch):
     from dispose_pack.nodes.comfy_adapters import editor_files
 
     monkeypatch.setattr(editor_files, "MOST_PIXELS", 3 * 20 * 10)
-    *_, folder = edit(wire, pictures=torch.rand(3, 200, 100, 3))
+    *_, folder = edit(wire, images=torch.rand(3, 200, 100, 3))
     assert cv2.imread(str(folder / "00002.jpg")).shape == (20, 10, 3)
 
 
 @pytest.mark.parametrize(("count", "more"), [(4, ", without the reference"), (2, "")])
-def test_pictures_that_do_not_go_with_the_poses_are_left_out_and_said(edit, wire, count, more):
+def test_images_that_do_not_go_with_the_poses_are_left_out_and_said(edit, wire, count, more):
     poses, report, folder = edit(wire, MOVE, torch.rand(count, 8, 8, 3))
     assert wrist(poses[1]) == [25.0, 100.0, 1.0]
-    applied, pictures = report.splitlines()
+    applied, images = report.splitlines()
     assert applied == "1 edit: 1 applied"
-    assert pictures == (
-        f"pictures: {count} of them for 3 poses, so the editor shows none. Connect the pictures "
-        f"the poses were found in, one each{more}, or a single one for all."
+    assert images == (
+        f"pictures: got {count} images for 3 poses, so the editor shows none. Connect the images "
+        f"the poses were found in, one per pose{more}, or a single image for all poses."
     )
     assert [path.name for path in folder.iterdir()] == ["poses.json"]
 

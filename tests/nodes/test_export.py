@@ -16,7 +16,7 @@ def test_flow_and_tracks_come_at_the_size_of_the_video_they_are_for(run, moving_
     assert len(track) == 121 and track[0] == {"x": 16, "y": 20} and track[-1] == {"x": 32, "y": 20}
 
 
-def test_flow_from_the_reference_and_a_point_a_picture(run, moving_square):
+def test_flow_from_the_reference_and_a_point_an_image(run, moving_square):
     flow, tracks = run(
         "DisPoseMotionExport",
         motion_field=moving_square,

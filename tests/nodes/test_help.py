@@ -19,7 +19,7 @@ LANGUAGES = ("en", "zh")
 INPUTS = {"en": "Inputs", "zh": "输入"}
 OUTPUTS = {"en": "Outputs", "zh": "输出"}
 ERRORS = {"en": "What can go wrong", "zh": "常见问题"}
-LARGEST_PICTURE = 100_000  # bytes
+LARGEST_IMAGE = 100_000  # bytes
 
 language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -181,7 +181,7 @@ def test_the_snippet_of_a_page_is_a_node_that_the_server_would_take(pack, langua
 
 
 @language
-def test_a_page_shows_pictures_that_are_there_and_small(pack, language):
+def test_a_page_shows_images_that_are_there_and_small(pack, language):
     for node_id in pack:
         # The front end looks for them from web/docs on, not from the page's own folder.
         shown = re.findall(r"!\[.+?\]\((.+?)\)", page(node_id, language))
@@ -189,7 +189,7 @@ def test_a_page_shows_pictures_that_are_there_and_small(pack, language):
         there = {p for p in (DOCS / node_id).iterdir() if p.suffix != ".md"}
         assert {DOCS / name for name in shown} == there, node_id
         for path in there:
-            assert path.suffix in (".jpg", ".webp") and path.stat().st_size < LARGEST_PICTURE
+            assert path.suffix in (".jpg", ".webp") and path.stat().st_size < LARGEST_IMAGE
 
 
 def test_nodes_are_found_by_words_that_are_not_their_names(pack):

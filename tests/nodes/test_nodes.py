@@ -32,7 +32,7 @@ def test_every_input_and_output_has_a_tooltip(pack):
             assert part.tooltip, f"{name}: {part.id}"
 
 
-def test_prepare_fits_the_reference_and_samples_pictures(run):
+def test_prepare_fits_the_reference_and_samples_images(run):
     reference = torch.rand(1, 100, 180, 3)
     clip = torch.linspace(0, 1, 60).view(60, 1, 1, 1).expand(60, 8, 6, 3)
     out = run(
@@ -47,7 +47,7 @@ def test_prepare_fits_the_reference_and_samples_pictures(run):
     assert "180×100: fitted to 192×128" in report
 
 
-def test_prepare_without_a_clip_only_fits_the_picture(run):
+def test_prepare_without_a_clip_only_fits_the_image(run):
     fitted, driving, *_, frames, fps, _, report = run(
         "DisPosePrepare", reference=torch.rand(1, 64, 64, 3), resolution=128, stride=2
     )
@@ -59,9 +59,9 @@ def test_prepare_without_a_clip_only_fits_the_picture(run):
 def test_prepare_ignores_alpha_and_refuses_what_it_cannot_use(run):
     fitted, *_ = run("DisPosePrepare", reference=torch.rand(1, 64, 64, 4), resolution=64)
     assert fitted.shape[-1] == 3
-    with pytest.raises(Exception, match="a batch of 2 pictures, needed 1"):
+    with pytest.raises(Exception, match="got a batch of 2 images, expected one"):
         run("DisPosePrepare", reference=torch.rand(2, 64, 64, 3))
-    with pytest.raises(Exception, match=r"2 pictures at 24 fps last 0\.08 s, start is 5 s"):
+    with pytest.raises(Exception, match=r"2 images at 24 fps last 0\.08 s, but start is 5 s"):
         run(
             "DisPosePrepare", reference=torch.rand(1, 64, 64, 3),
             driving_images=torch.rand(2, 8, 8, 3), start=5.0,
@@ -78,7 +78,7 @@ def test_prepare_refuses_a_clip_that_does_not_fit_into_memory(run, monkeypatch):
     assert run("DisPosePrepare", **given, driving_images=torch.rand(9, 8, 6, 3), stride=1)[4] == 9
 
 
-def test_poses_are_found_in_pictures(run, reference):
+def test_poses_are_found_in_images(run, reference):
     pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
     (detector,) = run("DisPosePoseDetectorLoader", backend="mediapipe")
     found, skeletons, report = run(
@@ -91,7 +91,7 @@ def test_poses_are_found_in_pictures(run, reference):
     assert "one person found in 1 of 1" in report
 
 
-def test_nobody_in_the_pictures_is_an_error(run):
+def test_nobody_in_the_images_is_an_error(run):
     pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
     (detector,) = run("DisPosePoseDetectorLoader", backend="mediapipe")
     with pytest.raises(Exception, match=r"images \(64×64\): no person found"):
@@ -121,17 +121,17 @@ def test_load_poses_takes_files_of_the_input_folder_only(pack, run, folders):
 
 def test_render_draws_the_reference_first(run, poses):
     reference_pose, aligned = poses
-    (pictures,) = run(
+    (images,) = run(
         "DisPosePoseRender", poses=aligned, reference_pose=reference_pose, width=144, height=256
     )
-    assert pictures.shape == (4, 256, 144, 3)
+    assert images.shape == (4, 256, 144, 3)
     (alone,) = run("DisPosePoseRender", poses=reference_pose, width=144, height=256)
-    assert torch.equal(pictures[:1], alone) and alone.max() > 0.9
+    assert torch.equal(images[:1], alone) and alone.max() > 0.9
 
 
 def test_the_motion_field_moves_the_person_and_nothing_else(run, poses, reference):
     reference_pose, aligned = poses
-    field, pictures, report = run(
+    field, images, report = run(
         "DisPoseMotionField",
         reference=reference, reference_pose=reference_pose, driving_pose=aligned,
     )  # fmt: skip
@@ -139,7 +139,7 @@ def test_the_motion_field_moves_the_person_and_nothing_else(run, poses, referenc
     assert field.flow([0]).abs().max() == 0
     assert field.flow([2]).abs().max() > 5
     assert field.flow()[:, :, :20].abs().max() == 0  # above the head
-    assert len(pictures) == 4 and "3 driving poses" in report
+    assert len(images) == 4 and "3 driving poses" in report
 
 
 def test_a_given_subject_is_the_one_that_moves(run, poses, reference):
@@ -151,7 +151,7 @@ def test_a_given_subject_is_the_one_that_moves(run, poses, reference):
         reference=reference, reference_pose=reference_pose, driving_pose=aligned, subject=mask,
     )  # fmt: skip
     assert field.flow()[:, :, 160:].abs().max() == 0
-    with pytest.raises(Exception, match="subject mask: 1 of 10×10, needed 1 of 144×256"):
+    with pytest.raises(Exception, match="subject mask: got 1 of 10×10, expected one of 144×256"):
         run(
             "DisPoseMotionField", reference=reference, reference_pose=reference_pose,
             driving_pose=aligned, subject=torch.ones(1, 10, 10),
@@ -168,7 +168,7 @@ def test_poses_swapped_at_the_inputs_are_named(run, poses, reference):
 
 
 def test_the_graph_of_the_shipped_workflow_runs(run, pack, reference, folders, monkeypatch):
-    """Our nodes of the API workflow, wired as there, on a small picture and three poses."""
+    """Our nodes of the API workflow, wired as there, on a small image and three poses."""
     graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     results = {"1": (reference, None)}
     for node_id in ("2", "3", "4", "11", "5", "6", "7"):

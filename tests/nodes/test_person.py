@@ -64,12 +64,12 @@ def test_the_chosen_person_is_first_in_every_frame(run, wire, choice, first):
     assert [len(frame["people"]) for frame in poses] == [2] * 5
     assert report.startswith("person: ") and "of 2 people; there in 5 of 5 frames" in report
 
-    pictures = torch.zeros(5, *SIZE, 3)
+    images = torch.zeros(5, *SIZE, 3)
     found, skeletons, report = run(
-        "DisPosePoseExtract", images=pictures, detector=TwoPeople(), **choice
+        "DisPosePoseExtract", images=images, detector=TwoPeople(), **choice
     )
     assert found == poses
-    assert skeletons.shape == pictures.shape
+    assert skeletons.shape == images.shape
     assert report.startswith("two: up to 2 people at once found in 5 of 5 frames\nperson: ")
 
 
@@ -83,8 +83,8 @@ def test_everybody_is_drawn_and_saved_and_aligned(run, wire, folders):
     assert [len(frame["people"]) for frame in aligned] == [2] * 5
     assert np.allclose(nose(aligned[3]), LARGE, atol=0.01)
 
-    (pictures,) = run("DisPosePoseRender", poses=aligned)
-    left, right = pictures[..., : SIZE[1] // 2, :], pictures[..., SIZE[1] // 2 :, :]
+    (images,) = run("DisPosePoseRender", poses=aligned)
+    left, right = images[..., : SIZE[1] // 2, :], images[..., SIZE[1] // 2 :, :]
     assert left.amax((1, 2, 3)).min() > 0.5 and right.amax((1, 2, 3)).min() > 0.5
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dispose_core.cli import main
-from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.image import read_image, write_image
 from dispose_core.motion.field_file import load_field
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.onnx_files import person_onnx, pose_onnx
@@ -32,7 +32,7 @@ def models(pack, tmp_path, monkeypatch):
 def test_the_poses(run, models, tmp_path):
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[8:16, 16:24] = 255
-    write_picture(tmp_path / "in.png", pixels)
+    write_image(tmp_path / "in.png", pixels)
     file = tmp_path / "poses.json"
     assert main(["pose", str(tmp_path / "in.png"), "-o", str(file), "--models", str(models)]) == 0
 
@@ -58,8 +58,8 @@ def test_the_motion(run, assets, folders, tmp_path):
         "--poses", str(folders.input / "driving.json"), "-o", str(field_file),
     ]) == 0  # fmt: skip
 
-    picture = read_picture(reference).permute(1, 2, 0)[None]
-    fitted, *_ = run("DisPosePrepare", reference=picture, driving_images=picture)
+    image = read_image(reference).permute(1, 2, 0)[None]
+    fitted, *_ = run("DisPosePrepare", reference=image, driving_images=image)
     reference_pose, *_ = run("DisPoseLoadPoses", file="reference.json [sample]")
     driving_pose, *_ = run("DisPoseLoadPoses", file="driving.json")
     aligned, *_ = run("DisPosePoseAlign", reference_pose=reference_pose, driving_pose=driving_pose)

@@ -1,4 +1,4 @@
-"""The pure parts between ComfyUI's sampler and the library: entries, halves, shared controls."""
+"""The pure parts between ComfyUI's sampler and the library: frames, halves, shared controls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from dispose_core.sampling.clip_vision import clip_picture
+from dispose_core.sampling.clip_vision import clip_vision_image
 from dispose_core.sampling.windows import context_windows
 
 
@@ -19,7 +19,7 @@ def host(name: str):
 
 
 @pytest.fixture
-def entries(pack):
+def frames(pack):
     return host("window_frames")
 
 
@@ -27,64 +27,64 @@ def window(index_list, **more):
     return {"context_window": SimpleNamespace(index_list=index_list, **more)}
 
 
-def test_without_windows_a_call_is_for_the_whole_clip(entries):
-    assert entries.current_window({}, 3) == ([0, 1, 2], 3)
+def test_without_windows_a_call_is_for_the_whole_clip(frames):
+    assert frames.current_window({}, 3) == ([0, 1, 2], 3)
 
 
-def test_comfyuis_window_tells_its_entries(entries):
-    assert entries.current_window(window([0, 5, 6]), 3) == ([0, 5, 6], None)
-    assert entries.current_window(window([0, 5, 6], total_frames=7), 3) == ([0, 5, 6], 7)
+def test_comfyuis_window_tells_its_frames(frames):
+    assert frames.current_window(window([0, 5, 6]), 3) == ([0, 5, 6], None)
+    assert frames.current_window(window([0, 5, 6], total_frames=7), 3) == ([0, 5, 6], 7)
 
 
-def test_a_frame_that_newer_versions_put_in_front_is_taken_along(entries):
+def test_a_frame_that_newer_versions_put_in_front_is_taken_along(frames):
     options = window([5, 6], causal_anchor_index=4)
 
-    assert entries.current_window(options, 3).entries == [4, 5, 6]
-    assert entries.current_window(options, 2).entries == [5, 6]
-    assert entries.current_window(window([0, 1], causal_anchor_index=-1), 2).entries == [0, 1]
+    assert frames.current_window(options, 3).frames == [4, 5, 6]
+    assert frames.current_window(options, 2).frames == [5, 6]
+    assert frames.current_window(window([0, 1], causal_anchor_index=-1), 2).frames == [0, 1]
 
 
-def test_animatediff_evolveds_window_is_read_from_its_options_or_the_control(entries):
+def test_animatediff_evolveds_window_is_read_from_its_options_or_the_control(frames):
     evolved = {"ad_params": {"sub_idxs": [3, 4], "full_length": 9}}
 
-    assert entries.current_window(evolved, 2) == ([3, 4], 9)
-    assert entries.current_window({"ad_params": {"sub_idxs": None}}, 2) == ([0, 1], 2)
-    assert entries.current_window({}, 2, assigned=[6, 7]) == ([6, 7], None)
+    assert frames.current_window(evolved, 2) == ([3, 4], 9)
+    assert frames.current_window({"ad_params": {"sub_idxs": None}}, 2) == ([0, 1], 2)
+    assert frames.current_window({}, 2, assigned=[6, 7]) == ([6, 7], None)
 
 
-def test_a_window_of_another_length_than_the_latents_is_refused(entries):
-    with pytest.raises(Exception, match="2 entries for 3 latents"):
-        entries.current_window(window([0, 1]), 3)
+def test_a_window_of_another_length_than_the_latents_is_refused(frames):
+    with pytest.raises(Exception, match="2 frames for 3 latents"):
+        frames.current_window(window([0, 1]), 3)
 
 
 @pytest.mark.parametrize(
     ("made_for", "options", "message"),
     [
-        (7, {}, "clip of 7 entries .the reference and 6 driving frames., the latents have 3"),
+        (7, {}, "clip of 7 frames .the reference and 6 driving frames., but the latents have 3"),
         (7, window([0, 1, 2], total_frames=9), "the latents have 9 frames"),
-        (2, window([0, 1, 2]), "clip of 2 entries .* the latents have 3 frames"),
+        (2, window([0, 1, 2]), "clip of 2 frames .* the latents have 3 frames"),
     ],
 )
-def test_a_clip_of_another_length_is_refused(entries, made_for, options, message):
-    found = entries.current_window(options, 3)
+def test_a_clip_of_another_length_is_refused(frames, made_for, options, message):
+    found = frames.current_window(options, 3)
     with pytest.raises(Exception, match=message):
-        entries.check_clip("Node", made_for, (4, 4), found, (4, 4))
+        frames.check_window("Node", made_for, (4, 4), found, (4, 4))
 
 
-def test_a_window_inside_a_clip_of_unknown_length_passes(entries):
-    entries.check_clip("Node", 7, (4, 4), entries.current_window(window([0, 1, 2]), 3), (4, 4))
+def test_a_window_inside_a_clip_of_unknown_length_passes(frames):
+    frames.check_window("Node", 7, (4, 4), frames.current_window(window([0, 1, 2]), 3), (4, 4))
 
 
-def test_a_clip_of_another_size_is_refused_in_pixels(entries):
-    with pytest.raises(Exception, match="pictures of 32×64, the latents are of 64×32"):
-        entries.check_clip("Node", 2, (8, 4), entries.current_window({}, 2), (4, 8))
+def test_a_clip_of_another_size_is_refused_in_pixels(frames):
+    with pytest.raises(Exception, match="images of 32×64, but the latents are for 64×32"):
+        frames.check_window("Node", 2, (8, 4), frames.current_window({}, 2), (4, 8))
 
 
-def test_conditional_halves_are_found_wherever_they_are(entries):
-    assert entries.conditional_spans([1, 0], 6) == [slice(3, 6)]
-    assert entries.conditional_spans([0, 1], 6) == [slice(0, 3)]
-    assert entries.conditional_spans([0, 1, 0], 6) == [slice(0, 2), slice(4, 6)]
-    assert entries.conditional_spans([1], 6) == []
+def test_conditional_halves_are_found_wherever_they_are(frames):
+    assert frames.conditional_spans([1, 0], 6) == [slice(3, 6)]
+    assert frames.conditional_spans([0, 1], 6) == [slice(0, 3)]
+    assert frames.conditional_spans([0, 1, 0], 6) == [slice(0, 2), slice(4, 6)]
+    assert frames.conditional_spans([1], 6) == []
 
 
 def options(sigma: float, halves: list[int], block=("input", 0), **more) -> dict:
@@ -181,12 +181,17 @@ class Handler:
 
     def get_context_windows(self, model, x_in, model_options):
         made = self.context_schedule.func(x_in.size(self.dim), self, model_options)
-        return [Window(entries, dim=self.dim) for entries in made]
+        return [Window(frames, dim=self.dim) for frames in made]
 
-    def weights(self, window, frames):
+    def weights(self, window, num_frames):
         return self.fuse_method.func(
             len(window.index_list),
-            **{"sigma": None, "handler": self, "full_length": frames, "idxs": window.index_list},
+            **{
+                "sigma": None,
+                "handler": self,
+                "full_length": num_frames,
+                "idxs": window.index_list,
+            },
         )
 
 
@@ -198,14 +203,19 @@ class NewerHandler(Handler):
         self.causal_window_fix = causal_window_fix
 
     def get_context_windows(self, model, x_in, model_options):
-        frames = x_in.size(self.dim)
-        made = self.context_schedule.func(frames, self, model_options)
-        return [NewerWindow(entries, self.dim, frames, context_overlap=2) for entries in made]
+        num_frames = x_in.size(self.dim)
+        made = self.context_schedule.func(num_frames, self, model_options)
+        return [NewerWindow(frames, self.dim, num_frames, context_overlap=2) for frames in made]
 
-    def weights(self, window, frames):
+    def weights(self, window, num_frames):
         return self.fuse_method.func(
             len(window.index_list),
-            **{"sigma": None, "handler": self, "full_length": frames, "idxs": window.index_list},
+            **{
+                "sigma": None,
+                "handler": self,
+                "full_length": num_frames,
+                "idxs": window.index_list,
+            },
             context_overlap=window.context_overlap,
         )
 
@@ -233,7 +243,7 @@ def test_windows_are_the_librarys_in_older_and_newer_versions(anchored):
     windows = anchored.get_context_windows(None, torch.zeros(7, 4), {})
 
     wanted = context_windows(7, 4, 2)
-    assert [one.index_list for one in windows] == wanted.entries.tolist()
+    assert [one.index_list for one in windows] == wanted.frames.tolist()
     assert [one.total_frames for one in windows] == [7] * len(wanted)
     assert anchored.weights(windows[0], 7) == wanted.weights.tolist()
     assert anchored.causal_window_fix is False
@@ -260,7 +270,7 @@ def test_noise_is_the_librarys_repeated_by_window(run):
 
 
 class Vae:
-    """Pictures of the latents' first channel; counts what it is given."""
+    """Images of the latents' first channel; counts what it is given."""
 
     def __init__(self):
         self.chunks = []
@@ -320,13 +330,13 @@ def conditioned(run, reference, **more):
     return vae, clip, out
 
 
-def test_conditioning_shows_the_whole_picture_and_tells_what_the_model_was_trained_with(run):
+def test_conditioning_shows_the_whole_image_and_tells_what_the_model_was_trained_with(run):
     reference = torch.rand(1, 128, 64, 3)
 
     vae, clip, (positive, negative, latent) = conditioned(run, reference)
 
     assert clip.pixels.shape == (1, 3, 224, 224)
-    seen = clip_picture(reference[0].movedim(-1, 0))
+    seen = clip_vision_image(reference[0].movedim(-1, 0))
     assert_close(clip.pixels[0], seen * 4 - 2)  # normalised, not rounded to 8 bits
     assert_close(vae.pixels, reference)
     ((embedding, told),) = positive

@@ -48,20 +48,20 @@ def test_motion_preview_hands_over_four_modes_as_small_files(pack, temp, moving_
     assert len(json.dumps(output.ui)) < 2000  # what ComfyUI keeps in its history
 
 
-def test_motion_field_shows_the_driven_entries_of_its_pictures(pack, temp, reference, poses):
+def test_motion_field_shows_the_driven_frames_of_its_images(pack, temp, reference, poses):
     reference_pose, driving_pose = poses
     output = pack["DisPoseMotionField"].execute(reference, reference_pose, driving_pose)
 
-    _, pictures, _ = output.result
+    _, images, _ = output.result
     (told,) = output.ui["dispose_motion"]
     assert list(told["modes"]) == ["flow", "arrows", "person", "onion"]
-    assert {mode["frames"] for mode in told["modes"].values()} == {len(pictures) - 1} == {3}
+    assert {mode["frames"] for mode in told["modes"].values()} == {len(images) - 1} == {3}
     (file,) = told["modes"]["arrows"]["files"]
     sheet = np.array(Image.open(temp / "dispose" / file)).astype(float)
     width, height = told["modes"]["arrows"]["size"]
     step = told["modes"]["arrows"]["step"][0]
     second = sheet[:height, step : step + width]
-    expected = pictures[2, :, pictures.shape[2] // 2 :].numpy() * 255
+    expected = images[2, :, images.shape[2] // 2 :].numpy() * 255
     assert np.abs(second - expected).mean() < 6
 
 
@@ -96,7 +96,7 @@ def test_without_a_writable_temp_folder_the_node_works_all_the_same(
     assert "no view in the browser" in caplog.text
 
 
-def test_keypoint_features_hand_over_two_pictures_and_the_maps(pack, temp):
+def test_keypoint_features_hand_over_two_images_and_the_maps(pack, temp):
     views = sys.modules["dispose_pack.nodes.views"]
     room = sys.modules["dispose_pack.dispose_core.features.browser_view"]
     png = io.BytesIO()

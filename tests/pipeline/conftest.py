@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dispose_core.media.image import read_picture, write_picture
+from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
 from dispose_core.media.video_read import read_frames
 from dispose_core.media.video_write import write_video
 from dispose_core.pipeline.components import Components
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.rule_weights import rule_state
-from tests.sampling.conftest import make_clip, make_vae
+from tests.sampling.conftest import make_image_encoder, make_vae
 from tests.tiny_nets import TINY_HEAD, manifest
 from tests.weight_files import tiny_mimicmotion, tiny_sd15
 
@@ -45,7 +45,7 @@ def models(tmp_path_factory) -> Path:
     save_file(tiny_dispose(), folder / "controlnet" / "DisPose.safetensors")
     save_file(tiny_sd15(), folder / "checkpoints" / "my_favourite.safetensors")
     make_vae().save_pretrained(folder / "diffusers" / "svd" / "vae")
-    make_clip().save_pretrained(folder / "diffusers" / "svd" / "image_encoder")
+    make_image_encoder().save_pretrained(folder / "diffusers" / "svd" / "image_encoder")
     return folder
 
 
@@ -53,8 +53,8 @@ def models(tmp_path_factory) -> Path:
 def media(assets, tmp_path_factory) -> Path:
     """reference.png, its pose, driving.mp4 of 8 frames with sound, poses.json of every second."""
     folder = tmp_path_factory.mktemp("media")
-    picture = resize_crop(read_picture(assets / "reference.png"), (256, 144))
-    write_picture(folder / "reference.png", picture)
+    image = resize_crop(read_image(assets / "reference.png"), (256, 144))
+    write_image(folder / "reference.png", image)
     (folder / "reference.json").write_bytes((assets / "poses" / "reference.json").read_bytes())
     (pose,) = load_openpose(assets / "poses" / "driving.json")
     save_openpose(folder / "poses.json", [pose[[0, 2, 4, 6]]])

@@ -14,8 +14,8 @@ from dispose_core.errors import MediaError
 from dispose_core.media.video_read import probe, read_audio, read_frames
 from dispose_core.pipeline.config import RunConfig, load_config, with_values
 from dispose_core.pipeline.model_files import find_model_files
-from dispose_core.pipeline.plan import plan_clip, resolve
-from dispose_core.pipeline.run import animate_clip
+from dispose_core.pipeline.plan import plan_animation, resolve
+from dispose_core.pipeline.run import run_animation
 from dispose_core.progress import no_progress
 
 from .conftest import assert_same_clip
@@ -29,7 +29,7 @@ def planned(job, models):
 
     def plan(output, **changes):
         changed = with_values(settings, {**changes, "output": output}, "test")
-        return plan_clip(resolve(changed, files), files)
+        return plan_animation(resolve(changed, files), files)
 
     return plan
 
@@ -62,7 +62,7 @@ def test_a_clip_from_files_with_sound_beside_its_settings_and_comparison(
     ):
         assert words in printed.err[: printed.err.index("motion field:")]  # told before the work
     info = probe(out)
-    assert (info.width, info.height, info.frames, info.fps) == (64, 64, 4, 12)
+    assert (info.width, info.height, info.num_frames, info.fps) == (64, 64, 4, 12)
     sound, rate = read_audio(out)
     assert sound.shape[1] / rate == pytest.approx(4 / 12, abs=0.2)  # of AAC's whole frames
     crossings = (np.diff(np.sign(sound[0, 800:2400])) != 0).sum() / 2 / 0.2
@@ -141,7 +141,7 @@ def test_what_cannot_be_used_says_so(arguments, media, tmp_path, capsys, changes
 def test_bf16_on_a_cpu_is_used_when_asked_for(planned, networks, tiny_networks, tmp_path):
     plan = planned(tmp_path / "out.mp4", dtype="bf16")
     half = tiny_networks(networks.paths, "cpu", plan.settings.torch_dtype)
-    assert animate_clip(plan, half).frames == 4
+    assert run_animation(plan, half).num_driving == 4
     assert str(half.pipeline.dtype) == "torch.bfloat16"
     assert load_config(tmp_path / "out.toml").dtype == "bf16"
 
@@ -159,11 +159,11 @@ def test_cancelling_leaves_what_was_there_and_the_networks_as_they_were(
     plan = planned(tmp_path / "out.mp4")
     (tmp_path / "out.mp4").write_bytes(b"older")
     with pytest.raises(KeyboardInterrupt):
-        animate_clip(plan, networks, stop)
+        run_animation(plan, networks, stop)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     assert (tmp_path / "out.mp4").read_bytes() == b"older"
 
-    assert animate_clip(plan, networks).frames == 4
+    assert run_animation(plan, networks).num_driving == 4
     assert len(frames_of(tmp_path / "out.mp4")) == 4
 
 
@@ -176,7 +176,7 @@ def test_a_full_disk_leaves_what_was_there(planned, networks, tmp_path, monkeypa
 
     monkeypatch.setattr("dispose_core.media.atomic_write.os.replace", full)
     with pytest.raises(MediaError, match=r"out\.mp4: cannot be written \(No space left"):
-        animate_clip(planned(tmp_path / "out.mp4"), networks)
+        run_animation(planned(tmp_path / "out.mp4"), networks)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {
         "out.mp4": b"older",
         "out.toml": b"steps = 9",
@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(planned, networ
     (tmp_path / "file").write_bytes(b"")
     asked = []
     with pytest.raises(MediaError, match="cannot be written"):
-        animate_clip(planned(tmp_path / "file" / "out.mp4"), networks, asked.append)
+        run_animation(planned(tmp_path / "file" / "out.mp4"), networks, asked.append)
     assert asked == []
 
 
@@ -196,11 +196,11 @@ def test_of_two_runs_into_one_file_the_last_is_whole(planned, networks, tmp_path
 
     def run_the_other(stage: str):
         if stage == "decoding":
-            animate_clip(planned(out, seed=1), networks)
+            run_animation(planned(out, seed=1), networks)
             assert load_config(tmp_path / "out.toml").sampling.seed == 1
         return no_progress
 
-    animate_clip(planned(out, seed=2), networks, run_the_other)
+    run_animation(planned(out, seed=2), networks, run_the_other)
 
     assert load_config(tmp_path / "out.toml").sampling.seed == 2
     assert len(frames_of(out)) == 4 and len(list(tmp_path.iterdir())) == 2

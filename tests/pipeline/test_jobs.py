@@ -9,7 +9,7 @@ import pytest
 
 from dispose_core.cli import main
 from dispose_core.media.video_read import read_frames
-from dispose_core.pipeline.run import animate_clip
+from dispose_core.pipeline.run import run_animation
 
 from .conftest import assert_same_clip
 
@@ -104,9 +104,9 @@ def test_a_batch_that_was_stopped_goes_on_where_it_was(run, monkeypatch, tmp_pat
                 raise KeyboardInterrupt
             return stage_progress(stage)
 
-        return animate_clip(plan, components, stages)
+        return run_animation(plan, components, stages)
 
-    monkeypatch.setattr("dispose_core.pipeline.batch.animate_clip", stop_in_the_second)
+    monkeypatch.setattr("dispose_core.pipeline.batch.run_animation", stop_in_the_second)
     code, summary = run(lines)
     assert code == 130 and states(summary) == ["done", "cancelled", "not begun"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "a.toml", "jobs.jsonl"]

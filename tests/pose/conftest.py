@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.sequence import PoseSequence
 
-# A person who stands upright, arms out a little: 18 body points as fractions of the picture.
+# A person who stands upright, arms out a little: 18 body points as fractions of the image.
 STANDING = np.array(
     [
         (0.50, 0.20), (0.50, 0.30),
@@ -54,21 +54,24 @@ def official_people():
 
     def read(g, prefixes: list[str], canvas=(1, 1)) -> list[PoseSequence]:
         slots = max(len(g[f"{p}_subset"]) for p in prefixes)
-        points = np.full((slots, len(prefixes), sk.N_POINTS, 2), np.nan)
-        scores = np.zeros((slots, len(prefixes), sk.N_POINTS))
+        points = np.full((slots, len(prefixes), skeleton.N_POINTS, 2), np.nan)
+        scores = np.zeros((slots, len(prefixes), skeleton.N_POINTS))
         for t, p in enumerate(prefixes):
             people = len(g[f"{p}_subset"])
-            points[:people, t, sk.BODY_SLICE] = g[f"{p}_candidate"].reshape(people, 18, 2)
-            scores[:people, t, sk.BODY_SLICE] = g[f"{p}_score"]
+            points[:people, t, skeleton.BODY_SLICE] = g[f"{p}_candidate"].reshape(people, 18, 2)
+            scores[:people, t, skeleton.BODY_SLICE] = g[f"{p}_score"]
             # All left hands come before all right ones (docs/reference_behaviour.md#pose-output).
             hands = g[f"{p}_hands"].reshape(2, people, 21, 2)
             hand_scores = g[f"{p}_hands_score"].reshape(2, people, 21)
             for part, xy, score in zip(
-                (sk.LEFT_HAND_SLICE, sk.RIGHT_HAND_SLICE), hands, hand_scores, strict=True
+                (skeleton.LEFT_HAND_SLICE, skeleton.RIGHT_HAND_SLICE),
+                hands,
+                hand_scores,
+                strict=True,
             ):
                 points[:people, t, part], scores[:people, t, part] = xy, score
-            points[:people, t, sk.FACE_SLICE] = g[f"{p}_faces"]
-            scores[:people, t, sk.FACE_SLICE] = g[f"{p}_faces_score"]
+            points[:people, t, skeleton.FACE_SLICE] = g[f"{p}_faces"]
+            scores[:people, t, skeleton.FACE_SLICE] = g[f"{p}_faces_score"]
         return [PoseSequence(points[i], scores[i], canvas) for i in range(slots)]
 
     return read

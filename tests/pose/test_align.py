@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import AlignOptions, align_poses
 from dispose_core.pose.sequence import PoseSequence
 
@@ -36,7 +36,7 @@ def test_reference_mode_matches_the_official_code(golden, official_people, align
 
 
 def test_a_moved_and_shrunken_person_comes_back_to_the_reference(standing):
-    """Driving frames are 400×400, the picture 200 high and 100 wide."""
+    """Driving frames are 400×400, the image 200 high and 100 wide."""
     reference = standing(1, SIZE)
     # In pixels of the frame: half the size of the reference's pixels times 400/200 … x shrinks by
     # another factor 2 since the frame is twice as wide for its height.
@@ -46,7 +46,7 @@ def test_a_moved_and_shrunken_person_comes_back_to_the_reference(standing):
     aligned, report = align_poses([reference], [driving], SIZE)
 
     np.testing.assert_allclose(aligned[0].body, np.repeat(reference.body, 6, 0), atol=1e-12)
-    # Scale 2 of the height: 200 px of picture for 400 px of frame, so 1 pixel stays 1 pixel.
+    # Scale 2 of the height: 200 px of image for 400 px of frame, so 1 pixel stays 1 pixel.
     assert report == ["driving poses scaled by 1.000 in pixels, then moved by (-120, -40) px"]
 
 
@@ -92,7 +92,7 @@ def test_a_reference_without_legs_is_fitted_by_head_and_trunk(standing, hide):
     aligned, report = align_poses([close_up], [standing(4, SIZE)], SIZE)
 
     np.testing.assert_allclose(aligned[0].body[2, 1], close_up.body[0, 1], atol=1e-12)
-    assert aligned[0].body[0, 10, 1] == pytest.approx(0.9 * 3 - 0.4)  # feet below the picture
+    assert aligned[0].body[0, 10, 1] == pytest.approx(0.9 * 3 - 0.4)  # feet below the image
     assert report == ["driving poses scaled by 3.000 in pixels, then moved by (-100, -80) px"]
 
 
@@ -232,15 +232,15 @@ def test_without_a_method_the_poses_are_taken_as_fractions(standing):
     assert aligned[0].canvas == SIZE
     assert report == [
         "poses taken as they are; the driving frames (100×100) have another shape than the "
-        "picture (100×200), so bodies are stretched"
+        "image (100×200), so bodies are stretched"
     ]
 
 
-def test_fractions_without_a_canvas_have_the_shape_of_the_picture(standing):
+def test_fractions_without_a_canvas_have_the_shape_of_the_image(standing):
     aligned, report = align_poses([standing(1, SIZE)], [standing(2, (1, 1))], SIZE)
 
     np.testing.assert_allclose(aligned[0].body[0], standing().body[0], atol=1e-12)
-    assert report[0] == "driving poses name no canvas size; taken to have the picture's shape"
+    assert report[0] == "driving poses name no canvas size; taken to have the image's shape"
     assert "scaled by 1.000" in report[1]
 
 
@@ -280,5 +280,5 @@ def test_hands_and_face_move_with_the_body(standing):
 
     aligned, _ = align_poses([standing(1, SIZE)], [driving.with_points(points, scores)], SIZE)
 
-    expected = np.broadcast_to([0.6, 0.7], (sk.N_POINTS - 18, 2))
+    expected = np.broadcast_to([0.6, 0.7], (skeleton.N_POINTS - 18, 2))
     np.testing.assert_allclose(aligned[0].points[0, 18:], expected, atol=1e-12)

@@ -14,7 +14,7 @@ from dispose_core.pose.detectors.registry import create_detector
 from dispose_core.pose.sequence import PoseSequence
 from dispose_core.pose.tracking.person_selection import PersonChoice
 
-PICTURE = np.zeros((200, 100, 3), np.uint8)
+IMAGE = np.zeros((200, 100, 3), np.uint8)
 
 
 class StubDetector:
@@ -34,7 +34,7 @@ class StubDetector:
 def test_frames_without_a_person_are_reported_by_number(standing, hide):
     detector = StubDetector(hide(standing(20), [3, 12, 13, 14]))
 
-    people, report = extract_poses(detector, [PICTURE] * 20, 20)
+    people, report = extract_poses(detector, [IMAGE] * 20, 20)
 
     assert len(people) == 1
     assert report == [
@@ -49,18 +49,18 @@ def test_a_clip_that_shows_nobody_is_refused_with_the_best_score(standing, hide)
     with pytest.raises(
         PoseError,
         match=r"drive.mp4 \(100×200\): no person found in frames 0–4 \(best score 0.21, needed "
-        r"more than 0.30\)\. Use pictures that show head and shoulders",
+        r"more than 0.30\)\. Use images that show head and shoulders",
     ):
-        extract_poses(detector, [PICTURE] * 5, name="drive.mp4")
+        extract_poses(detector, [IMAGE] * 5, name="drive.mp4")
 
 
 def test_a_reference_without_a_person_is_refused():
-    with pytest.raises(PoseError, match=r"reference picture \(100×200\): no person found \(best"):
-        detect_reference(StubDetector(PoseSequence.empty(1, (200, 100))), PICTURE)
+    with pytest.raises(PoseError, match=r"reference image \(100×200\): no person found \(best"):
+        detect_reference(StubDetector(PoseSequence.empty(1, (200, 100))), IMAGE)
 
 
 def test_a_reference_gives_one_pose(standing):
-    assert len(detect_reference(StubDetector(standing()), PICTURE)[0]) == 1
+    assert len(detect_reference(StubDetector(standing()), IMAGE)[0]) == 1
 
 
 def test_of_several_people_the_chosen_one_is_first_and_all_are_kept(standing, hide):
@@ -68,7 +68,7 @@ def test_of_several_people_the_chosen_one_is_first_and_all_are_kept(standing, hi
     large = hide(standing(3, scale=0.5, shift=(0.5, 0.4)), [1])
     detector = StubDetector(small, large)
 
-    people, report = extract_poses(detector, [PICTURE] * 3)
+    people, report = extract_poses(detector, [IMAGE] * 3)
 
     assert [person.points[0, 0].tolist() for person in people] == [
         pytest.approx([0.75, 0.5]),
@@ -88,15 +88,15 @@ def test_index_0_is_what_the_official_code_takes_in_every_frame(standing):
         left.with_points(np.stack([right.points[0], left.points[1]])),
     ]
 
-    people, _ = extract_poses(StubDetector(*swapped), [PICTURE] * 2, choice=PersonChoice("index"))
+    people, _ = extract_poses(StubDetector(*swapped), [IMAGE] * 2, choice=PersonChoice("index"))
 
     for person, slot in zip(people, swapped, strict=True):
         assert np.array_equal(person.points, slot.points, equal_nan=True)
 
 
 def test_a_choice_that_cannot_be_met_names_the_input(standing):
-    with pytest.raises(PoseError, match=r"reference picture: person 1 wanted; .* one person"):
-        detect_reference(StubDetector(standing()), PICTURE, PersonChoice("index", 1))
+    with pytest.raises(PoseError, match=r"reference image: person 1 wanted; .* one person"):
+        detect_reference(StubDetector(standing()), IMAGE, PersonChoice("index", 1))
 
 
 def test_points_below_the_threshold_and_unwanted_parts_are_dropped(standing, hide):
@@ -104,7 +104,7 @@ def test_points_below_the_threshold_and_unwanted_parts_are_dropped(standing, hid
     full = hide(full, 0, [4, 70], 0.5)
 
     def found(**options) -> list[int]:
-        people, _ = extract_poses(StubDetector(full), [PICTURE], **options)
+        people, _ = extract_poses(StubDetector(full), [IMAGE], **options)
         return [
             int((s[0] > 0).sum())
             for s in (
@@ -127,7 +127,7 @@ def test_frames_are_streamed_and_counted(standing):
     def video():
         for i in range(3):
             taken.append(i)
-            yield PICTURE
+            yield IMAGE
 
     extract_poses(
         StubDetector(standing(3)), video(), 3, on_frame=lambda *at: ticks.append((len(taken), *at))
@@ -145,19 +145,19 @@ def test_an_unknown_detector_is_refused_with_those_there_are():
     ("frames", "message"),
     [
         ([], "no frame in the clip"),
-        ([PICTURE[..., :1]], r"frame 0: uint8 of shape \(200, 100, 1\), needed uint8 \(H, W, 3\)"),
-        ([PICTURE, PICTURE / 255], "frame 1: float64"),
-        ([PICTURE[:0]], "frame 0: uint8 of shape"),
-        ([PICTURE, PICTURE[:50]], "frame 1 is 100×50, the first is 100×200"),
+        ([IMAGE[..., :1]], r"frame 0: uint8 of shape \(200, 100, 1\), needed uint8 \(H, W, 3\)"),
+        ([IMAGE, IMAGE / 255], "frame 1: float64"),
+        ([IMAGE[:0]], "frame 0: uint8 of shape"),
+        ([IMAGE, IMAGE[:50]], "frame 1 is 100×50, the first is 100×200"),
     ],
 )
-def test_frames_that_are_no_pictures_of_one_size_are_refused(frames, message):
+def test_frames_that_are_no_images_of_one_size_are_refused(frames, message):
     with pytest.raises(PoseError, match=message):
         list(checked_frames(frames))
 
 
 def test_backends_get_contiguous_frames():
-    flipped = PICTURE[::-1, :, ::-1]
+    flipped = IMAGE[::-1, :, ::-1]
 
     assert all(f.flags["C_CONTIGUOUS"] for f in checked_frames([flipped]))
 

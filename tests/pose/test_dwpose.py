@@ -32,12 +32,12 @@ def detector(folder):
     return detector_from_folder("dwpose", folder, "cpu")
 
 
-def picture(*people: tuple[int, int], size=(64, 64), brightness=255) -> np.ndarray:
+def image(*people: tuple[int, int], size=(64, 64), brightness=255) -> np.ndarray:
     """A white cell of 8×8 at each (column, row)."""
-    image = np.zeros((*size, 3), np.uint8)
+    single = np.zeros((*size, 3), np.uint8)
     for column, row in people:
-        image[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = brightness
-    return image
+        single[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = brightness
+    return single
 
 
 def centres(pose, frame: int) -> list[float]:
@@ -46,7 +46,7 @@ def centres(pose, frame: int) -> list[float]:
 
 
 def test_everybody_is_found_where_they_are(detector):
-    frames = [picture((1, 1), (6, 2)), picture((2, 1)), picture((3, 1), (6, 2), (1, 6))]
+    frames = [image((1, 1), (6, 2)), image((2, 1)), image((3, 1), (6, 2), (1, 6))]
     people = detector.detect(frames)
 
     assert [person.present.tolist() for person in people] == [
@@ -64,11 +64,11 @@ def test_everybody_is_found_where_they_are(detector):
 
 
 def test_people_come_by_falling_score(detector):
-    image = picture((1, 1))
-    image += picture((5, 5), brightness=230)
-    image += picture((1, 5), brightness=240)
+    single = image((1, 1))
+    single += image((5, 5), brightness=230)
+    single += image((1, 5), brightness=240)
 
-    people = detector.detect([image])
+    people = detector.detect([single])
 
     assert [centres(person, 0) for person in people] == [
         approx(at, abs=0.1) for at in ([1, 1], [1, 5], [5, 5])
@@ -82,7 +82,7 @@ def test_torchscript_finds_the_same_points_as_onnx(folder, detector):
         pose_file=folder / "dw-ll_ucoco_384_bs5.torchscript.pt",
     )
     # YOLOX's TorchScript is shown 640×640: a cell of it is a white square of 8 in 640.
-    frames = [np.kron(picture((1, 1), (6, 2)), np.ones((10, 10, 1), np.uint8))] * 3
+    frames = [np.kron(image((1, 1), (6, 2)), np.ones((10, 10, 1), np.uint8))] * 3
     frames[1] = np.zeros_like(frames[0])
     for frame in frames[::2]:
         frame[:, :, :] = 0
@@ -98,9 +98,7 @@ def test_torchscript_finds_the_same_points_as_onnx(folder, detector):
 
 
 def test_a_frame_without_anybody_is_looked_at_as_a_whole_and_counts_as_empty(detector):
-    people, report = extract_poses(
-        detector, [picture((1, 1)), picture(), picture((2, 2))], name="clip"
-    )
+    people, report = extract_poses(detector, [image((1, 1)), image(), image((2, 2))], name="clip")
 
     assert people[0].body_visible.any(-1).tolist() == [True, False, True]
     assert report[0] == "dwpose: one person found in 2 of 3 frames"
@@ -109,7 +107,7 @@ def test_a_frame_without_anybody_is_looked_at_as_a_whole_and_counts_as_empty(det
 
 def test_nobody_at_all_is_an_error_with_the_best_score(detector):
     with pytest.raises(PoseError, match=r"clip \(64×64\): no person found in frames 0–2 \(best"):
-        extract_poses(detector, [picture()] * 3, name="clip")
+        extract_poses(detector, [image()] * 3, name="clip")
 
 
 def test_twenty_people_are_kept_apart(detector):
@@ -120,7 +118,7 @@ def test_twenty_people_are_kept_apart(detector):
         (7, 7),
     ]
 
-    people = detector.detect([picture(*everybody)])
+    people = detector.detect([image(*everybody)])
 
     assert len(people) == 20
     found = {tuple(np.round(centres(person, 0)).astype(int)) for person in people}
@@ -128,7 +126,7 @@ def test_twenty_people_are_kept_apart(detector):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (3, 2)])
-def test_pictures_of_a_few_pixels_are_searched(detector, size):
+def test_images_of_a_few_pixels_are_searched(detector, size):
     (person, *_) = detector.detect([np.full((*size, 3), 20, np.uint8)])
     assert person.canvas == size and not person.body_visible.any()
 
@@ -144,7 +142,7 @@ def test_frames_are_counted_as_they_are_done_and_few_are_held(detector):
     def video():
         for i in range(12):
             taken.append(i)
-            yield picture((i % 8, 1), (i % 8, 5))
+            yield image((i % 8, 1), (i % 8, 5))
 
     detector.detect(video(), 12, on_frame=lambda *at: ticks.append((len(taken), *at)))
 
@@ -157,14 +155,14 @@ def test_a_cancelled_run_leaves_the_detector_usable(detector):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        detector.detect([picture((1, 1))] * 3, on_frame=cancel)
-    assert detector.detect([picture((1, 1))])[0].present.all()
+        detector.detect([image((1, 1))] * 3, on_frame=cancel)
+    assert detector.detect([image((1, 1))])[0].present.all()
 
 
 def test_scores_above_one_are_one(detector, monkeypatch):
     run = detector.poses.network.run
     monkeypatch.setattr(detector.poses.network, "run", lambda crops: [3 * o for o in run(crops)])
-    assert detector.detect([picture((1, 1))])[0].scores.max() == 1.0
+    assert detector.detect([image((1, 1))])[0].scores.max() == 1.0
 
 
 def test_swapped_files_are_refused(folder):
@@ -188,4 +186,4 @@ def test_a_folder_without_the_files_says_which_and_where_from(tmp_path):
 def test_onnx_needs_no_package_beyond_the_packs_own(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     detector = detector_from_folder("dwpose", folder, "cpu")
-    assert detector.detect([picture((1, 1))])[0].present.all()
+    assert detector.detect([image((1, 1))])[0].present.all()

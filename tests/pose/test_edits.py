@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.edits.apply import MIRROR, SWAP, apply_edits
 from dispose_core.pose.edits.parse import MOST_CHARACTERS, MOST_EDITS, parse_edits
 from dispose_core.pose.sequence import PoseSequence
@@ -21,13 +21,13 @@ PARTS = {"left_hand": 18, "right_hand": 39, "face": 60}
 
 def index(name: str) -> int:
     part, _, number = name.partition(".")
-    return PARTS[part] + int(number) if number else sk.BODY.index(name)
+    return PARTS[part] + int(number) if number else skeleton.BODY.index(name)
 
 
 def people_of(given: dict) -> list[PoseSequence]:
     people = []
     for frames in given["people"]:
-        values = np.full((len(frames), sk.N_POINTS, 3), np.nan)
+        values = np.full((len(frames), skeleton.N_POINTS, 3), np.nan)
         for t, points in enumerate(frames):
             for name, value in points.items():
                 values[t, index(name)] = value
@@ -108,7 +108,7 @@ def test_the_report_counts_and_says_what_became_of_the_clip(people):
         "the edits were made for 12 frames, the poses have 5",
         "the edits were made for 1 people, the poses have 2",
         "the edits were made on 576×1024, the poses are on 200×100: places are kept as fractions "
-        "of the picture",
+        "of the image",
         "edit 2 (move RWrist, Nose, 3, …, frame 9) not applied: the clip ends at frame 4",
     ]
 
@@ -122,7 +122,7 @@ def test_a_long_list_of_trouble_is_cut(people):
 
 
 def test_mirroring_twice_gives_the_figure_back_and_the_sides_are_pairs():
-    assert sorted(MIRROR) == list(range(sk.N_POINTS)) and (MIRROR[MIRROR] == range(128)).all()
+    assert sorted(MIRROR) == list(range(skeleton.N_POINTS)) and (MIRROR[MIRROR] == range(128)).all()
     assert (SWAP[SWAP] == range(128)).all() and (SWAP[60:] == range(60, 128)).all()
     for left, right in (("LEye", "REye"), ("LHip", "RHip"), ("left_hand.7", "right_hand.7")):
         assert MIRROR[index(left)] == index(right)

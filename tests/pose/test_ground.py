@@ -1,11 +1,11 @@
-"""Feet that rest in the driver rest in the result, on a person who walks through the picture."""
+"""Feet that rest in the driver rest in the result, on a person who walks through the image."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import AlignOptions, align_poses
 from dispose_core.pose.sequence import PoseSequence
 
@@ -21,7 +21,7 @@ def walker(frames: int = 96, build: float = 1.0, legs: float = 1.0) -> PoseSeque
     """
     t = np.arange(frames)
     hip = np.stack([150 + SPEED * t, np.full(frames, 330.0)], -1)
-    body = np.repeat(hip[:, None], sk.N_BODY, 1)
+    body = np.repeat(hip[:, None], skeleton.N_BODY, 1)
     body[:, 1] += (5, -150)
     body[:, [2, 5]] = body[:, [1]] + np.array([(-9, 1), (9, 1)])
     for shoulder, side in ((2, -1), (5, 1)):
@@ -40,10 +40,10 @@ def walker(frames: int = 96, build: float = 1.0, legs: float = 1.0) -> PoseSeque
         bent = 150 * np.exp(1j * (np.angle(way) - np.arccos(np.abs(way) / 300)))
         body[:, knee] = hip + np.stack([bent.real, bent.imag], -1)
         body[:, knee + 1] = ankle
-    short = np.full(sk.N_BODY, build)
+    short = np.full(skeleton.N_BODY, build)
     short[[9, 10, 12, 13]] *= legs
     scaled = body.copy()
-    for parent, child in sk.LIMBS:
+    for parent, child in skeleton.LIMBS:
         scaled[:, child] = scaled[:, parent] + (body[:, child] - body[:, parent]) * short[child]
     return PoseSequence.from_parts(SIZE, scaled / SIZE[::-1], np.full((frames, 18), 0.9))
 

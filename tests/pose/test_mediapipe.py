@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import MissingPackage, PoseError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.detect import detect_reference, extract_poses
 from dispose_core.pose.detectors.registry import create_detector
 
@@ -48,8 +48,8 @@ def found(detector, frames):
 @pytest.fixture(scope="module")
 def reference(detector, assets):
     Image = pytest.importorskip("PIL.Image")
-    picture = np.array(Image.open(assets / "reference.png").convert("RGB"))
-    return picture, detect_reference(detector, picture)[0]
+    image = np.array(Image.open(assets / "reference.png").convert("RGB"))
+    return image, detect_reference(detector, image)[0]
 
 
 @needs_mediapipe
@@ -75,7 +75,7 @@ def test_each_hand_is_on_its_own_side(found, truth):
 
 @needs_mediapipe
 def test_the_face_points_are_in_ibug_order(reference):
-    """The face looks at us: the person's right is at the left of the picture."""
+    """The face looks at us: the person's right is at the left of the image."""
     face = reference[1].face[0] * SIZE
     x, y = face[:, 0], face[:, 1]
 
@@ -110,13 +110,13 @@ def test_the_jaw_points_are_spread_evenly(reference):
 
 
 @needs_mediapipe
-def test_joints_outside_of_the_picture_are_missing(detector, reference):
+def test_joints_outside_of_the_image_are_missing(detector, reference):
     bust = reference[0][180:480]
 
     pose = detect_reference(detector, bust)[0]
 
     assert pose.body_visible[0, [0, 1, 2, 5]].all()
-    assert (pose.body_scores[0, 8:14] == 0).all()  # MediaPipe guesses legs below the picture
+    assert (pose.body_scores[0, 8:14] == 0).all()  # MediaPipe guesses legs below the image
     assert ((pose.body[0, :2] >= 0) & (pose.body[0, :2] <= 1)).all()
 
 
@@ -135,8 +135,8 @@ def test_frames_without_a_person_stay_empty(detector, frames):
 
 
 @needs_mediapipe
-def test_a_picture_without_a_person_is_refused(detector):
-    with pytest.raises(PoseError, match=r"reference picture \(64×48\): no person found"):
+def test_an_image_without_a_person_is_refused(detector):
+    with pytest.raises(PoseError, match=r"reference image \(64×48\): no person found"):
         detect_reference(detector, np.full((48, 64, 3), 200, np.uint8))
 
 
@@ -202,5 +202,7 @@ def test_a_hand_takes_the_score_of_its_wrist_and_the_neck_of_the_weaker_shoulder
 
     assert points[1].tolist() == pytest.approx([0.5, 11.5 / 40])
     assert scores[1] == 0.4
-    assert (scores[sk.LEFT_HAND_SLICE] == 0.8).all()
-    assert (scores[sk.RIGHT_HAND_SLICE] == 0).all() and (scores[sk.FACE_SLICE] == 0).all()
+    assert (scores[skeleton.LEFT_HAND_SLICE] == 0.8).all()
+    assert (scores[skeleton.RIGHT_HAND_SLICE] == 0).all() and (
+        scores[skeleton.FACE_SLICE] == 0
+    ).all()

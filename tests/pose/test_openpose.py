@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import MediaError, PoseError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.openpose_json import (
     load_openpose,
     read_openpose,
@@ -124,8 +124,8 @@ def test_hands_land_on_their_side():
     flat = {"hand_left_keypoints_2d": [1.0, 1.0, 0.5] * 21}
     pose = read_openpose(frame(person(body_of(), **flat)))[0]
 
-    assert (pose.scores[0, sk.LEFT_HAND_SLICE] == 0.5).all()
-    assert (pose.scores[0, sk.RIGHT_HAND_SLICE] == 0).all()
+    assert (pose.scores[0, skeleton.LEFT_HAND_SLICE] == 0.5).all()
+    assert (pose.scores[0, skeleton.RIGHT_HAND_SLICE] == 0).all()
 
 
 @pytest.mark.parametrize("nobody", [{"people": []}, {"people": None}, {}])

@@ -15,7 +15,7 @@ from pytest import approx
 from dispose_core.errors import CheckpointError, MissingPackage, PoseError
 from dispose_core.pose.detectors.registry import create_detector, detector_from_folder
 
-PICTURE = np.zeros((200, 100, 3), np.uint8)
+IMAGE = np.zeros((200, 100, 3), np.uint8)
 
 
 def joint(x: float, y: float, score: float = 1.0) -> SimpleNamespace:
@@ -31,10 +31,10 @@ class Network:
 
 
 class Body(Network):
-    found: list = []  # noqa: RUF012 - what the next picture shows, set by the tests
+    found: list = []  # noqa: RUF012 - what the next image shows, set by the tests
 
-    def __call__(self, picture):
-        self.seen = picture
+    def __call__(self, image):
+        self.seen = image
         return self.found, None
 
     @staticmethod
@@ -55,10 +55,10 @@ class OpenposeDetector:
     def to(self, device) -> None:
         self.places.append(device)
 
-    def detect_hands(self, body, picture):
+    def detect_hands(self, body, image):
         return body.hands
 
-    def detect_face(self, body, picture):
+    def detect_face(self, body, image):
         return body.face
 
 
@@ -104,7 +104,7 @@ def person(at: float, score: float, **parts) -> SimpleNamespace:
 
 def test_body_points_keep_the_score_of_their_peak(detector):
     Body.found = [person(20, 5.0)]
-    (found,) = detector.detect([PICTURE])
+    (found,) = detector.detect([IMAGE])
     assert found.body[0, [0, 17]].tolist() == [approx([0.2, 0.2]), approx([0.3, 0.1])]
     assert found.body_scores[0, [0, 17]].tolist() == [0.4, 1.0]
     assert found.body_scores[0, 1:17].max() == 0
@@ -116,7 +116,7 @@ def test_people_come_by_falling_score_and_may_come_and_go(detector):
     def video():
         for found in frames:
             Body.found = found
-            yield PICTURE
+            yield IMAGE
 
     ticks = []
     people = detector.detect(video(), 3, on_frame=lambda *at: ticks.append(at))
@@ -126,7 +126,7 @@ def test_people_come_by_falling_score_and_may_come_and_go(detector):
 
 
 def test_nobody_is_one_empty_sequence(detector):
-    (found,) = detector.detect([PICTURE])
+    (found,) = detector.detect([IMAGE])
     assert len(found) == 1 and not found.present.any()
 
 
@@ -135,7 +135,7 @@ def test_hands_and_face_are_read_and_what_was_not_found_is_missing(detector):
     left[4] = joint(-0.01, -0.005)  # at minus one pixel
     face = [joint(0.5, i / 100) for i in range(71)]
     Body.found = [person(20, 5.0, hands=(left, None), face=face)]
-    (found,) = detector.detect([PICTURE])
+    (found,) = detector.detect([IMAGE])
     assert found.hands_scores[0].sum(-1).tolist() == [20, 0]
     assert found.hands_scores[0, 0, 4] == 0 and found.hands[0, 0, 7].tolist() == [0.07, 0.5]
     assert found.face_scores.sum() == 68 and found.face[0, 67].tolist() == [0.5, 0.67]
@@ -150,15 +150,15 @@ def test_a_face_that_lacks_points_keeps_the_others_in_their_places(detector):
 
 
 def test_the_network_sees_blue_first_as_it_was_trained(detector):
-    picture = PICTURE.copy()
-    picture[..., 0] = 200  # red
-    detector.detect([picture])
+    image = IMAGE.copy()
+    image[..., 0] = 200  # red
+    detector.detect([image])
     assert detector._detector.body_estimation.seen[0, 0].tolist() == [0, 0, 200]
 
 
 def test_it_is_on_its_device_only_while_it_is_used(detector):
     assert detector._detector.places == []
-    detector.detect([PICTURE])
+    detector.detect([IMAGE])
     assert detector._detector.places == ["cuda:1", "cpu"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import align_poses
 from dispose_core.pose.render import DrawOptions, draw_body, draw_frame, render_poses
 from dispose_core.pose.sequence import PoseSequence
@@ -21,7 +21,7 @@ def drawn_literally(people: list[PoseSequence], size: tuple[int, int]) -> np.nda
     ratio = 2160 / min(height, width)
     canvas = np.zeros((int(height * ratio), int(width * ratio), 3), np.uint8)
     hc, wc = canvas.shape[:2]
-    for limb, (a, b) in enumerate(sk.LIMBS):
+    for limb, (a, b) in enumerate(skeleton.LIMBS):
         for person in people:
             s0, s1 = person.body_scores[0, [a, b]]
             if min(s0, s1) <= 0.3:
@@ -32,14 +32,14 @@ def drawn_literally(people: list[PoseSequence], size: tuple[int, int]) -> np.nda
                 (int(hypot(x0 - x1, y0 - y1) / 2), 4),
                 int(degrees(atan2(x0 - x1, y0 - y1))), 0, 360, 1,
             )  # fmt: skip
-            cv2.fillConvexPoly(canvas, polygon, [int(c * s0 * s1) for c in sk.COLOURS[limb]])
+            cv2.fillConvexPoly(canvas, polygon, [int(c * s0 * s1) for c in skeleton.COLOURS[limb]])
     canvas = (canvas * 0.6).astype(np.uint8)
     for joint in range(18):
         for person in people:
             score = person.body_scores[0, joint]
             if score > 0.3:
                 x, y = person.body[0, joint] * (wc, hc)
-                colour = [int(c * score) for c in sk.COLOURS[joint]]
+                colour = [int(c * score) for c in skeleton.COLOURS[joint]]
                 cv2.circle(canvas, (int(x), int(y)), 4, colour, -1)
     for side in (0, 1):
         for person in people:
@@ -48,7 +48,7 @@ def drawn_literally(people: list[PoseSequence], size: tuple[int, int]) -> np.nda
                 None if s == 0 else (int(x), int(y))
                 for (x, y), s in zip(points, scores, strict=True)
             ]
-            for e, (a, b) in enumerate(sk.HAND_EDGES):
+            for e, (a, b) in enumerate(skeleton.HAND_EDGES):
                 if spots[a] and spots[b] and min(*spots[a], *spots[b]) > 0.01:
                     brightness = int(scores[a] * scores[b] * 255)
                     colour = [c * brightness for c in hsv_to_rgb(e / 20, 1, 1)]
@@ -74,13 +74,13 @@ def random_people(seed: int, count: int) -> list[PoseSequence]:
 
 
 @pytest.mark.parametrize("name", ["p0", "p1", "p2", "p3_outside", "p4_allmissing", "p5_full"])
-def test_matches_the_official_pictures(golden, official_people, name):
+def test_matches_the_official_images(golden, official_people, name):
     g = golden("04_drawing")
     expected = g[f"{name}_out"]  # (3, H, W)
 
-    picture = draw_frame(official_people(g, [name]), 0, expected.shape[1:])
+    image = draw_frame(official_people(g, [name]), 0, expected.shape[1:])
 
-    assert np.array_equal(picture.transpose(2, 0, 1), expected)
+    assert np.array_equal(image.transpose(2, 0, 1), expected)
 
 
 def test_matches_the_official_body_layer(golden, official_people):
@@ -123,16 +123,16 @@ def test_parts_can_be_left_out():
     size = (128, 96)
 
     for options, part in (
-        (DrawOptions(hands=False, face=False), sk.BODY_SLICE),
-        (DrawOptions(body=False, face=False), sk.HANDS_SLICE),
-        (DrawOptions(body=False, hands=False), sk.FACE_SLICE),
+        (DrawOptions(hands=False, face=False), skeleton.BODY_SLICE),
+        (DrawOptions(body=False, face=False), skeleton.HANDS_SLICE),
+        (DrawOptions(body=False, hands=False), skeleton.FACE_SLICE),
     ):
         scores = np.zeros_like(pose.scores)
         scores[:, part] = pose.scores[:, part]
         alone = pose.with_points(pose.points, scores)
-        picture = draw_frame(people, 0, size, options)
-        assert picture.any()
-        assert np.array_equal(picture, draw_frame([alone], 0, size))
+        image = draw_frame(people, 0, size, options)
+        assert image.any()
+        assert np.array_equal(image, draw_frame([alone], 0, size))
 
 
 def test_the_right_upper_arm_is_orange_and_the_colours_are_rgb(standing):
@@ -151,7 +151,7 @@ def test_a_clip_of_nobody_is_black(standing):
 
 
 def test_hand_and_face_points_are_drawn_from_pixel_one_of_the_canvas_on():
-    """Pixels of the canvas are pixels of the picture at 2160×2160.
+    """Pixels of the canvas are pixels of the image at 2160×2160.
 
     See docs/reference_behaviour.md#skeleton-drawing: `> 0.01`.
     """
@@ -177,13 +177,13 @@ def test_a_wild_point_is_left_out_and_the_rest_is_drawn(value):
     assert np.array_equal(draw_frame([wild], 0, (64, 48)), draw_frame([tame], 0, (64, 48)))
 
 
-def test_a_picture_without_area_is_refused(standing):
-    with pytest.raises(PoseError, match="pose picture: 64×0 pixels, needed at least 1×1"):
+def test_an_image_without_area_is_refused(standing):
+    with pytest.raises(PoseError, match="pose image: 64×0 pixels, needed at least 1×1"):
         draw_frame([standing()], 0, (0, 64))
 
 
 def test_matches_the_official_clips(golden, official_people, alignment_cases):
-    """The pictures of golden 03, from the official aligned body and face."""
+    """The images of golden 03, from the official aligned body and face."""
     g = golden("03_alignment")
     for case in alignment_cases:
         name, size = case["name"], tuple(case["ref_hw"])

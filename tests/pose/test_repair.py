@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.gap_filling import fill_gaps, one_euro, smooth
 from dispose_core.pose.frame_ranges import name_frames
 from dispose_core.pose.sequence import PoseSequence
@@ -71,7 +71,7 @@ def test_no_gap_is_filled_when_the_limit_is_zero(hide):
 
 
 def test_single_joints_have_gaps_of_their_own(hide):
-    pose = hide(hide(walking(20), slice(3, 5), WRIST), 9, sk.LEFT_HAND_SLICE)
+    pose = hide(hide(walking(20), slice(3, 5), WRIST), 9, skeleton.LEFT_HAND_SLICE)
 
     filled, report = fill_gaps(pose, max_gap=12)
 
@@ -203,8 +203,8 @@ def test_one_euro_holds_an_unsure_point_by_its_neighbours(standing, hide):
     assert sure[15, WRIST, 0] > 0.02
     # A tenth of its usual score: a hundredth of the weight.
     assert abs(unsure[:, WRIST, 0]).max() < 0.002
-    others = np.arange(sk.N_BODY) != WRIST
-    assert abs(sure[:, : sk.N_BODY][:, others]).max() < 1e-12
+    others = np.arange(skeleton.N_BODY) != WRIST
+    assert abs(sure[:, : skeleton.N_BODY][:, others]).max() < 1e-12
 
 
 def test_one_euro_trusts_a_detector_that_is_never_sure(standing, hide):
@@ -226,7 +226,7 @@ def test_one_euro_does_not_reach_across_a_gap(standing, hide):
     assert np.array_equal(smoothed.scores, gap.scores)
 
 
-def test_one_euro_does_the_same_at_every_picture_size(standing):
+def test_one_euro_does_the_same_at_every_image_size(standing):
     _, noisy = trembling(standing, 3.0, 20)
     large = PoseSequence(noisy.points, noisy.scores, (4000, 2400))
 

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import AlignOptions, align_poses
-from dispose_core.pose.alignment.body_proportions import BONES, Body, difference
+from dispose_core.pose.alignment.body_proportions import Proportions, difference
 from dispose_core.pose.openpose_json import load_openpose
 from dispose_core.pose.sequence import PoseSequence
+from dispose_core.pose.skeleton import BONES
 
 SIZE = (1000, 500)
 LIMBS = AlignOptions("limbs")
 HEAD = [0, *range(14, 18)]
 LEGS = [9, 10, 12, 13]
 # A child: everything at 0.6 of the adult, legs at 0.5, neck at 0.8, head at 1.1.
-CHILD = np.full(sk.N_BODY, 0.6)
+CHILD = np.full(skeleton.N_BODY, 0.6)
 CHILD[[9, 10, 12, 13]], CHILD[0], CHILD[14:18] = 0.5, 0.8, 1.1
 
 
@@ -41,7 +42,7 @@ def angles(pose: PoseSequence) -> np.ndarray:
 def of_other_build(pose: PoseSequence, factors: np.ndarray) -> PoseSequence:
     """Each limb as long as its factor says, the way it points."""
     at = pose.points.copy()
-    for parent, child in sk.LIMBS:
+    for parent, child in skeleton.LIMBS:
         way = pose.points[:, child] - pose.points[:, parent]
         at[:, child] = at[:, parent] + way * factors[child]
     return pose.with_points(at)
@@ -67,7 +68,11 @@ def dancing(standing, frames: int = 24, canvas=SIZE, **place) -> PoseSequence:
             way = length * np.stack([np.cos(angle), np.sin(angle)], -1) / shape
             points[:, joint] = points[:, parent] + way
     rng = np.random.default_rng(0)
-    for part, joint in ((sk.LEFT_HAND_SLICE, 7), (sk.RIGHT_HAND_SLICE, 4), (sk.FACE_SLICE, 0)):
+    for part, joint in (
+        (skeleton.LEFT_HAND_SLICE, 7),
+        (skeleton.RIGHT_HAND_SLICE, 4),
+        (skeleton.FACE_SLICE, 0),
+    ):
         spread = rng.normal(0, 0.01, (part.stop - part.start, 2))
         points[:, part] = points[:, [joint]] + spread
     return pose.with_points(points, scores)
@@ -81,7 +86,7 @@ def sample(assets):
 @pytest.mark.parametrize("canvas", [SIZE, (400, 400), (300, 1200)])
 def test_the_own_pose_stays_put_in_any_canvas(standing, canvas):
     reference = dancing(standing, 1)
-    margin = (canvas[1] - canvas[0] / 2) / 2  # the picture's shape, in the middle of the canvas
+    margin = (canvas[1] - canvas[0] / 2) / 2  # the image's shape, in the middle of the canvas
     at = (pixels(reference) * canvas[0] / SIZE[0] + (margin, 0)) / (canvas[1], canvas[0])
     driving = PoseSequence(np.repeat(at, 6, 0), np.repeat(reference.scores, 6, 0), canvas)
 
@@ -121,7 +126,10 @@ def test_one_scale_pulls_a_child_out_of_shape_and_says_so(standing):
 def test_a_body_of_the_same_build_differs_by_nothing(standing):
     small = standing(1, SIZE, scale=0.3)
 
-    assert difference(Body.measure(small, SIZE), Body.measure(standing(3, SIZE), SIZE)) < 1e-12
+    assert (
+        difference(Proportions.measure(small, SIZE), Proportions.measure(standing(3, SIZE), SIZE))
+        < 1e-12
+    )
 
 
 def test_the_sample_keeps_bones_within_two_percent_and_planted_feet(sample):
@@ -145,7 +153,7 @@ def test_the_sample_keeps_bones_within_two_percent_and_planted_feet(sample):
     assert np.hypot(*np.moveaxis(knees, -1, 0)).max() < 6  # the driver's own: 6.7
 
 
-def test_a_half_length_portrait_is_driven_and_its_legs_hang_out_of_the_picture(standing, hide):
+def test_a_half_length_portrait_is_driven_and_its_legs_hang_out_of_the_image(standing, hide):
     driving = dancing(standing)
     portrait = hide(dancing(standing, 1, scale=1.8, shift=(-0.4, -0.1)), 0, LEGS)
 
@@ -154,7 +162,7 @@ def test_a_half_length_portrait_is_driven_and_its_legs_hang_out_of_the_picture(s
     np.testing.assert_allclose(
         pixels(aligned)[0, [1, 4, 8]], pixels(portrait)[0, [1, 4, 8]], atol=1e-6
     )
-    # 0.17 + 0.18 of the picture below the hips at 0.89, 1.8 times as long.
+    # 0.17 + 0.18 of the image below the hips at 0.89, 1.8 times as long.
     assert aligned.body[:, 10, 1] == pytest.approx(0.89 + 1.8 * 0.35)
     assert report[1] == (
         "not seen in the reference, lengths from the driver's body: to RKnee, RAnkle, LKnee, LAnkle"
@@ -192,7 +200,7 @@ def test_a_clip_with_hips_in_some_frames_does_not_jump(standing, hide):
 
 
 def test_the_root_moves_by_the_ratio_of_the_body_sizes(standing, hide):
-    """Without legs nothing is planted: 0.3 of the picture to the right, at half the size."""
+    """Without legs nothing is planted: 0.3 of the image to the right, at half the size."""
     driving = hide(standing(11, SIZE), slice(None), LEGS)
     driving = driving.with_points(driving.points + np.linspace(0, 0.3, 11)[:, None, None] * (1, 0))
 
@@ -256,7 +264,8 @@ def test_hands_follow_their_wrist_and_the_face_the_nose_at_the_reference_s_size(
     reference = of_other_build(driving[0], CHILD)
     points = reference.points.copy()
     for part, joint, size in (
-        (sk.LEFT_HAND_SLICE, 7, 0.7), (sk.RIGHT_HAND_SLICE, 4, 0.7), (sk.FACE_SLICE, 0, 1.1)
+        (skeleton.LEFT_HAND_SLICE, 7, 0.7), (skeleton.RIGHT_HAND_SLICE, 4, 0.7),
+        (skeleton.FACE_SLICE, 0, 1.1),
     ):  # fmt: skip
         way = driving.points[0, part] - driving.points[0, joint]
         points[0, part] = points[0, joint] + way * size
@@ -265,7 +274,7 @@ def test_hands_follow_their_wrist_and_the_face_the_nose_at_the_reference_s_size(
     aligned, _ = retarget(reference, driving)
 
     np.testing.assert_allclose(aligned.points[0], reference.points[0], atol=1e-9)
-    for part, joint, size in ((sk.LEFT_HAND_SLICE, 7, 0.7), (sk.FACE_SLICE, 0, 1.1)):
+    for part, joint, size in ((skeleton.LEFT_HAND_SLICE, 7, 0.7), (skeleton.FACE_SLICE, 0, 1.1)):
         way = driving.points[:, part] - driving.points[:, [joint]]
         np.testing.assert_allclose(
             aligned.points[:, part] - aligned.points[:, [joint]], way * size, atol=1e-9
@@ -274,12 +283,12 @@ def test_hands_follow_their_wrist_and_the_face_the_nose_at_the_reference_s_size(
 
 def test_a_hand_that_the_reference_does_not_show_has_the_size_of_the_forearm(standing, hide):
     driving = dancing(standing)
-    reference = hide(of_other_build(driving[0], CHILD), 0, sk.HANDS_SLICE)
+    reference = hide(of_other_build(driving[0], CHILD), 0, skeleton.HANDS_SLICE)
 
     aligned, _ = retarget(reference, driving)
 
-    way = driving.points[:, sk.LEFT_HAND_SLICE] - driving.points[:, [7]]
-    mine = aligned.points[:, sk.LEFT_HAND_SLICE] - aligned.points[:, [7]]
+    way = driving.points[:, skeleton.LEFT_HAND_SLICE] - driving.points[:, [7]]
+    mine = aligned.points[:, skeleton.LEFT_HAND_SLICE] - aligned.points[:, [7]]
     np.testing.assert_allclose(mine, way * 0.6, atol=1e-9)
 
 
@@ -289,7 +298,9 @@ def test_a_hand_without_a_wrist_keeps_its_way_from_the_elbow(standing, hide):
     aligned, _ = retarget(dancing(standing, 1), driving, max_gap=0)
 
     np.testing.assert_allclose(
-        aligned.points[5:9, sk.LEFT_HAND_SLICE], driving.points[5:9, sk.LEFT_HAND_SLICE], atol=1e-9
+        aligned.points[5:9, skeleton.LEFT_HAND_SLICE],
+        driving.points[5:9, skeleton.LEFT_HAND_SLICE],
+        atol=1e-9,
     )
 
 
@@ -297,13 +308,13 @@ def test_a_hand_seen_from_its_edge_does_not_make_all_hands_small(standing):
     """The palm of the reference is a tenth as large: it is held to 1 / 1.5 of the forearm's 1."""
     driving = dancing(standing)
     points = driving[0].points.copy()
-    for part, wrist in ((sk.LEFT_HAND_SLICE, 7), (sk.RIGHT_HAND_SLICE, 4)):
+    for part, wrist in ((skeleton.LEFT_HAND_SLICE, 7), (skeleton.RIGHT_HAND_SLICE, 4)):
         points[:, part] = points[:, [wrist]] + (points[:, part] - points[:, [wrist]]) * 0.1
 
     aligned, _ = retarget(driving[0].with_points(points), driving)
 
-    way = driving.points[:, sk.LEFT_HAND_SLICE] - driving.points[:, [7]]
-    mine = aligned.points[:, sk.LEFT_HAND_SLICE] - aligned.points[:, [7]]
+    way = driving.points[:, skeleton.LEFT_HAND_SLICE] - driving.points[:, [7]]
+    mine = aligned.points[:, skeleton.LEFT_HAND_SLICE] - aligned.points[:, [7]]
     np.testing.assert_allclose(mine, way / 1.5, atol=1e-9)
 
 

@@ -111,11 +111,11 @@ def test_torchscript_is_on_its_device_only_while_it_is_used(tmp_path):
 
 
 def test_all_three_agree_on_the_person_detector(tmp_path, without_onnxruntime):
-    picture = np.random.default_rng(1).uniform(0, 255, (2, 3, 64, 64)).astype(np.float32)
+    image = np.random.default_rng(1).uniform(0, 255, (2, 3, 64, 64)).astype(np.float32)
     onnx = open_network(tiny.person_onnx(tmp_path / "p.onnx"), "cpu", (1, 1))
     script = open_network(tiny.person_torchscript(tmp_path / "p.pt"), "cpu", (64, 64))
     assert onnx.size == script.size == (64, 64)
-    np.testing.assert_allclose(onnx.run(picture)[0], script.run(picture)[0], atol=1e-4)
+    np.testing.assert_allclose(onnx.run(image)[0], script.run(image)[0], atol=1e-4)
 
 
 def test_weights_listed_as_inputs_are_no_inputs(tmp_path):
@@ -129,8 +129,8 @@ def test_weights_listed_as_inputs_are_no_inputs(tmp_path):
 
 def test_nan_is_an_error_that_names_the_file(tmp_path):
     class Broken(torch.nn.Module):
-        def forward(self, pictures):
-            return pictures.flatten(1) * float("nan")
+        def forward(self, images):
+            return images.flatten(1) * float("nan")
 
     path = tiny.write_torchscript(tmp_path / "b.pt", Broken(), torch.zeros(1, 3, 8, 8))
     network = open_network(path, "cpu", (8, 8))
@@ -138,9 +138,9 @@ def test_nan_is_an_error_that_names_the_file(tmp_path):
         network.run(np.ones((1, 3, 8, 8), np.float32))
 
 
-def test_torchscript_for_other_pictures_is_refused(tmp_path):
+def test_torchscript_for_other_images_is_refused(tmp_path):
     path = tiny.pose_torchscript(tmp_path / "q.pt")
-    with pytest.raises(CheckpointError, match=r"q.pt: cannot be used on pictures of 32×32 \(.*ape"):
+    with pytest.raises(CheckpointError, match=r"q.pt: cannot be used on images of 32×32 \(.*ape"):
         open_network(path, "cpu", (32, 32))
 
 
@@ -193,14 +193,14 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "was_run").exists()
 
 
-def test_onnx_that_takes_no_pictures_or_other_numbers_is_refused(tmp_path):
+def test_onnx_that_takes_no_images_or_other_numbers_is_refused(tmp_path):
     nodes = [tiny.node("Relu", ["x"], "y")]
     path = tiny.write_onnx(tmp_path / "t.onnx", nodes, {}, [("x", (1, 77))], [("y", (1, 77))])
     with pytest.raises(CheckpointError, match=r"t.onnx: a network that takes \(1, 77\), no det"):
         open_network(path, "cpu", (64, 64))
     for shape in ((2**30, 3, 8, 8), (1, 3, 8, 2**30)):
         path = tiny.write_onnx(tmp_path / "l.onnx", nodes, {}, [("x", shape)], [("y", shape)])
-        with pytest.raises(CheckpointError, match=r"l.onnx: .* more than 64 pictures or sides ab"):
+        with pytest.raises(CheckpointError, match=r"l.onnx: .* more than 64 images or sides ab"):
             open_network(path, "cpu", (64, 64))
     shape = (1, 3, 8, 8)
     path = tiny.write_onnx(tmp_path / "h.onnx", nodes, {}, [("x", shape)], [("y", shape)], 10)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
-from dispose_core.pose import skeleton as sk
-from dispose_core.pose.sequence import PoseSequence, make_clip
+from dispose_core.pose import skeleton
+from dispose_core.pose.sequence import PoseSequence, join_sequences
 
 
 def test_a_point_without_score_has_no_coordinates_either():
@@ -55,7 +55,7 @@ def test_parts_land_where_they_are_read_again():
     assert np.array_equal(pose.body, body)
     assert np.array_equal(pose.hands, hands)
     assert np.array_equal(pose.face, face)
-    assert np.array_equal(pose.points[:, sk.LEFT_HAND_SLICE], hands[:, 0])
+    assert np.array_equal(pose.points[:, skeleton.LEFT_HAND_SLICE], hands[:, 0])
     scores = (pose.body_scores.mean(), pose.hands_scores.mean(), pose.face_scores.mean())
     assert scores == pytest.approx((0.5, 0.6, 0.7))
 
@@ -81,7 +81,7 @@ def test_wrong_shapes_are_named():
 
 
 def test_a_clip_starts_with_the_reference(standing):
-    clip = make_clip(standing(1), standing(3, canvas=(9, 9), shift=(0.1, 0.0)))
+    clip = join_sequences(standing(1), standing(3, canvas=(9, 9), shift=(0.1, 0.0)))
 
     assert len(clip) == 4
     assert clip.canvas == (200, 100)
@@ -91,6 +91,6 @@ def test_a_clip_starts_with_the_reference(standing):
 
 def test_a_clip_needs_one_reference_pose_and_a_driving_pose(standing):
     with pytest.raises(PoseError, match="reference pose: 3 poses, needed 1"):
-        make_clip(standing(3), standing(2))
+        join_sequences(standing(3), standing(2))
     with pytest.raises(PoseError, match="driving poses: the list is empty"):
-        make_clip(standing(1), standing(0))
+        join_sequences(standing(1), standing(0))

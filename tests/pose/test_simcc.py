@@ -7,7 +7,7 @@ import pytest
 from pytest import approx
 
 from dispose_core.errors import CheckpointError, NetworkError
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.detectors.dwpose.runtime import open_network
 from dispose_core.pose.detectors.dwpose.simcc import (
     PoseNetwork,
@@ -29,7 +29,7 @@ class GivenNetwork:
         self.size = (rows.shape[2] // 2, columns.shape[2] // 2)
         self.outputs = [(None, *output.shape[1:]) for output in self.given]
 
-    def run(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
         return self.given
 
 
@@ -71,13 +71,15 @@ def test_our_128_points_are_the_official_pose(golden):
     height, width = g["image"].shape[:2]
     points, scores = to_skeleton(*find(g["boxes"]))
     points = points / (width, height)
-    hands = [points[:, part] for part in (sk.LEFT_HAND_SLICE, sk.RIGHT_HAND_SLICE)]
-    hands_scores = [scores[:, part] for part in (sk.LEFT_HAND_SLICE, sk.RIGHT_HAND_SLICE)]
+    hands = [points[:, part] for part in (skeleton.LEFT_HAND_SLICE, skeleton.RIGHT_HAND_SLICE)]
+    hands_scores = [
+        scores[:, part] for part in (skeleton.LEFT_HAND_SLICE, skeleton.RIGHT_HAND_SLICE)
+    ]
     for ours, official in (
-        (points[:, sk.BODY_SLICE].reshape(-1, 2), "candidate"),
-        (scores[:, sk.BODY_SLICE], "score"),
-        (points[:, sk.FACE_SLICE], "faces"),
-        (scores[:, sk.FACE_SLICE], "faces_score"),
+        (points[:, skeleton.BODY_SLICE].reshape(-1, 2), "candidate"),
+        (scores[:, skeleton.BODY_SLICE], "score"),
+        (points[:, skeleton.FACE_SLICE], "faces"),
+        (scores[:, skeleton.FACE_SLICE], "faces_score"),
         (np.concatenate(hands), "hands"),
         (np.concatenate(hands_scores), "hands_score"),
     ):
@@ -87,10 +89,10 @@ def test_our_128_points_are_the_official_pose(golden):
 def test_the_official_subset_is_what_counts_as_visible(golden):
     g = golden("02_dwpose")
     _, scores = to_skeleton(*find(g["boxes"]))
-    assert np.array_equal(scores[:, sk.BODY_SLICE] > sk.VISIBLE, g["pose_subset"] >= 0)
+    assert np.array_equal(scores[:, skeleton.BODY_SLICE] > skeleton.VISIBLE, g["pose_subset"] >= 0)
 
 
-def test_without_a_box_the_points_are_those_of_the_whole_picture(golden):
+def test_without_a_box_the_points_are_those_of_the_whole_image(golden):
     g = golden("02_dwpose")
     height, width = g["image"].shape[:2]
     points, scores = to_skeleton(*find(np.array([[0.0, 0.0, width, height]])))
@@ -109,10 +111,10 @@ def test_a_place_is_the_likeliest_half_pixel_and_its_score_the_weaker_of_both():
 
 
 def test_a_box_grows_by_a_quarter_to_the_networks_proportions():
-    """A white column of 3 pixels in a 40×40 picture; the box 8×32 becomes 30×40."""
-    picture = np.zeros((40, 40, 3), np.uint8)
-    picture[:, 19:22] = 255
-    crop = crop_person(picture, np.array([16.0, 4.0, 24.0, 36.0]), (64, 48))
+    """A white column of 3 pixels in a 40×40 image; the box 8×32 becomes 30×40."""
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:, 19:22] = 255
+    crop = crop_person(image, np.array([16.0, 4.0, 24.0, 36.0]), (64, 48))
     assert crop.shape == (3, 64, 48)
     bright = crop[0].mean(0)
     # 48 / 30 = 1.6 pixels each: the middle, 20, stands in the middle, 24.
@@ -143,15 +145,15 @@ def test_every_point_has_its_place():
     """Points numbered as in COCO-WholeBody: nose, eyes, ears, arms, legs; feet; face; hands."""
     points = np.repeat(np.arange(133.0)[None, :, None], 2, 2)
     ours = to_skeleton(points, np.ones((1, 133)))[0][0, :, 0]
-    names = dict(zip(sk.BODY, ours[:18].tolist(), strict=True))
+    names = dict(zip(skeleton.BODY, ours[:18].tolist(), strict=True))
     assert names == {
         "Nose": 0, "Neck": 5.5, "RShoulder": 6, "RElbow": 8, "RWrist": 10,
         "LShoulder": 5, "LElbow": 7, "LWrist": 9, "RHip": 12, "RKnee": 14, "RAnkle": 16,
         "LHip": 11, "LKnee": 13, "LAnkle": 15, "REye": 2, "LEye": 1, "REar": 4, "LEar": 3,
     }  # fmt: skip
-    assert ours[sk.LEFT_HAND_SLICE].tolist() == [*range(91, 112)]
-    assert ours[sk.RIGHT_HAND_SLICE].tolist() == [*range(112, 133)]
-    assert ours[sk.FACE_SLICE].tolist() == [*range(23, 91)]
+    assert ours[skeleton.LEFT_HAND_SLICE].tolist() == [*range(91, 112)]
+    assert ours[skeleton.RIGHT_HAND_SLICE].tolist() == [*range(112, 133)]
+    assert ours[skeleton.FACE_SLICE].tolist() == [*range(23, 91)]
 
 
 def test_the_person_detector_in_its_place_is_refused(tmp_path):
@@ -173,10 +175,10 @@ def test_a_network_of_another_number_of_points_is_refused(tmp_path):
 
 
 def test_a_network_from_a_file_finds_the_bright_pixel(tmp_path):
-    picture = np.zeros((64, 48, 3), np.uint8)
-    picture[20, 30] = 255
-    box = np.array([4.8, 6.4, 43.2, 57.6])  # a quarter more is the whole picture
+    image = np.zeros((64, 48, 3), np.uint8)
+    image[20, 30] = 255
+    box = np.array([4.8, 6.4, 43.2, 57.6])  # a quarter more is the whole image
     poses = PoseNetwork(open_network(pose_onnx(tmp_path / "q.onnx"), "cpu", (64, 48)))
-    points, scores = poses.find([crop_person(picture, box, (64, 48))], box[None])
+    points, scores = poses.find([crop_person(image, box, (64, 48))], box[None])
     assert points.shape == (1, 133, 2) and scores.shape == (1, 133)
     assert points[0, 0].tolist() == approx([30, 20], abs=1e-4)

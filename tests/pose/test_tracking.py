@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.pose.tracking.tracker import PATIENCE, joints_of, track_people
+from dispose_core.pose.tracking.tracker import MAX_MISSED_FRAMES, joints_of, track_people
 from tests.pose.walkers import film, names, walker
 
 FRAMES = 60
@@ -79,7 +79,7 @@ def test_who_left_is_not_continued_by_who_enters_elsewhere():
     assert [names(person) for person in tracked] == [{0}, {1}]
 
 
-@pytest.mark.parametrize(("gap", "sequences"), [(PATIENCE, 1), (PATIENCE + 1, 2)])
+@pytest.mark.parametrize(("gap", "sequences"), [(MAX_MISSED_FRAMES, 1), (MAX_MISSED_FRAMES + 1, 2)])
 def test_who_was_hidden_is_the_same_person_for_two_seconds(gap, sequences):
     person = walker(100, (640, 360), 1.0)
     slots = film([person], hidden={0: slice(20, 20 + gap)})

@@ -24,8 +24,8 @@ class GivenNetwork:
         self.output, self.size = output, size
         self.outputs = [(None, *output.shape[1:])]
 
-    def run(self, pictures: np.ndarray) -> list[np.ndarray]:
-        return [np.repeat(self.output, len(pictures), 0)]
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        return [np.repeat(self.output, len(images), 0)]
 
 
 def nobody(anchors: int = 84) -> np.ndarray:
@@ -37,8 +37,8 @@ def somebody(output: np.ndarray, row: int, score: float, person: float = 1.0, at
     output[0, row, :6] = *at, 0.0, 0.0, score, person
 
 
-def find(output: np.ndarray, picture=(64, 64)) -> np.ndarray:
-    (boxes,) = PersonDetector(GivenNetwork(output)).find([np.zeros((*picture, 3), np.uint8)])
+def find(output: np.ndarray, image=(64, 64)) -> np.ndarray:
+    (boxes,) = PersonDetector(GivenNetwork(output)).find([np.zeros((*image, 3), np.uint8)])
     return boxes
 
 
@@ -83,7 +83,7 @@ def test_nobody_is_found_where_the_official_code_finds_nobody(golden, official_o
     assert detector.find([golden("02_dwpose")["image"]])[0].shape == (0, 4)
 
 
-def test_the_picture_stands_top_left_on_grey_and_is_not_normalised():
+def test_the_image_stands_top_left_on_grey_and_is_not_normalised():
     shown, scale = letterbox(np.full((32, 16, 3), 200, np.uint8), SIZE)
     assert scale == 2.0 and shown.dtype == np.float32
     assert (shown[:, :, :32] == 200).all() and (shown[:, :, 32:] == 114).all()
@@ -100,7 +100,7 @@ def test_a_cell_is_where_its_level_and_row_say():
     somebody(output, 8 * 3 + 2, 0.9, at=(0.5, 0.25))  # stride 8: column 2, row 3
     somebody(output, 64 + 5, 0.8)  # stride 16: column 1, row 1
     somebody(output, 64 + 16 + 1, 0.7)  # stride 32: column 1, row 0
-    # Centres (20, 26), (16, 16), (32, 0), sides 8, 16, 32; twice as large a picture.
+    # Centres (20, 26), (16, 16), (32, 0), sides 8, 16, 32; twice as large an image.
     assert find(output, (128, 128)).tolist() == [
         [32, 44, 48, 60],
         [16, 16, 48, 48],
@@ -156,10 +156,10 @@ def test_boxes_without_end_are_left_out():
 
 
 def test_a_bright_cell_is_found_by_a_network_from_a_file(tmp_path):
-    picture = np.zeros((128, 64, 3), np.uint8)
-    picture[32:48, 16:32] = 255  # one cell of 8×8 at half size: column 1, row 2
+    image = np.zeros((128, 64, 3), np.uint8)
+    image[32:48, 16:32] = 255  # one cell of 8×8 at half size: column 1, row 2
     detector = PersonDetector(open_network(person_onnx(tmp_path / "p.onnx"), "cpu", SIZE))
-    empty, boxes = detector.find([np.zeros_like(picture), picture])
+    empty, boxes = detector.find([np.zeros_like(image), image])
     assert len(empty) == 0
     assert boxes[0].tolist() == approx([8, 24, 40, 56], abs=1e-4)  # centre (24, 40), side 32
 

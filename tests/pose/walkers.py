@@ -54,7 +54,7 @@ def film(
     """What a detector lists: every frame's people in a random order, without those not there.
 
     Args:
-        walkers: (T, 18, 2) each; NaN where somebody is out of the picture.
+        walkers: (T, 18, 2) each; NaN where somebody is out of the image.
         noise: pixels, standard deviation of every coordinate.
         dropped: share of joints that are not found.
         hidden: frames in which a person is not found at all.

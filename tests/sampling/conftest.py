@@ -1,4 +1,4 @@
-"""The tiny networks of golden 23 and its clip: 7 entries at 128×64."""
+"""The tiny networks of golden 23 and its clip: 7 frames at 128×64."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dispose_core.features.keypoint_features import keypoint_features
 from dispose_core.models.motion_encoder import MotionEncoder
 from dispose_core.models.point_adapter import PointAdapter
 from dispose_core.models.pose_net import PoseNet
-from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.pipeline.pipeline import DisPosePipeline
 from tests.rule_weights import SQRT_2, fill_by_rule, rnd, rule_state
 from tests.tiny_nets import (
@@ -38,7 +38,7 @@ def make_vae():
     return fill_by_rule(AutoencoderKLTemporalDecoder(**config), "vae.")
 
 
-def make_clip():
+def make_image_encoder():
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     config = json.loads((GOLDENS / "tiny_configs.json").read_text())["clip"]
@@ -68,7 +68,7 @@ def make_dispose() -> DisPose:
 
 def make_pipeline(**placing) -> DisPosePipeline:
     return DisPosePipeline(
-        make_unet(), make_dispose(), make_pose_net(), make_vae(), make_clip(), **placing
+        make_unet(), make_dispose(), make_pose_net(), make_vae(), make_image_encoder(), **placing
     )
 
 
@@ -78,13 +78,13 @@ def pipeline() -> DisPosePipeline:
 
 
 @pytest.fixture(scope="session")
-def clip_inputs(golden) -> ClipInputs:
+def pipeline_inputs(golden) -> PipelineInputs:
     arrays = golden("23_e2e_tiny")
-    picture = cv2.resize(arrays["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
+    image = cv2.resize(arrays["image_small"], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
     poses = golden_clip(arrays, SIZE)
-    return ClipInputs(
-        picture=torch.from_numpy(picture).permute(2, 0, 1) / 255,
-        pose_pictures=(rnd("e2e_pose", (ENTRIES, 3, *SIZE)).tanh() + 1) / 2,
+    return PipelineInputs(
+        image=torch.from_numpy(image).permute(2, 0, 1) / 255,
+        pose_images=(rnd("e2e_pose", (ENTRIES, 3, *SIZE)).tanh() + 1) / 2,
         motion=Motion(
             rnd("e2e_flow", (1, ENTRIES - 1, 2, *SIZE), 3)[0],
             rnd("e2e_traj", (1, ENTRIES - 1, 2, *SIZE), 0.3)[0],

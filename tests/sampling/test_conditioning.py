@@ -1,4 +1,4 @@
-"""The reference picture's conditioning, and the official detour through 8 bits."""
+"""The reference image's conditioning, and the official detour through 8 bits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch.testing import assert_close
 from dispose_core.errors import NetworkError
 from dispose_core.sampling.conditioning import (
     added_ids,
-    encode_picture,
-    guidance_halves,
+    cfg_batch,
+    encode_image,
     official_pixels,
 )
 from dispose_core.sampling.options import SamplingOptions
@@ -34,22 +34,22 @@ def test_gives_the_official_levels(dtype):
 def test_the_unconditional_half_comes_first_and_is_zero():
     condition = torch.full((1, 1, 3), 2.0)
 
-    assert guidance_halves(condition, True).tolist() == [[[0, 0, 0]], [[2, 2, 2]]]
-    assert guidance_halves(condition, False) is condition
+    assert cfg_batch(condition, True).tolist() == [[[0, 0, 0]], [[2, 2, 2]]]
+    assert cfg_batch(condition, False) is condition
 
 
 def test_the_model_is_told_one_frame_a_second_less():
     assert added_ids(SamplingOptions(augmentation=0.5)).tolist() == [[6, 127, 0.5]]
 
 
-def test_the_vae_is_given_the_picture_from_minus_1_to_1_with_the_noise(pipeline):
-    picture, noise = torch.rand(3, 64, 64), torch.randn(3, 64, 64)
-    found = encode_picture(pipeline.clip, pipeline.vae, picture, noise, augmentation=0.1)
+def test_the_vae_is_given_the_image_from_minus_1_to_1_with_the_noise(pipeline):
+    image, noise = torch.rand(3, 64, 64), torch.randn(3, 64, 64)
+    found = encode_image(pipeline.image_encoder, pipeline.vae, image, noise, augmentation=0.1)
 
     with torch.no_grad():
-        seen = (2 * picture - 1 + 0.1 * noise)[None]
+        seen = (2 * image - 1 + 0.1 * noise)[None]
         assert_close(found.latents, pipeline.vae.encode(seen).latent_dist.mean[0])
-    plain = encode_picture(pipeline.clip, pipeline.vae, picture, noise)
+    plain = encode_image(pipeline.image_encoder, pipeline.vae, image, noise)
     assert_close(plain.embedding, found.embedding, atol=0, rtol=0)  # CLIP sees no noise
     assert (plain.latents - found.latents).abs().max() > 1e-2
 
@@ -65,17 +65,17 @@ class HalfVae(nn.Module):
     dtype = property(lambda self: self.weight.dtype)
     device = property(lambda self: self.weight.device)
 
-    def encode(self, pictures):
-        self.encoded_in = pictures.dtype
-        latents = torch.zeros(1, 4, 8, 8, dtype=pictures.dtype)
-        if pictures.dtype == torch.float16:
+    def encode(self, images):
+        self.encoded_in = images.dtype
+        latents = torch.zeros(1, 4, 8, 8, dtype=images.dtype)
+        if images.dtype == torch.float16:
             latents[:] = torch.inf
         return SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: latents))
 
 
 def test_a_vae_that_asks_for_it_encodes_in_float32_and_is_itself_again_after(pipeline):
     vae = HalfVae(pipeline.vae)
-    found = encode_picture(pipeline.clip, vae, torch.rand(3, 64, 64), NO_NOISE)
+    found = encode_image(pipeline.image_encoder, vae, torch.rand(3, 64, 64), NO_NOISE)
 
     assert vae.encoded_in == torch.float32
     assert vae.dtype == found.latents.dtype == torch.float16
@@ -85,6 +85,8 @@ def test_conditioning_that_is_not_finite_is_refused_and_named(pipeline):
     vae = HalfVae(pipeline.vae)
 
     with pytest.raises(NetworkError, match="what the VAE makes of it is not finite"):
-        encode_picture(pipeline.clip, vae, torch.rand(3, 64, 64), NO_NOISE, official=True)
+        encode_image(pipeline.image_encoder, vae, torch.rand(3, 64, 64), NO_NOISE, official=True)
     with pytest.raises(NetworkError, match="what CLIP vision makes of it is not finite"):
-        encode_picture(pipeline.clip, pipeline.vae, torch.full((3, 64, 64), torch.nan), NO_NOISE)
+        encode_image(
+            pipeline.image_encoder, pipeline.vae, torch.full((3, 64, 64), torch.nan), NO_NOISE
+        )

@@ -22,15 +22,15 @@ from dispose_core.sampling.decode import (
 from .conftest import make_vae
 
 
-def pictures_of(latents: Tensor) -> Tensor:
-    """A decoder that mixes nothing: each latent's first channel as a grey picture."""
+def images_of(latents: Tensor) -> Tensor:
+    """A decoder that mixes nothing: each latent's first channel as a grey image."""
     return latents[:, :1].repeat(1, 3, 8, 8)
 
 
 def counting(sizes: list[int]):
     def run(latents: Tensor) -> Tensor:
         sizes.append(len(latents))
-        return pictures_of(latents)
+        return images_of(latents)
 
     return run
 
@@ -45,7 +45,7 @@ def ramp(frames: int) -> Tensor:
 def test_chunks_cover_the_clip_and_share_half_with_the_next(frames, chunk):
     chunks = decode_chunks(frames, chunk)
 
-    assert {entry for part in chunks for entry in part} == set(range(frames))
+    assert {frame for part in chunks for frame in part} == set(range(frames))
     assert {len(part) for part in chunks} == {min(chunk, frames)}
     for part, following in itertools.pairwise(chunks):
         assert part.start < following.start <= part.stop - chunk // 2
@@ -66,14 +66,14 @@ def test_two_chunks_fade_into_one_another_in_a_line():
 @pytest.mark.parametrize("frames", [1, 5, 8, 21])
 def test_a_decoder_that_mixes_nothing_gives_the_same_in_any_chunks(frames, reference):
     latents = ramp(frames)
-    found = torch.stack(list(decode_frames(pictures_of, latents, 8, reference)))
+    found = torch.stack(list(decode_frames(images_of, latents, 8, reference)))
 
     assert found.shape == (frames, 3, 8, 8)
-    assert_close(found, pictures_of(latents), atol=1e-6, rtol=0)
+    assert_close(found, images_of(latents), atol=1e-6, rtol=0)
 
 
 def test_white_stays_white_where_the_official_code_cuts_off_fractions():
-    (white,) = decode_frames(pictures_of, torch.ones(1, 4, 1, 1), official=True)
+    (white,) = decode_frames(images_of, torch.ones(1, 4, 1, 1), official=True)
 
     assert (to_uint8(white, official=True) == 255).all()
 
@@ -85,7 +85,7 @@ def test_8_bits_are_rounded_and_by_the_official_code_cut_off():
     assert to_uint8(levels, official=True).tolist() == [0, 0, 0, 254, 254, 255]
 
 
-def test_pictures_come_while_the_rest_is_not_decoded_yet():
+def test_images_come_while_the_rest_is_not_decoded_yet():
     sizes: list[int] = []
     frames = decode_frames(counting(sizes), ramp(40))
     next(frames)
@@ -99,12 +99,12 @@ def test_memory_does_not_grow_with_the_clip():
     chunks, shown = [], []
 
     def run(latents: Tensor) -> Tensor:
-        pictures = pictures_of(latents)
-        chunks.append(weakref.ref(pictures))
-        return pictures
+        images = images_of(latents)
+        chunks.append(weakref.ref(images))
+        return images
 
     for frame in decode_frames(run, ramp(60)):
-        # A caller who keeps a picture keeps no other with it.
+        # A caller who keeps an image keeps no other with it.
         assert frame.untyped_storage().nbytes() == 3 * 8 * 8 * 4
         shown.append(weakref.ref(frame))
         del frame
@@ -143,21 +143,21 @@ def test_progress_may_cancel():
 
     shown = []
     with pytest.raises(InterruptedError):
-        for frame in decode_frames(pictures_of, ramp(20), on_frame=stop):
+        for frame in decode_frames(images_of, ramp(20), on_frame=stop):
             shown.append(frame)
     assert len(shown) == 5
 
 
-def test_a_picture_that_is_not_finite_is_named():
+def test_an_image_that_is_not_finite_is_named():
     latents = ramp(20).clone()
     latents[13] = torch.nan
 
-    with pytest.raises(NetworkError, match="picture of entry 13 has values that are not finite"):
-        list(decode_frames(pictures_of, latents))
+    with pytest.raises(NetworkError, match="image of frame 13 has values that are not finite"):
+        list(decode_frames(images_of, latents))
 
 
 def test_nothing_to_decode_and_empty_chunks_are_refused():
     with pytest.raises(NetworkError, match=r"shape \(0, 4, 1, 1\), needed"):
-        list(decode_frames(pictures_of, ramp(0)))
-    with pytest.raises(NetworkError, match="chunks of 0 entries"):
-        list(decode_frames(pictures_of, ramp(3), chunk=0))
+        list(decode_frames(images_of, ramp(0)))
+    with pytest.raises(NetworkError, match="chunks of 0 frames"):
+        list(decode_frames(images_of, ramp(3), chunk=0))

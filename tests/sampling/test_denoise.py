@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dispose_core.sampling.conditioning import PictureConditioning
+from dispose_core.sampling.conditioning import ImageConditioning
 from dispose_core.sampling.denoise import Guidance, denoise
 from dispose_core.sampling.options import SamplingOptions
 from dispose_core.sampling.windows import context_windows
@@ -31,21 +31,21 @@ class Network:
     def constants(self, embedding: Tensor, ids: Tensor, *_: Any) -> Tensor:
         return embedding[:, :, :1, None, None]  # 0 and 1, of the halves
 
-    def __call__(self, sample: Tensor, timestep: float, half: Tensor, *rest: Any) -> Tensor:
+    def __call__(self, sample: Tensor, timestep: float, batch: Tensor, *rest: Any) -> Tensor:
         self.times.append(timestep)
         self.pose_strengths.append(rest[1])
-        return (len(self.times) * half).expand_as(sample[:, :, :4]).to(self.dtype)
+        return (len(self.times) * batch).expand_as(sample[:, :, :4]).to(self.dtype)
 
 
 def run(network: Network, options: SamplingOptions, frames: int = 3, length: int = 3) -> list:
     """The steps from latents of 0: what is expected of them is minus the prediction, nearly."""
-    picture = PictureConditioning(torch.ones(1, 1, 2), torch.zeros(4, 2, 2))
+    image = ImageConditioning(torch.ones(1, 1, 2), torch.zeros(4, 2, 2))
     steps: list = []
     denoise(
         network,
         network,
         torch.zeros(frames, 4, 2, 2),
-        Guidance(picture, None, None),
+        Guidance(image, None, None),
         context_windows(frames, length, 1),
         options,
         on_step=steps.append,
@@ -61,19 +61,19 @@ def test_guidance_rises_along_the_clip():
     assert predictions(run(Network(), OPTIONS)) == pytest.approx([1, 2, 3], abs=1e-4)
 
 
-def test_an_entry_of_several_windows_gets_their_mean():
-    # Windows of entries 0 and 1, and 0 and 2.
+def test_a_frame_of_several_windows_gets_their_mean():
+    # Windows of frames 0 and 1, and 0 and 2.
     found = predictions(run(Network(), UNGUIDED, length=2))
 
     assert found == pytest.approx([1.5, 1, 2], abs=1e-4)
 
 
 def test_the_unconditional_half_sees_no_poses():
-    told = replace(OPTIONS, pose_strength=0.7)
+    settings = replace(OPTIONS, pose_strength=0.7)
     for options, wanted in (
-        (told, [(0.0, 0.7)]),
-        (replace(told, split_halves=True), [(0.0,), (0.7,)]),
-        (replace(told, max_guidance=1.0), [(0.7,)]),
+        (settings, [(0.0, 0.7)]),
+        (replace(settings, split_cfg=True), [(0.0,), (0.7,)]),
+        (replace(settings, max_guidance=1.0), [(0.7,)]),
     ):
         network = Network()
         run(network, options)
@@ -81,12 +81,12 @@ def test_the_unconditional_half_sees_no_poses():
 
 
 def test_latents_stay_in_float32_between_steps_but_in_reference_mode():
-    half = torch.bfloat16
+    batch = torch.bfloat16
 
-    (step,) = run(Network(half), UNGUIDED)
+    (step,) = run(Network(batch), UNGUIDED)
     assert step.latents.dtype == torch.float32
-    (step,) = run(Network(half), replace(UNGUIDED, official=True))
-    assert step.latents.dtype == half
+    (step,) = run(Network(batch), replace(UNGUIDED, official=True))
+    assert step.latents.dtype == batch
 
 
 def test_times_are_rounded_as_the_official_float16_runs_have_them_and_nowhere_else():

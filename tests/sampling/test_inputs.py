@@ -9,14 +9,14 @@ import torch
 
 from dispose_core.errors import NetworkError
 from dispose_core.guidance.control_hints import ControlHints
-from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.sampling.options import SamplingOptions
 
-PICTURE = torch.zeros(3, 128, 64)
+IMAGE = torch.zeros(3, 128, 64)
 
 
-def skeletons(entries: int, *size: int) -> torch.Tensor:
-    return torch.zeros(entries, 3, *(size or (128, 64)))
+def skeletons(frames: int, *size: int) -> torch.Tensor:
+    return torch.zeros(frames, 3, *(size or (128, 64)))
 
 
 def test_the_defaults_are_the_papers():
@@ -39,7 +39,7 @@ def test_the_defaults_are_the_papers():
         ({"augmentation": -0.1}, "augmentation is -0.1"),
         ({"max_guidance": float("inf")}, "max_guidance is inf"),
         ({"noise": "white"}, "noise is white, needed one of the two kinds"),
-        ({"official": True, "split_halves": True}, "must run in one batch"),
+        ({"official": True, "split_cfg": True}, "must run in one batch"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "+".join(value),
 )
@@ -48,48 +48,48 @@ def test_settings_outside_their_range_are_refused(setting, message):
         SamplingOptions(**setting)
 
 
-def test_a_clip_is_as_long_as_its_parts(clip_inputs):
-    assert len(clip_inputs) == 7
-    assert clip_inputs.size == (128, 64)
-    assert len(ClipInputs(PICTURE, skeletons(3))) == 3
+def test_a_clip_is_as_long_as_its_parts(pipeline_inputs):
+    assert len(pipeline_inputs) == 7
+    assert pipeline_inputs.size == (128, 64)
+    assert len(PipelineInputs(IMAGE, skeletons(3))) == 3
 
 
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (torch.zeros(3, 128, 72), r"shape \(3, 128, 72\), needed .* multiples of 64"),
         (torch.zeros(4, 128, 64), r"shape \(4, 128, 64\), needed \(3, H, W\)"),
         (torch.zeros(3, 0, 64), r"shape \(3, 0, 64\)"),
-        (torch.full((3, 128, 64), torch.nan), "reference picture: values that are not finite"),
+        (torch.full((3, 128, 64), torch.nan), "reference image: values that are not finite"),
     ],
     ids=["side", "channels", "empty", "nan"],
 )
-def test_a_picture_that_the_networks_cannot_take_is_refused(picture, message):
+def test_an_image_that_the_networks_cannot_take_is_refused(image, message):
     with pytest.raises(NetworkError, match=message):
-        ClipInputs(picture, skeletons(3))
+        PipelineInputs(image, skeletons(3))
 
 
-def test_parts_of_different_length_are_refused_with_their_lengths(clip_inputs):
-    with pytest.raises(NetworkError, match="pose pictures 6, motion 7, poses 7 entries"):
-        replace(clip_inputs, pose_pictures=clip_inputs.pose_pictures[1:])
+def test_parts_of_different_length_are_refused_with_their_lengths(pipeline_inputs):
+    with pytest.raises(NetworkError, match="pose images 6, motion 7, poses 7 frames"):
+        replace(pipeline_inputs, pose_images=pipeline_inputs.pose_images[1:])
 
 
 def test_no_frames_are_refused():
-    with pytest.raises(NetworkError, match="no driving frames: pose pictures 1 entries"):
-        ClipInputs(PICTURE, skeletons(1))
-    with pytest.raises(NetworkError, match="no driving frames: pose pictures 0 entries"):
-        ClipInputs(PICTURE, skeletons(0))
+    with pytest.raises(NetworkError, match="no driving frames: pose images 1 frames"):
+        PipelineInputs(IMAGE, skeletons(1))
+    with pytest.raises(NetworkError, match="no driving frames: pose images 0 frames"):
+        PipelineInputs(IMAGE, skeletons(0))
     with pytest.raises(NetworkError, match="nothing to animate by"):
-        ClipInputs(PICTURE)
+        PipelineInputs(IMAGE)
 
 
 def test_parts_of_another_size_are_refused():
-    with pytest.raises(NetworkError, match=r"pose pictures: shape \(3, 3, 64, 64\), needed \(3, 3"):
-        ClipInputs(PICTURE, skeletons(3, 64, 64))
-    with pytest.raises(NetworkError, match=r"latents of \(8, 8\), the picture needs \(16, 8\)"):
-        ClipInputs(PICTURE, motion=ControlHints(torch.zeros(3, 32, 8, 8)))
+    with pytest.raises(NetworkError, match=r"pose images: shape \(3, 3, 64, 64\), needed \(3, 3"):
+        PipelineInputs(IMAGE, skeletons(3, 64, 64))
+    with pytest.raises(NetworkError, match=r"latents of \(8, 8\), the image needs \(16, 8\)"):
+        PipelineInputs(IMAGE, motion=ControlHints(torch.zeros(3, 32, 8, 8)))
 
 
-def test_features_without_poses_are_refused(clip_inputs):
+def test_features_without_poses_are_refused(pipeline_inputs):
     with pytest.raises(NetworkError, match="keypoint features without poses"):
-        ClipInputs(PICTURE, skeletons(3), features=clip_inputs.features)
+        PipelineInputs(IMAGE, skeletons(3), features=pipeline_inputs.features)

@@ -18,7 +18,7 @@ from dispose_core.guidance.control_hints import ControlHints
 from dispose_core.guidance.motion_embedding import encode_motion
 from dispose_core.pipeline import offload as offload_module
 from dispose_core.pipeline import pipeline as pipeline_module
-from dispose_core.pipeline.inputs import ClipInputs
+from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.pipeline.pipeline import DisPosePipeline
 from dispose_core.sampling.conditioning import official_pixels
 from dispose_core.sampling.decode import to_uint8
@@ -26,7 +26,7 @@ from dispose_core.sampling.options import SamplingOptions
 from dispose_core.sampling.windows import ContextWindows, context_windows
 from tests.tiny_nets import Motion
 
-# Golden 23: guidance from 1 to 3, noise on the picture, windows of 4, chunks of 4.
+# Golden 23: guidance from 1 to 3, noise on the image, windows of 4, chunks of 4.
 GOLDEN_OPTIONS = SamplingOptions(
     steps=3,
     window=4,
@@ -56,25 +56,23 @@ def calls_of(**networks: nn.Module):
 
 
 @pytest.fixture(scope="module")
-def small(clip_inputs) -> ClipInputs:
-    """Three entries of the golden's clip, its upper half."""
-    motion = clip_inputs.motion
-    return ClipInputs(
-        clip_inputs.picture[:, :64],
-        clip_inputs.pose_pictures[:3, :, :64],
+def small(pipeline_inputs) -> PipelineInputs:
+    """Three frames of the golden's clip, its upper half."""
+    motion = pipeline_inputs.motion
+    return PipelineInputs(
+        pipeline_inputs.image[:, :64],
+        pipeline_inputs.pose_images[:3, :, :64],
         Motion(motion.flow_maps[1:3, :, :64], motion.maps[1:3, :, :64]),
-        clip_inputs.poses[:3],
-        clip_inputs.features,
+        pipeline_inputs.poses[:3],
+        pipeline_inputs.features,
     )
 
 
 @pytest.fixture(scope="module")
-def pair(small) -> ClipInputs:
+def pair(small) -> PipelineInputs:
     """The reference and one frame: a single window."""
     motion = Motion(small.motion.flow_maps[1:2], small.motion.maps[1:2])
-    return replace(
-        small, pose_pictures=small.pose_pictures[:2], motion=motion, poses=small.poses[:2]
-    )
+    return replace(small, pose_images=small.pose_images[:2], motion=motion, poses=small.poses[:2])
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +87,7 @@ def expected(pipeline, small) -> Tensor:
 
 def networks_of(pipeline: DisPosePipeline) -> tuple:
     dispose = DisPose(pipeline.controlnet, pipeline.motion_encoder, pipeline.point_adapter)
-    return pipeline.unet, dispose, pipeline.pose_net, pipeline.vae, pipeline.clip
+    return pipeline.unet, dispose, pipeline.pose_net, pipeline.vae, pipeline.image_encoder
 
 
 def like(pipeline: DisPosePipeline, **placing) -> DisPosePipeline:
@@ -102,25 +100,25 @@ def like(pipeline: DisPosePipeline, **placing) -> DisPosePipeline:
     [("23_e2e_tiny", True), ("own_context/23_e2e_tiny", False)],
     ids=["official layout", "own context"],
 )
-def test_gives_the_official_clip(golden, pipeline, clip_inputs, file, reference):
+def test_gives_the_official_clip(golden, pipeline, pipeline_inputs, file, reference):
     g = golden(file)
     options = replace(GOLDEN_OPTIONS, official=reference)
     steps = []
     with calls_of(
-        clip=pipeline.clip,
+        image_encoder=pipeline.image_encoder,
         pose=pipeline.pose_net,
         motion=pipeline.motion_encoder,
         control=pipeline.controlnet,
         unet=pipeline.unet,
     ) as calls:
-        latents = pipeline.sample(clip_inputs, options, on_step=steps.append)
+        latents = pipeline.sample(pipeline_inputs, options, on_step=steps.append)
     frames = torch.stack(list(pipeline.decode(latents, replace(options, official=True))))
 
     def close(found: Tensor, name: str) -> None:
         assert_close(found.numpy(), g[name], atol=1e-3, rtol=0, msg=lambda m: f"{name}: {m}")
 
-    close(clip_inputs.features.features[None], "ref_point_emb")
-    embedding = calls["clip"][0][1].image_embeds[:, None]
+    close(pipeline_inputs.features.features[None], "ref_point_emb")
+    embedding = calls["image_encoder"][0][1].image_embeds[:, None]
     close(torch.cat([torch.zeros_like(embedding), embedding]), "image_embeddings")
     (sample, *_), residuals = calls["control"][0]
     close(sample, "first_controlnet_input")
@@ -132,7 +130,7 @@ def test_gives_the_official_clip(golden, pipeline, clip_inputs, file, reference)
     close(prediction, "first_unet_out")
     for number, step in enumerate(steps):
         close(step.latents[None], f"latents_step{number}")
-    # The golden's frames are of official chunks, entry 0 included.
+    # The golden's frames are of official chunks, frame 0 included.
     assert_close(frames[:, :, ::2, ::2].numpy(), g["frames_f32_sub2"][0, 1:], atol=1e-3, rtol=0)
     video = to_uint8(frames, official=True).numpy().astype(int)
     assert abs(video - g["video_u8"]).max() <= 1
@@ -142,7 +140,7 @@ def test_gives_the_official_clip(golden, pipeline, clip_inputs, file, reference)
     assert g["added_time_ids"][1].tolist() == pytest.approx([6, 127, 0.02])
     # Three windows in each of three steps; everything else once, in chunks of 8 and of 4.
     assert Counter({name: len(made) for name, made in calls.items()}) == {
-        "clip": 1,
+        "image_encoder": 1,
         "pose": 1,
         "motion": 2,
         "control": 9,
@@ -154,7 +152,7 @@ def test_the_order_of_windows_does_not_matter(monkeypatch, pipeline, small, expe
     def backwards(*arguments: int) -> ContextWindows:
         windows = context_windows(*arguments)
         assert len(windows) == 2
-        return ContextWindows(windows.entries.flip(0), windows.weights)
+        return ContextWindows(windows.frames.flip(0), windows.weights)
 
     monkeypatch.setattr(pipeline_module, "context_windows", backwards)
     assert_close(pipeline.sample(small, OPTIONS), expected, **EQUAL)
@@ -162,7 +160,7 @@ def test_the_order_of_windows_does_not_matter(monkeypatch, pipeline, small, expe
 
 def test_guidance_halves_give_the_same_together_and_apart(pipeline, small, expected):
     with calls_of(unet=pipeline.unet) as calls:
-        apart = pipeline.sample(small, replace(OPTIONS, split_halves=True))
+        apart = pipeline.sample(small, replace(OPTIONS, split_cfg=True))
 
     assert [len(args[0]) for args, _ in calls["unet"]] == [1, 1, 1, 1]
     assert_close(apart, expected, **EQUAL)
@@ -200,7 +198,7 @@ def test_hints_may_be_encoded_before(pipeline, pair):
 
 def test_what_is_left_out_has_strength_0_and_is_not_run(pipeline, pair, expected_pair):
     silent = replace(OPTIONS, pose_strength=0.0, motion_strength=0.0, point_strength=0.0)
-    bare = replace(pair, pose_pictures=None, motion=None, features=None)
+    bare = replace(pair, pose_images=None, motion=None, features=None)
     networks = {"pose": pipeline.pose_net, "motion": pipeline.motion_encoder}
     with calls_of(control=pipeline.controlnet, **networks) as calls:
         found = pipeline.sample(pair, silent)
@@ -246,7 +244,7 @@ def test_noise_is_drawn_in_half_precision_in_reference_mode_alone(monkeypatch, p
         raise InterruptedError
 
     monkeypatch.setattr(pipeline, "dtype", torch.bfloat16)
-    monkeypatch.setattr(pipeline_module, "clip_noise", stop)
+    monkeypatch.setattr(pipeline_module, "sequence_noise", stop)
     for reference in (True, False):
         with pytest.raises(InterruptedError):
             pipeline.sample(pair, replace(OPTIONS, official=reference))
@@ -269,7 +267,7 @@ def test_progress_and_previews_tell_where_a_run_stands(pipeline, small):
         return lambda done, total: ticks[name].append((done, total))
 
     frames = pipeline(small, replace(OPTIONS, steps=2), stage_progress=stage, on_step=steps.append)
-    assert ticks["decoding"] == []  # the pictures are made as they are asked for
+    assert ticks["decoding"] == []  # the images are made as they are asked for
     assert len(list(frames)) == 2
 
     assert ticks == {
@@ -284,16 +282,16 @@ def test_progress_and_previews_tell_where_a_run_stands(pipeline, small):
     assert (steps[0].latents - steps[0].denoised).abs().max() > 1e-3
 
 
-def test_the_official_picture_is_taken_in_reference_mode_alone(monkeypatch, pipeline, small):
+def test_the_official_image_is_taken_in_reference_mode_alone(monkeypatch, pipeline, small):
     taken = []
-    monkeypatch.setattr(pipeline, "sample", lambda inputs, *_, **__: taken.append(inputs.picture))
+    monkeypatch.setattr(pipeline, "sample", lambda inputs, *_, **__: taken.append(inputs.image))
     monkeypatch.setattr(pipeline, "decode", lambda *_, **__: iter(()))
     for reference in (False, True):
         pipeline(small, SamplingOptions(official=reference))
 
-    assert taken[0] is small.picture
-    assert_close(taken[1], official_pixels(small.picture), atol=0, rtol=0)
-    assert (taken[1] != small.picture).any()
+    assert taken[0] is small.image
+    assert_close(taken[1], official_pixels(small.image), atol=0, rtol=0)
+    assert (taken[1] != small.image).any()
 
 
 def test_a_cancelled_run_leaves_no_trace(pipeline, small, expected):
@@ -335,7 +333,7 @@ def test_a_prediction_that_is_not_finite_is_named_with_step_and_window(
         steps.append(step)
         monkeypatch.setitem(pipeline.unet.conv_out._parameters, "bias", broken)
 
-    with pytest.raises(NetworkError, match=r"step 2 of 3, window 1 of 2 \(entries 1…1\) is not"):
+    with pytest.raises(NetworkError, match=r"step 2 of 3, window 1 of 2 \(frames 1…1\) is not"):
         pipeline.sample(small, replace(OPTIONS, steps=3), on_step=break_after_a_step)
     assert len(steps) == 1
 
@@ -343,7 +341,7 @@ def test_a_prediction_that_is_not_finite_is_named_with_step_and_window(
 def test_half_precision_on_a_cpu_is_float32_unless_it_is_asked_for(pipeline):
     half = like(pipeline, dtype=torch.bfloat16)
 
-    for network in (half.unet, half.controlnet, half.pose_net, half.vae, half.clip):
+    for network in (half.unet, half.controlnet, half.pose_net, half.vae, half.image_encoder):
         assert {x.dtype for x in network.parameters()} == {torch.bfloat16}
     assert DisPosePipeline(*networks_of(half)).unet.dtype == torch.float32
 

@@ -41,7 +41,7 @@ def test_steps_as_the_official_sampler_does(half_timesteps):
     # Rounded timesteps are for the networks; they do not change the step.
     schedule = euler_schedule(25, half_timesteps)
     x = rnd("sched_x0", (1, 2, 4, 3, 3)) * schedule.init_noise_sigma
-    expected = {entry["step"]: entry["x"] for entry in GOLDEN["trace_25"]["steps"]}
+    expected = {frame["step"]: frame["x"] for frame in GOLDEN["trace_25"]["steps"]}
     for step, timestep in enumerate(schedule.timesteps.tolist()):
         v = schedule.scale_model_input(x, timestep).tanh() * 0.7 + 0.1
         x = schedule.step(v, timestep, x).prev_sample

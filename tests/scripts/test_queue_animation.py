@@ -25,7 +25,7 @@ def prompt():
         return {"class_type": kind, "inputs": inputs, "_meta": {"title": title}}
 
     return {
-        "1": node("LoadImage", "Reference picture", image="a.png"),
+        "1": node("LoadImage", "Reference image", image="a.png"),
         "2": node("LoadVideo", "Load Video", file="a.mp4"),
         "3": node("KSampler", "KSampler", seed=1, sampler_name="euler", model=["9", 0]),
         "4": node("LoadImage", "Subject mask", image="b.png"),
@@ -92,8 +92,8 @@ def history(outputs=None, *messages):
 def test_results_are_the_saved_files_not_the_temporary_ones(program, prompt):
     saved = {"filename": "out.mp4", "subfolder": "video", "type": "output"}
     shown = {"filename": "x.png", "subfolder": "", "type": "temp"}
-    entry = history({"5": {"images": [saved], "animated": [True]}, "6": {"images": [shown]}})
-    assert program.results(entry, prompt) == [saved]
+    frame = history({"5": {"images": [saved], "animated": [True]}, "6": {"images": [shown]}})
+    assert program.results(frame, prompt) == [saved]
 
 
 def test_a_failed_job_says_which_node_and_why(program, prompt):

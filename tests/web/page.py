@@ -34,7 +34,7 @@ COUNT_FRAMES = """(() => {
         return ask.call(window, callback);
     };
 })()"""
-# How much of the picture on a view's canvas differs from the corner's colour.
+# How much of the image on a view's canvas differs from the corner's colour.
 INK = """canvas => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     let sum = 0;
@@ -104,7 +104,7 @@ def view_of(front: Any, kind: str) -> Any:
     return view
 
 
-def await_picture(view: Any) -> float:
+def await_image(view: Any) -> float:
     canvas = view.locator("canvas").last
     handle = canvas.element_handle()
     view.page.wait_for_function(f"canvas => ({INK})(canvas) > 0", arg=handle, timeout=30_000)
@@ -142,7 +142,7 @@ def edits_text(front: Any) -> str:
 
 
 def place_of(dialog: Any, pose: Any, frame: int, point: int) -> tuple[float, float]:
-    """Where a point is on the page, when the whole picture is shown."""
+    """Where a point is on the page, when the whole image is shown."""
     box = dialog.locator(".dp-stage canvas").bounding_box()
     height, width = pose.canvas
     scale = min((box["width"] - 48) / width, (box["height"] - 48) / height)

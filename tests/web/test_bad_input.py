@@ -73,7 +73,7 @@ def test_edits_of_a_longer_clip_are_kept_and_the_lost_ones_named(front, run, giv
     report = run([given], text)
     assert any("move RWrist, frame 40" in line and "ends at frame 11" in line for line in report)
     dialog = open_editor(front)
-    assert "2 edits · 1 no longer fit: edit 2: the clip ends" in notice(dialog).text_content()
+    assert "2 edits · 1 no longer apply: edit 2: the clip ends" in notice(dialog).text_content()
     front.page.keyboard.press("h")
     kept = json.loads(edits_text(front))["edits"]
     assert [edit["do"] for edit in kept] == ["hide", "move", "hide"]

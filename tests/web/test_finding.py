@@ -64,12 +64,12 @@ def test_nodes_are_found_by_words_that_are_not_in_their_names(front, comfy, word
         assert ours[node]["display_name"] in search(front, listed[0]), (node, listed[0])
 
 
-def test_the_template_browser_shows_every_workflow_with_its_picture(front):
+def test_the_template_browser_shows_every_workflow_with_its_image(front):
     front.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     dialog = front.page.locator("[role=dialog], .p-dialog").last
     dialog.get_by_text("DisPose-ComfyUI", exact=True).first.click()
     for path in (ROOT / "workflows").glob("*.json"):
         card = dialog.get_by_test_id(f"template-workflow-{path.stem}")
-        picture = card.locator("img").first
-        picture.wait_for(state="attached")
-        assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") > 300, path
+        image = card.locator("img").first
+        image.wait_for(state="attached")
+        assert image.evaluate("img => img.decode().then(() => img.naturalWidth)") > 300, path

@@ -38,10 +38,10 @@ def open_help(page: Any, node_id: str) -> Any:
     return help_page
 
 
-def picture_is_shown(help_page: Any) -> bool:
-    picture = help_page.locator("img").first
-    picture.wait_for(state="attached")
-    return picture.evaluate("img => img.decode().then(() => img.naturalWidth > 100)")
+def image_is_shown(help_page: Any) -> bool:
+    image = help_page.locator("img").first
+    image.wait_for(state="attached")
+    return image.evaluate("img => img.decode().then(() => img.naturalWidth > 100)")
 
 
 def title(node_id: str, language: str) -> str:
@@ -58,21 +58,21 @@ def test_the_server_hands_out_both_languages(comfy):
         assert "pose" in served[language]["nodeCategories"]
 
 
-def test_every_template_has_a_picture(comfy):
+def test_every_template_has_an_image(comfy):
     (ours,) = {k: v for k, v in comfy._get("/workflow_templates").json().items() if "DisPose" in k}
     names = comfy._get("/workflow_templates").json()[ours]
     assert set(names) == {path.stem for path in (ROOT / "workflows").glob("*.json")}
     for name in names:
-        picture = comfy._get(f"/api/workflow_templates/{ours}/{name}.jpg")
-        assert picture.headers["Content-Type"] == "image/jpeg"
+        image = comfy._get(f"/api/workflow_templates/{ours}/{name}.jpg")
+        assert image.headers["Content-Type"] == "image/jpeg"
 
 
-def test_the_help_button_opens_a_page_with_its_picture(browser_page):
+def test_the_help_button_opens_a_page_with_its_image(browser_page):
     page = browser_page.page
     for node_id in ("DisPoseMotionField", "DisPosePoseEditor"):
         help_page = open_help(page, node_id)
         assert help_page.locator("h1").inner_text() == title(node_id, "en")
-        assert picture_is_shown(help_page)
+        assert image_is_shown(help_page)
         assert help_page.locator("li").count() > 4
     assert browser_page.ours() == []
     assert not any("DisPose" in address for address in browser_page.outside)
@@ -84,7 +84,7 @@ def test_in_chinese_names_and_help_are_chinese(browser_page):
         reload(page)
         help_page = open_help(page, "DisPoseMotionField")
         assert help_page.locator("h1").inner_text() == title("DisPoseMotionField", "zh") == "运动场"
-        assert picture_is_shown(help_page)
+        assert image_is_shown(help_page)
         names = page.evaluate(
             """() => {
                 const node = app.graph.nodes[0];

@@ -1,6 +1,6 @@
-"""The views as users see them, in the dark and the light theme, and their pictures in the help.
+"""The views as users see them, in the dark and the light theme, and their images in the help.
 
-UPDATE_PICTURES=1 writes the pictures of the help pages anew (`web/docs/<NodeId>/view_dark.webp` …).
+UPDATE_PICTURES=1 writes the images of the help pages anew (`web/docs/<NodeId>/view_dark.webp` …).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dispose_core.features.browser_view import PointView, point_view
 from dispose_core.features.keypoint_features import keypoint_features
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
-from .page import await_picture, bring_into_sight, frame_to, open_editor, settings, view_of
+from .page import await_image, bring_into_sight, frame_to, open_editor, settings, view_of
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "web" / "docs"
@@ -77,11 +77,11 @@ def show(front: Any, kind: str, told: dict[str, Any]) -> Any:
         [kind, told],
     )
     view = view_of(front, kind)
-    await_picture(view)
+    await_image(view)
     return view
 
 
-def node_picture(front: Any, kind: str) -> Image.Image:
+def node_image(front: Any, kind: str) -> Image.Image:
     """The node as the page shows it, without the tools over a selected one."""
     front.page.evaluate("() => app.canvas.deselectAllNodes()")
     bring_into_sight(front, kind)
@@ -115,15 +115,15 @@ def let_go(part: Any) -> None:
     part.evaluate("root => (root.shadowRoot ?? document).activeElement?.blur()")
 
 
-def check_and_keep(part: Any, picture: Image.Image, theme: str, path: Path) -> None:
-    """The theme shows, the buttons can be read; the picture of the help when it is asked for."""
-    corner = np.asarray(picture.crop((0, 0, 8, 8)))
+def check_and_keep(part: Any, image: Image.Image, theme: str, path: Path) -> None:
+    """The theme shows, the buttons can be read; the image of the help when it is asked for."""
+    corner = np.asarray(image.crop((0, 0, 8, 8)))
     assert (corner.mean() < 90) == (theme == "dark") and not 90 < corner.mean() < 160
     contrasts = part.evaluate(CONTRASTS)
     assert contrasts and min(contrasts) >= LEGIBLE, sorted(contrasts)[:3]
     assert path.exists() or os.environ.get("UPDATE_PICTURES")
     if os.environ.get("UPDATE_PICTURES"):
-        picture.save(path, quality=80, method=6)
+        image.save(path, quality=80, method=6)
 
 
 @pytest.mark.parametrize("kind", ["DisPoseMotionField", "DisPoseMotionPreview"])
@@ -132,16 +132,16 @@ def test_the_motion_view(front, motion_run, theme, kind):
     view.locator("input[type=range]").fill("39")
     assert view.get_attribute("data-frame") == "40"
     let_go(view)
-    picture = node_picture(front, kind)
-    check_and_keep(view, picture, theme, DOCS / kind / f"view_{theme}.webp")
+    image = node_image(front, kind)
+    check_and_keep(view, image, theme, DOCS / kind / f"view_{theme}.webp")
 
 
-def patch_features(picture: Tensor) -> Tensor:
+def patch_features(image: Tensor) -> Tensor:
     """(3, H, W) -> (20, H/8, W/8): colours and their changes around each place, at five scales.
 
     They stand in for the features of Stable Diffusion, whose weights are not at hand.
     """
-    lab = cv2.cvtColor(picture.permute(1, 2, 0).numpy(), cv2.COLOR_RGB2LAB) / 50
+    lab = cv2.cvtColor(image.permute(1, 2, 0).numpy(), cv2.COLOR_RGB2LAB) / 50
     maps = []
     for scale, weight in ((1.5, 1.0), (3.0, 1.0), (6.0, 1.0), (12.0, 0.7), (20.0, 0.7)):
         blurred = cv2.GaussianBlur(lab, (0, 0), scale, borderType=cv2.BORDER_REPLICATE)
@@ -163,16 +163,16 @@ def moved_person(server, motion_run) -> PointView:
     file = server.base / "temp" / told["subfolder"] / strips["files"][sheet]
     target = Image.open(file).crop((left, top, left + width, top + height))
     reference = Image.open(ROOT / "assets" / "reference.png").convert("RGB")
-    pictures = [
+    images = [
         torch.from_numpy(np.asarray(p.resize((width, height)), np.float32) / 255).permute(2, 0, 1)
         for p in (reference, target)
     ]
-    maps = [patch_features(picture) for picture in pictures]
+    maps = [patch_features(image) for image in images]
     mean, spread = (getattr(maps[0].flatten(1), name)(1)[:, None, None] for name in ("mean", "std"))
     first, second = ((features - mean) / spread for features in maps)
     (pose,) = load_openpose(ROOT / "assets" / "poses" / "reference.json")
     features = keypoint_features(first, pose, (height, width))
-    return point_view(pictures[0], pose, pictures[1], features, second)
+    return point_view(images[0], pose, images[1], features, second)
 
 
 def test_the_point_view(front, server, moved_person, theme):
@@ -193,9 +193,9 @@ def test_the_point_view(front, server, moved_person, theme):
     shown.locator("select").select_option(label="LWrist")
     assert shown.get_attribute("data-joint") == "LWrist"
     let_go(shown)
-    picture = node_picture(front, "DisPoseKeypointFeatures")
+    image = node_image(front, "DisPoseKeypointFeatures")
     path = DOCS / "DisPoseKeypointFeatures" / f"view_{theme}.webp"
-    check_and_keep(shown, picture, theme, path)
+    check_and_keep(shown, image, theme, path)
 
 
 def test_the_editor(front, comfy, tmp_path, theme):
@@ -238,6 +238,6 @@ def test_the_editor(front, comfy, tmp_path, theme):
     front.page.wait_for_load_state("networkidle")
     front.page.wait_for_timeout(500)
     assert dialog.locator(".dp-status").text_content().startswith("RWrist")
-    picture = opened(dialog.screenshot())
+    image = opened(dialog.screenshot())
     path = DOCS / "DisPosePoseEditor" / f"editor_{theme}.webp"
-    check_and_keep(dialog, picture, theme, path)
+    check_and_keep(dialog, image, theme, path)

@@ -92,7 +92,7 @@ def field_of(comfy, server, job: dict, name: str) -> MotionField:
 
 
 def wrist_places(field: MotionField, start: np.ndarray) -> np.ndarray:
-    """(F+1, 2) where the field takes the picture of the wrist, as shares of width and height."""
+    """(F+1, 2) where the field takes the image of the wrist, as shares of width and height."""
     height, width = field.size
     grid = torch.as_tensor(start * 2 - 1, dtype=torch.float32).expand(len(field), 1, 1, 2)
     flow = torch.nn.functional.grid_sample(field.flow(), grid, align_corners=False)

@@ -13,7 +13,7 @@ from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.comfyui.test_features import graph
 from tests.comfyui.tiny_workflow import write_files
 
-from .page import await_picture, has_vue_nodes, listeners, remove, use_vue_nodes, view_of
+from .page import await_image, has_vue_nodes, listeners, remove, use_vue_nodes, view_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +39,7 @@ def job_of(front):
 
 @pytest.fixture
 def small(comfy, assets, tmp_path) -> dict[str, Any]:
-    """The template on a small picture and every sixth of the driver's poses."""
+    """The template on a small image and every sixth of the driver's poses."""
     template = json.loads((ROOT / "workflows" / "motion_preview.json").read_text(encoding="utf-8"))
     prepare = next(node for node in template["nodes"] if node["type"] == "DisPosePrepare")
     prepare["widgets_values"][0] = 128
@@ -66,19 +66,19 @@ def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(
     assert any("/view?type=temp" in address for address in front.asked)
     view = view_of(front, "DisPoseMotionPreview")
     assert view.get_attribute("data-mode") == "person"
-    first = await_picture(view)
+    first = await_image(view)
     view.locator("input[type=range]").fill("6")
     assert view.get_attribute("data-frame") == "7"
     assert view.locator(".count").inner_text() == "7 / 12"
-    assert await_picture(view) != first
+    assert await_image(view) != first
 
-    names = ["Person", "Onion skin", "Flow", "Arrows"]
+    names = ["Person", "Overlay", "Flow", "Arrows"]
     assert view.get_by_role("button").all_inner_texts()[:4] == names
     drawn = set()
     for name in names:
         view.get_by_role("button", name=name, exact=True).click()
         front.page.wait_for_load_state("networkidle")
-        drawn.add(await_picture(view))
+        drawn.add(await_image(view))
     assert len(drawn) == 4
     assert view.get_attribute("data-frame") == "7"  # the mode changes, the frame stays
 
@@ -109,14 +109,14 @@ def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(
 def test_the_motion_view_is_there_again_after_a_look_at_another_workflow(front, comfy, small):
     front.load(small)
     comfy.wait(front.run(), timeout=300)
-    await_picture(view_of(front, "DisPoseMotionPreview"))
+    await_image(view_of(front, "DisPoseMotionPreview"))
     for name in ("Comfy.NewBlankWorkflow", "Workspace.PreviousOpenedWorkflow"):
         front.page.evaluate("name => { app.extensionManager.command.execute(name) }", name)
         front.page.wait_for_function(
             "wanted => (app.graph.nodes.length > 0) === wanted", arg=name.startswith("Work")
         )
     view = view_of(front, "DisPoseMotionPreview")
-    await_picture(view)
+    await_image(view)
     assert view.locator(".count").inner_text() == "1 / 12"
     assert front.page.locator(".dispose-motion-view").count() == 2
 
@@ -125,11 +125,11 @@ def test_the_motion_view_says_when_its_files_are_gone(front, comfy, server, smal
     front.load(small)
     comfy.wait(front.run(), timeout=300)
     view = view_of(front, "DisPoseMotionPreview")
-    await_picture(view)
+    await_image(view)
     for file in (server.base / "temp" / "dispose").iterdir():
         file.unlink()
     view.get_by_role("button", name="Arrows").click()
-    view.get_by_text("The pictures of this run are gone. Run the graph again").wait_for()
+    view.get_by_text("The images of this run have been deleted. Run the workflow again").wait_for()
     front.failed.clear()  # what the server says about the missing files
     front.console.clear()
     # The graph is as it was, so the run itself would be kept: another setting makes it anew.
@@ -155,7 +155,7 @@ def test_the_point_view_shows_where_a_clicked_joint_is_found(
     assert entry["status"]["status_str"] == "success"
 
     view = view_of(front, "DisPoseKeypointFeatures")
-    first = await_picture(view)
+    first = await_image(view)
     assert view.get_attribute("data-joint") == "Nose"
     (told,) = next(out["dispose_points"] for out in entry["outputs"].values()
                    if "dispose_points" in out)  # fmt: skip
@@ -175,7 +175,7 @@ def test_the_point_view_shows_where_a_clicked_joint_is_found(
     left.click(position=place)
     assert view.get_attribute("data-joint") == "RWrist"
     assert f"similarity {wrist['similarity']:.2f}" in view.locator(".said").inner_text()
-    assert await_picture(view) != first
+    assert await_image(view) != first
 
     remove(front, "DisPoseKeypointFeatures")
     front.page.wait_for_function("() => !document.querySelector('.dispose-point-view')")

@@ -9,7 +9,7 @@ app.registerExtension({
     {
       id: PREVIEW_RATE,
       name: "Frame rate of previews",
-      tooltip: "Frames a second at which the views in our nodes and the pose editor start to play.",
+      tooltip: "Initial playback speed of the views in the nodes and of the pose editor, in frames per second.",
       type: "slider",
       attrs: { min: 1, max: 60, step: 1 },
       defaultValue: 12,
@@ -17,7 +17,7 @@ app.registerExtension({
     {
       id: PREVIEW_SIZE,
       name: "Size of previews",
-      tooltip: "Height of the view inside a new node, in pixels. Nodes in the graph keep theirs.",
+      tooltip: "Height of the view in new nodes, in pixels. Existing nodes keep their size.",
       type: "slider",
       attrs: { min: 160, max: 1024, step: 16 },
       defaultValue: 320,
@@ -26,8 +26,8 @@ app.registerExtension({
       id: DETECTOR,
       name: "Default pose detector",
       tooltip:
-        "What a new Pose Detector Loader starts with. Nodes in the graph and in saved workflows " +
-        "keep theirs.",
+        "Backend of new Pose Detector Loader nodes. Existing nodes and saved workflows keep their " +
+        "backend.",
       type: "combo",
       options: ["dwpose", "openpose", "mediapipe"],
       defaultValue: "dwpose",

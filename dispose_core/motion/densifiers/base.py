@@ -23,17 +23,17 @@ class DenseMotion:
 
 
 class Densifier(Protocol):
-    """Spreads joint motion over the picture."""
+    """Spreads joint motion over the image."""
 
-    def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
-        """Flow from entry 0 to every entry.
+    def __call__(self, image: Tensor, sequence: PoseSequence, on_frame: Progress) -> DenseMotion:
+        """Flow from frame 0 to every frame.
 
         Args:
-            picture: (3, H, W) reference, 0…1.
-            clip: F+1 poses of one person, entry 0 the reference; fractions of the picture.
-            on_entry: called after each entry; may raise to cancel.
+            image: (3, H, W) reference, 0…1.
+            sequence: F+1 poses of one person, frame 0 the reference; fractions of the image.
+            on_frame: called after each frame; may raise to cancel.
 
         Returns:
-            a grid that the caller may change; entries without a pose are set to zero.
+            a grid that the caller may change; frames without a pose are set to zero.
         """
         ...

@@ -19,14 +19,14 @@ from ...checkpoints.loaders import load_cmp
 from ...models.cmp import CmpNetwork
 from ...pose.sequence import PoseSequence
 from ...progress import Progress, no_progress
-from ..sparse_flow import picture_on_grid, sparse_flow
+from ..sparse_flow import image_on_grid, sparse_flow
 from .base import DenseMotion
 from .skinning.densifier import SkinningDensifier
 
 GRID = (384, 384)  # (h, w), what the released weights were used at
-CHUNK = 8  # entries computed at once
+CHUNK = 8  # frames computed at once
 WORKING_MEMORY = CHUNK << 27  # bytes, beside the weights, with room to spare
-_NOTHING = 0.5  # background taken out: 0 for the network, as is what lies beyond the edges
+_BACKGROUND = 0.5  # background taken out: 0 for the network, as is what lies beyond the edges
 
 
 def load_network(files: Mapping[str, Path]) -> CmpNetwork:
@@ -54,8 +54,8 @@ class CmpDensifier:
         network: CMP (`checkpoints.load_cmp`). It is moved to `device` and `dtype`, and stays there.
         subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The rest is made plain
             grey first: CMP is more accurate without a background (paper, appendix H). Without a
-            mask the network sees the whole picture, as in the official code.
-        chunk: entries computed at once.
+            mask the network sees the whole image, as in the official code.
+        chunk: frames computed at once.
         device: where to compute; where the network is when None.
         dtype: what to compute in; the network's when None.
         official: keep the official code's reading of missing joints (`sparse.sparse_flow`).
@@ -77,13 +77,13 @@ class CmpDensifier:
         self.dtype = dtype
         self.official = official
 
-    def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
-        """Flow from entry 0 to every entry; zero without a pose.
+    def __call__(self, image: Tensor, sequence: PoseSequence, on_frame: Progress) -> DenseMotion:
+        """Flow from frame 0 to every frame; zero without a pose.
 
         Args:
-            picture: (3, H, W) reference, 0…1.
-            clip: F+1 poses of one person, entry 0 the reference.
-            on_entry: called after each entry; may raise to cancel.
+            image: (3, H, W) reference, 0…1.
+            sequence: F+1 poses of one person, frame 0 the reference.
+            on_frame: called after each frame; may raise to cancel.
 
         Returns:
             grid (F+1, 2, 384, 384), to be enlarged by the nearest point as the official code does;
@@ -91,38 +91,38 @@ class CmpDensifier:
             limbs: CMP knows neither, and the preview cuts the person out by them.
         """
         network = self.network.to(self.device, self.dtype)
-        small = picture_on_grid(picture.float(), GRID)
-        report = ["CMP: saw the whole picture"]
+        small = image_on_grid(image.float(), GRID)
+        report = ["CMP: saw the whole image"]
         if self.subject is not None:
             given = self.subject.detach().float().reshape(1, *self.subject.shape[-2:])
-            alone = picture_on_grid(given, GRID).to(small)
-            small = torch.lerp(small.new_tensor(_NOTHING), small, alone)
+            alone = image_on_grid(given, GRID).to(small)
+            small = torch.lerp(small.new_tensor(_BACKGROUND), small, alone)
             report = [
-                f"CMP: saw the person alone, {100 * alone.mean().item():.0f} % of the picture; "
+                f"CMP: saw the person alone, {100 * alone.mean().item():.0f} % of the image; "
                 "the rest was made plain grey"
             ]
-        subject, layer = _person(picture, clip[0], self.subject)
-        height, width = picture.shape[-2:]
-        present = clip.body_visible.any(-1)
+        subject, layer = _person(image, sequence[0], self.subject)
+        height, width = image.shape[-2:]
+        present = sequence.body_visible.any(-1)
         encoded = network.encode_reference(small)
-        grid = torch.zeros(len(clip), 2, *GRID)
-        on_entry(1, len(clip))
-        for start in range(1, len(clip), self.chunk):
-            part = range(start, min(start + self.chunk, len(clip)))
-            seen = [entry for entry in part if present[entry]]
+        grid = torch.zeros(len(sequence), 2, *GRID)
+        on_frame(1, len(sequence))
+        for start in range(1, len(sequence), self.chunk):
+            part = range(start, min(start + self.chunk, len(sequence)))
+            seen = [frame for frame in part if present[frame]]
             if seen:
-                marks = sparse_flow(clip, (height, width), GRID, seen, self.official)
+                marks = sparse_flow(sequence, (height, width), GRID, seen, self.official)
                 grid[seen] = network.flow(encoded, *marks).cpu()
-            for entry in part:
-                on_entry(entry + 1, len(clip))
+            for frame in part:
+                on_frame(frame + 1, len(sequence))
         return DenseMotion(grid, layer, subject, "nearest", report)
 
 
 def _person(
-    picture: Tensor, pose: PoseSequence, given: Tensor | None
+    image: Tensor, pose: PoseSequence, given: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None]:
     """(384, 384) where the person is and which limb is drawn before which, as skinning has it."""
-    still = SkinningDensifier(given)(picture, pose, no_progress)
+    still = SkinningDensifier(given)(image, pose, no_progress)
     subject, layer = (
         None if plane is None else F.interpolate(plane[None, None], GRID, mode="nearest")[0, 0]
         for plane in (still.subject, still.layer)

@@ -83,12 +83,12 @@ DENSIFIERS: Registry[DensifierSpec] = Registry(
     (
         DensifierSpec(
             "skinning",
-            "a body model carries the pixels; needs no model file.",
+            "moves the pixels with a body model; needs no model file.",
             ".skinning.densifier",
         ),
         DensifierSpec(
             "cmp",
-            "the paper's network, from ckpt_iter_42000.pth.tar in models/dispose.",
+            "the paper's network; needs ckpt_iter_42000.pth.tar in models/dispose.",
             ".cmp",
             (role_of("cmp", "cmp"),),
         ),

@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 
 from ...errors import PoseError
-from .. import skeleton as sk
+from .. import skeleton
 from ..frame_ranges import name_frames
 from ..sequence import PoseSequence
-from .body_proportions import Body, difference
+from .body_proportions import Proportions, difference
 from .gap_filling import fill_gaps, one_euro
 from .pose_transform import Placement
 from .retarget import retarget_limbs
@@ -43,7 +43,7 @@ class AlignOptions:
 
     Attributes:
         method: "fit" scales and shifts them onto the reference body; "limbs" bends the reference
-            body the driver's way; "none" takes them as they are, as fractions of the picture.
+            body the driver's way; "none" takes them as they are, as fractions of the image.
         max_gap: frames; a longer gap stays missing (`repair.fill_gaps`).
         smoothing: frames that a point at rest is averaged over (`repair.one_euro`); 0 = off.
     """
@@ -60,7 +60,7 @@ def align_poses(
     options: AlignOptions | None = None,
     official: bool = False,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """Place the driving poses in the reference picture.
+    """Place the driving poses in the reference image.
 
     See docs/reference_behaviour.md#pose-alignment.
 
@@ -70,9 +70,9 @@ def align_poses(
     the scale of the two bodies.
 
     Args:
-        reference: people of the reference picture, one frame each.
+        reference: people of the reference image, one frame each.
         driving: people of the driving clip; `canvas` is the size of the driving frames.
-        size: (H, W) of the fitted reference picture.
+        size: (H, W) of the fitted reference image.
         options: see `AlignOptions`.
         official: reproduce the official code whatever the options. It knows only "fit",
             fits low-score points like sure ones, uses frames with one person alone, takes any
@@ -88,7 +88,7 @@ def align_poses(
     if len(reference[0]) != 1:
         raise PoseError(
             f"reference pose: {len(reference[0])} poses, needed 1. "
-            "Give the pose of the reference picture alone."
+            "Give the pose of the reference image alone."
         )
     _require_driver(driving)
     frame_size, report = _frame_size(driving[0].canvas, size)
@@ -136,13 +136,13 @@ def _official_fit(
     if not alone.any():
         raise PoseError(
             f"driving poses: none of the {len(alone)} frames shows exactly one person, which the "
-            "official alignment needs. Switch reference mode off, or use a clip of one person."
+            "official alignment needs. Turn off `official`, or use a clip of one person."
         )
     target, found = _pairs(reference, driving[0][alone], joints, lambda pose: pose.body_scores > 0)
     if len(found) < 2 or np.ptp(found[:, 1]) == 0:
         raise PoseError(
             f"driving poses: {len(found)} points to fit the scale on, needed 2 at different "
-            "heights. Switch reference mode off, or set the method to 'none'."
+            "heights. Turn off `official`, or set the method to 'none'."
         )
     scale_y = _slope(found[:, 1], target[:, 1])
     return _placed(target, found, scale_y, frame_ratio)
@@ -164,8 +164,8 @@ def _sound_fit(
     if len(found) == 0:
         raise PoseError(
             "reference and driving poses share no visible joint to fit on (the reference shows "
-            f"{', '.join(sk.BODY[j] for j in joints)}). Use a clip that shows the same part of "
-            "the body, or set the method to 'none'."
+            f"{', '.join(skeleton.BODY[j] for j in joints)}). Use a clip that shows the same "
+            "part of the body, or set the method to 'none'."
         )
     unseen = len(driver) * len(joints) - len(found)
     if unseen:
@@ -192,7 +192,8 @@ def _reference_joints(reference: PoseSequence) -> np.ndarray:
         best = reference.body_scores[0, FIT_JOINTS].max()
         raise PoseError(
             f"reference pose: no joint of head, trunk or legs visible (best score {best:.2f}, "
-            f"needed more than {sk.VISIBLE}). Use a picture that shows head and shoulders, load "
+            f"needed more than {skeleton.VISIBLE}). Use an image that shows head and shoulders, "
+            "load "
             "the pose from a file, or set the method to 'none'."
         )
     return joints
@@ -212,7 +213,7 @@ def _frame_size(
     canvas: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[int, int], list[str]]:
     if canvas == (1, 1):  # fractions from a file that does not tell its canvas
-        return size, ["driving poses name no canvas size; taken to have the picture's shape"]
+        return size, ["driving poses name no canvas size; taken to have the image's shape"]
     return canvas, []
 
 
@@ -280,7 +281,9 @@ def _other_build(
     frame_size: tuple[int, int],
     size: tuple[int, int],
 ) -> list[str]:
-    share = difference(Body.measure(reference, size), Body.measure(driver, frame_size))
+    share = difference(
+        Proportions.measure(reference, size), Proportions.measure(driver, frame_size)
+    )
     if share <= OTHER_BUILD:
         return []
     return [
@@ -294,6 +297,6 @@ def _taken_as_is(frame_size: tuple[int, int], size: tuple[int, int]) -> str:
     if abs(frame_size[0] * size[1] / (frame_size[1] * size[0]) - 1) > 0.01:
         line += (
             f"; the driving frames ({frame_size[1]}×{frame_size[0]}) have another shape than the "
-            f"picture ({size[1]}×{size[0]}), so bodies are stretched"
+            f"image ({size[1]}×{size[0]}), so bodies are stretched"
         )
     return line

@@ -6,20 +6,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import skeleton as sk
 from ..sequence import PoseSequence
-
-# (parent, child), parents first: shoulders and arms, hips and legs, nose. The eyes and ears are no
-# bones: how far they are apart in the picture tells where the head looks.
-BONES = sk.LIMBS[:13]
-HEAD_LINKS = sk.LIMBS[13:]
-NOSE, NECK, SHOULDERS, HIPS = 0, 1, (2, 5), (8, 11)
-MIRROR = {2: 5, 3: 6, 4: 7, 8: 11, 9: 12, 10: 13, 5: 2, 6: 3, 7: 4, 11: 8, 12: 9, 13: 10}
+from ..skeleton import (
+    ARMS,
+    BODY_MIRROR,
+    BODY_SLICE,
+    BONES,
+    HIPS,
+    LEGS,
+    N_BODY,
+    NECK,
+    NOSE,
+    SHOULDERS,
+)
 
 # Bones by the joint they end in. Trunk and legs tell how large a person is; arms turn towards the
 # camera too often.
-_TRUNK_AND_LEGS = [8, 9, 10, 11, 12, 13]
-_GROUPS = ([2, 5], [3, 4, 6, 7], [8, 11], [9, 10, 12, 13], [NOSE])
+_TORSO_AND_LEGS = [joint for leg in LEGS for joint in leg]
+_GROUPS = (
+    list(SHOULDERS),
+    [joint for arm in ARMS for joint in arm[1:]],
+    list(HIPS),
+    [joint for leg in LEGS for joint in leg[1:]],
+    [NOSE],
+)
 
 # A bone is as long as it gets in this share of the frames: longer is noise, shorter is turned
 # towards the camera.
@@ -27,7 +37,7 @@ FULL_LENGTH = 80
 
 
 @dataclass(frozen=True)
-class Body:
+class Proportions:
     """A person in pixels; the neck stands between the shoulders where it was not seen itself.
 
     Attributes:
@@ -41,14 +51,14 @@ class Body:
     lengths: np.ndarray
 
     @classmethod
-    def measure(cls, poses: PoseSequence, size: tuple[int, int]) -> Body:
-        """`poses` in pixels of a picture of `size` (H, W)."""
+    def measure(cls, poses: PoseSequence, size: tuple[int, int]) -> Proportions:
+        """`poses` in pixels of an image of `size` (H, W)."""
         points = poses.points * (size[1], size[0])
         seen = poses.body_visible.copy()
         between = ~seen[:, NECK] & seen[:, SHOULDERS].all(-1)
         points[between, NECK] = points[between][:, SHOULDERS].mean(1)
         seen[:, NECK] |= between
-        lengths = np.full(sk.N_BODY, np.nan)
+        lengths = np.full(N_BODY, np.nan)
         for parent, child in BONES:
             both = seen[:, parent] & seen[:, child]
             if both.any():
@@ -60,7 +70,7 @@ class Body:
     @property
     def joints(self) -> np.ndarray:
         """(T, 18, 2)"""
-        return self.points[:, sk.BODY_SLICE]
+        return self.points[:, BODY_SLICE]
 
     def length(self, ends: list[int]) -> float:
         """Mean length of the bones that end in these joints; 0 where none was seen."""
@@ -68,36 +78,36 @@ class Body:
         return float(found.mean()) if len(found) else 0.0
 
 
-def body_scale(of: Body, by: Body) -> float | None:
-    """How many pixels of `of` are one pixel of `by`; None where they share no bone."""
-    shared = np.isfinite(of.lengths) & np.isfinite(by.lengths)
+def body_scale(reference: Proportions, driver: Proportions) -> float | None:
+    """How many pixels of `reference` are one pixel of `driver`; None where they share no bone."""
+    shared = np.isfinite(reference.lengths) & np.isfinite(driver.lengths)
     core = np.zeros_like(shared)
-    core[_TRUNK_AND_LEGS] = shared[_TRUNK_AND_LEGS]
+    core[_TORSO_AND_LEGS] = shared[_TORSO_AND_LEGS]
     used = core if core.any() else shared
-    return float(of.lengths[used].sum() / by.lengths[used].sum()) if used.any() else None
+    return float(reference.lengths[used].sum() / driver.lengths[used].sum()) if used.any() else None
 
 
-def bone_lengths(of: Body, by: Body, scale: float) -> tuple[np.ndarray, list[int]]:
-    """(18,) lengths of the bones of `of`, and which of them had to be taken from `by`.
+def bone_lengths(
+    reference: Proportions, driver: Proportions, scale: float
+) -> tuple[np.ndarray, list[int]]:
+    """(18,) lengths of the bones of `reference`, and which of them had to be taken from `driver`.
 
     A bone that is not seen is as long as on the other side, else as the driver's, scaled; NaN
     where neither person shows it.
     """
-    lengths = of.lengths.copy()
-    for child, other in MIRROR.items():
-        if np.isnan(lengths[child]):
-            lengths[child] = of.lengths[other]
-    borrowed = np.isnan(lengths) & np.isfinite(by.lengths)
-    lengths[borrowed] = by.lengths[borrowed] * scale
+    lengths = reference.lengths
+    lengths = np.where(np.isnan(lengths), lengths[list(BODY_MIRROR)], lengths)
+    borrowed = np.isnan(lengths) & np.isfinite(driver.lengths)
+    lengths[borrowed] = driver.lengths[borrowed] * scale
     return lengths, np.flatnonzero(borrowed).tolist()
 
 
-def difference(of: Body, by: Body) -> float:
+def difference(reference: Proportions, driver: Proportions) -> float:
     """The largest share by which shoulders, arms, trunk, legs or neck differ in proportion.
 
     0 for bodies of one build, whatever their sizes.
     """
-    ratios = of.lengths / by.lengths
+    ratios = reference.lengths / driver.lengths
     shared = [ratios[group][np.isfinite(ratios[group])] for group in _GROUPS]
     means = np.array([group.mean() for group in shared if len(group)])
     return float(np.abs(means / np.median(means) - 1).max()) if len(means) else 0.0

@@ -10,13 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..frame_ranges import stretches
-from .body_proportions import Body
+from ..skeleton import ANKLES, LEGS
+from .body_proportions import Proportions
 
-# Hip, knee, ankle.
-_LEGS = ((8, 9, 10), (11, 12, 13))
-_ANKLES = [10, 13]
 # Trunk, thigh and shin by the joints they end in.
-_BODY = ([8, 11], [9, 12], [10, 13])
+_LEG_BONES = [list(pair) for pair in zip(*LEGS, strict=True)]
 
 # In body sizes (trunk and leg of the driver): a foot rests while it is slower than this a frame,
 # follows a pan that carries it further than that, and stands on the ground up to this height
@@ -38,7 +36,7 @@ _BENT = 0.35
 
 
 def plant_feet(
-    of: Body, by: Body, body: np.ndarray, scale: float, start: int
+    reference: Proportions, driver: Proportions, body: np.ndarray, scale: float, start: int
 ) -> tuple[np.ndarray, list[str]]:
     """Shift `body` and bend its legs so that resting feet do not slide.
 
@@ -48,20 +46,20 @@ def plant_feet(
     the last contact's to the next.
 
     Args:
-        of: the reference person, one frame.
-        by: the driver, (T) frames.
-        body: (T, 18, 2) joints of the result in pixels of the picture, placed by their root.
-        scale: pixels of the picture for one of the driving frames.
+        reference: the reference person, one frame.
+        driver: the driver, (T) frames.
+        body: (T, 18, 2) joints of the result in pixels of the image, placed by their root.
+        scale: pixels of the image for one of the driving frames.
         start: the first frame that shows the driver.
 
     Returns:
         The corrected joints (T, 18, 2), and the report.
     """
-    feet = by.joints[:, _ANKLES]
-    usable = np.stack([by.seen[:, leg].all(-1) for leg in _LEGS], -1)
+    feet = driver.joints[:, list(ANKLES)]
+    usable = np.stack([driver.seen[:, leg].all(-1) for leg in LEGS], -1)
     if not usable.any():
         return body, ["the driver shows no whole leg; nothing is kept on the ground"]
-    size = sum(by.length(pair) for pair in _BODY)
+    size = sum(driver.length(pair) for pair in _LEG_BONES)
     resting = _resting(feet, usable, size)
     heights = np.where(usable, feet[..., 1], -np.inf)  # y, downwards
     standing = resting & (heights >= heights.max(1, keepdims=True) - _ON_GROUND * size)
@@ -70,29 +68,29 @@ def plant_feet(
 
     first = int(standing.any(1).argmax())
     ground_by = heights[first].max()
-    ground_of = _ground(of.joints[0], of.seen[0, _ANKLES])
-    if ground_of is None:  # the feet are not in the picture
+    ground_of = _ground(reference.joints[0], reference.seen[0, list(ANKLES)])
+    if ground_of is None:  # the feet are not in the image
         ground_of = _ground(body[first], standing[first])
-    natural = body[:, _ANKLES]
-    stands = np.full(feet.shape, np.nan)  # (T, 2, 2)
-    carrying = np.zeros_like(resting)
-    for f in range(len(_LEGS)):
+    ankles = body[:, list(ANKLES)]
+    planted = np.full(feet.shape, np.nan)  # (T, 2, 2)
+    supporting = np.zeros_like(resting)
+    for f in range(len(LEGS)):
         for begin, end in stretches(resting[:, f]):
             run = slice(begin, end + 1)
             path = _drift(feet[run, f], size)
             at = slice(start - begin, start - begin + 1) if begin <= start <= end else slice(None)
-            stands[run, f] = (path - path[at].mean(0)) * scale + natural[run, f][at].mean(0)
+            planted[run, f] = (path - path[at].mean(0)) * scale + ankles[run, f][at].mean(0)
             if standing[run, f].any():
                 height = ground_of + scale * (feet[run, f, 1][at].mean() - ground_by)
-                stands[run, f, 1] += height - stands[run, f, 1][at].mean()
-                carrying[run, f] = True
-    shift = _root_shift(stands - natural, carrying)
+                planted[run, f, 1] += height - planted[run, f, 1][at].mean()
+                supporting[run, f] = True
+    shift = _root_shift(planted - ankles, supporting)
     body = body + shift[:, None]
-    for f, leg in enumerate(_LEGS):
-        for begin, end in stretches(resting[:, f] & ~carrying[:, f]):
+    for f, leg in enumerate(LEGS):
+        for begin, end in stretches(resting[:, f] & ~supporting[:, f]):
             # Held in the air: it keeps still at its height over the ground.
-            stands[begin : end + 1, f] += shift[begin : end + 1].mean(0)
-        body[:, leg] = _reach(body[:, leg], stands[:, f], usable[:, f])
+            planted[begin : end + 1, f] += shift[begin : end + 1].mean(0)
+        body[:, leg] = _two_bone_ik(body[:, leg], planted[:, f], usable[:, f])
     return body, [
         f"feet kept where they rest: right in {resting[:, 0].sum()}, left in "
         f"{resting[:, 1].sum()} of {len(feet)} frames; the body moved by up to "
@@ -124,7 +122,7 @@ def _resting(feet: np.ndarray, usable: np.ndarray, size: float) -> np.ndarray:
 
 def _ground(joints: np.ndarray, there: np.ndarray) -> float | None:
     """y of the lower ankle."""
-    return float(joints[_ANKLES, 1][there].max()) if there.any() else None
+    return float(joints[list(ANKLES), 1][there].max()) if there.any() else None
 
 
 def _drift(feet: np.ndarray, size: float) -> np.ndarray:
@@ -134,19 +132,19 @@ def _drift(feet: np.ndarray, size: float) -> np.ndarray:
     return t[:, None] * step * (np.hypot(*step) * len(feet) > _PAN * size)
 
 
-def _root_shift(missing: np.ndarray, carrying: np.ndarray) -> np.ndarray:
+def _root_shift(missing: np.ndarray, supporting: np.ndarray) -> np.ndarray:
     """(T, 2) the way of the body that brings the carrying feet (T, 2, 2) to where they stand."""
-    carried = np.flatnonzero(carrying.any(1))
-    way = np.where(carrying[..., None], missing, 0.0).sum(1)[carried]
-    shift = way / carrying[carried].sum(1, keepdims=True)
-    frames = np.arange(-_SOFT, len(carrying) + _SOFT)
+    carried = np.flatnonzero(supporting.any(1))
+    way = np.where(supporting[..., None], missing, 0.0).sum(1)[carried]
+    shift = way / supporting[carried].sum(1, keepdims=True)
+    frames = np.arange(-_SOFT, len(supporting) + _SOFT)
     shift = np.stack([np.interp(frames, carried, column) for column in shift.T], -1)
     window = np.hanning(2 * _SOFT + 3)[1:-1]
     windows = np.lib.stride_tricks.sliding_window_view(shift, len(window), axis=0)
     return windows @ window / window.sum()
 
 
-def _reach(leg: np.ndarray, stand: np.ndarray, usable: np.ndarray) -> np.ndarray:
+def _two_bone_ik(leg: np.ndarray, stand: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Hip, knee, ankle (T, 3, 2) with the ankle at `stand` (T, 2) where that is not NaN.
 
     Out of reach the leg points at it. Around a contact the leg takes on and gives up the change

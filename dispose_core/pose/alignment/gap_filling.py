@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import skeleton as sk
+from .. import skeleton
 from ..frame_ranges import name_frames, numbers, stretches
 from ..sequence import PoseSequence
 
@@ -24,9 +24,9 @@ _EAGERNESS = 12.0
 _SPEED_FRAMES = 3.0
 
 _HANDS_AND_FACE = {
-    "left hand": sk.LEFT_HAND_SLICE,
-    "right hand": sk.RIGHT_HAND_SLICE,
-    "face": sk.FACE_SLICE,
+    "left hand": skeleton.LEFT_HAND_SLICE,
+    "right hand": skeleton.RIGHT_HAND_SLICE,
+    "face": skeleton.FACE_SLICE,
 }
 
 
@@ -100,7 +100,7 @@ def one_euro(poses: PoseSequence, strength: float) -> PoseSequence:
     if strength <= 0 or not sure.any():
         return poses
     pixels = poses.points * (poses.canvas[1], poses.canvas[0])
-    size = _spread(pixels[:, sk.BODY_SLICE], poses.body_visible)
+    size = _spread(pixels[:, skeleton.BODY_SLICE], poses.body_visible)
     usual = np.nanmedian(np.where(sure, poses.scores, np.nan)[:, sure.any(0)], axis=0)
     trust = np.zeros_like(poses.scores)
     trust[:, sure.any(0)] = np.minimum(poses.scores[:, sure.any(0)] / usual, 1.0) ** 2
@@ -138,7 +138,7 @@ def _spread(body: np.ndarray, visible: np.ndarray) -> float:
 def _seen(poses: PoseSequence) -> np.ndarray:
     """(T, N) bool: points that count as found, see `fill_gaps`."""
     seen = poses.scores > 0
-    seen[:, sk.BODY_SLICE] = poses.body_visible
+    seen[:, skeleton.BODY_SLICE] = poses.body_visible
     return seen
 
 
@@ -156,8 +156,8 @@ def _report(seen: np.ndarray, filled: np.ndarray, max_gap: int) -> list[str]:
         for run in stretches(~present)
     ]
     ever = seen.any(0)
-    if ever[sk.BODY_SLICE].any() and not ever[sk.BODY_SLICE].all():
-        never = [name for name, found in zip(sk.BODY, ever, strict=False) if not found]
+    if ever[skeleton.BODY_SLICE].any() and not ever[skeleton.BODY_SLICE].all():
+        never = [name for name, found in zip(skeleton.BODY, ever, strict=False) if not found]
         lines.append(f"never seen: {', '.join(never)}")
     # What was lost together with the whole person is told above.
     lost = ~seen & present[:, None]
@@ -181,7 +181,7 @@ def _outcome(run: tuple[int, int], frames: int, max_gap: int) -> str:
 
 def _by_part(what: str, mask: np.ndarray) -> list[str]:
     """One line that lists body joints, hands and face with their frames in a (T, N) mask."""
-    parts = {name: mask[:, i] for i, name in enumerate(sk.BODY)}
+    parts = {name: mask[:, i] for i, name in enumerate(skeleton.BODY)}
     parts |= {name: mask[:, points].any(-1) for name, points in _HANDS_AND_FACE.items()}
     found = [f"{name} ({numbers(frames)})" for name, frames in parts.items() if frames.any()]
     return [f"{what}: {', '.join(found)}"] if found else []

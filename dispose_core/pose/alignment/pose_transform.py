@@ -1,4 +1,4 @@
-"""One scale and one shift for a whole clip: driving poses into the reference picture."""
+"""One scale and one shift for a whole clip: driving poses into the reference image."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class Placement:
     shift: np.ndarray
 
     def __call__(self, person: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-        """`person` in a picture of `size` (H, W)."""
+        """`person` in an image of `size` (H, W)."""
         return PoseSequence(person.points * self.scale + self.shift, person.scores, size)

@@ -27,7 +27,7 @@ class PoseDetector(Protocol):
         total: int | None = None,
         on_frame: Progress = no_progress,
     ) -> list[PoseSequence]:
-        """People of a clip, or of a still picture as a clip of one frame.
+        """People of a clip, or of a still image as a clip of one frame.
 
         Frames are taken one at a time, so that a video can be streamed through.
 
@@ -37,18 +37,18 @@ class PoseDetector(Protocol):
             on_frame: called as (done, total) after each frame, with total = done when unknown.
 
         Returns:
-            As many sequences as the fullest frame has people, at least one, all with an entry
+            As many sequences as the fullest frame has people, at least one, all with a frame
             for every frame; empty ones where nobody was found. Backends that look at each frame
             alone list its people in any order: slot 0 need not be the same person all the time.
 
         Raises:
-            PoseError: there is no frame, or one that is no picture or of another size.
+            PoseError: there is no frame, or one that is no image or of another size.
         """
         ...
 
 
 def checked_frames(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames as backends need them: pictures of one size, contiguous, at least one.
+    """The frames as backends need them: images of one size, contiguous, at least one.
 
     Raises:
         PoseError: see `PoseDetector.detect`.
@@ -59,7 +59,7 @@ def checked_frames(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
             raise PoseError(
                 f"frame {i}: {frame.dtype} of shape {frame.shape}, needed uint8 (H, W, 3). "
-                "Convert the picture to 8-bit RGB."
+                "Convert the image to 8-bit RGB."
             )
         if frame.shape != shape:
             raise PoseError(

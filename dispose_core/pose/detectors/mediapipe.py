@@ -20,7 +20,7 @@ import numpy as np
 
 from ...errors import MissingPackage
 from ...progress import Progress, no_progress
-from .. import skeleton as sk
+from .. import skeleton
 from ..alignment.gap_filling import smooth
 from ..sequence import PoseSequence
 from .base import checked_frames
@@ -36,7 +36,7 @@ _EYES_AND_NOSE = [0, 2, 5]
 _SHOULDERS = [11, 12]
 
 # For each of the 18 OpenPose body points the one of MediaPipe's 33. The neck is the middle of the
-# shoulders: this entry only keeps its place.
+# shoulders: this frame only keeps its place.
 _BODY = np.array([0, 11, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7])
 
 # The iBUG 68 face points among the 468 of MediaPipe's canonical face mesh. As in iBUG, the list
@@ -61,7 +61,7 @@ class MediaPipeDetector:
     """Follows one person through a clip; see `PoseDetector`.
 
     Body scores are MediaPipe's visibility. A hand has no score of its own and takes that of its
-    wrist, a face that of eyes and nose. A point outside of the picture was guessed and counts as
+    wrist, a face that of eyes and nose. A point outside of the image was guessed and counts as
     missing.
     """
 
@@ -84,15 +84,15 @@ class MediaPipeDetector:
         total: int | None = None,
         on_frame: Progress = no_progress,
     ) -> list[PoseSequence]:
-        pictures = checked_frames(frames)
-        first = next(pictures)
+        images = checked_frames(frames)
+        first = next(images)
         with ExitStack() as closing:
-            with _quiet():  # the graph starts up with its first picture
+            with _quiet():  # the graph starts up with its first image
                 graph = closing.enter_context(self._start())
                 found = [_read(graph.process(first))]
             on_frame(1, total or 1)
-            for picture in pictures:
-                found.append(_read(graph.process(picture)))
+            for image in images:
+                found.append(_read(graph.process(image)))
                 on_frame(len(found), total or len(found))
         points, scores = (np.stack(part) for part in zip(*found, strict=True))
         height, width = first.shape[:2]
@@ -126,7 +126,7 @@ def _import_holistic() -> ModuleType:
 
 def _read(result) -> tuple[np.ndarray, np.ndarray]:
     """One Holistic result as our points (128, 2) and scores (128,)."""
-    points, scores = np.full((sk.N_POINTS, 2), np.nan), np.zeros(sk.N_POINTS)
+    points, scores = np.full((skeleton.N_POINTS, 2), np.nan), np.zeros(skeleton.N_POINTS)
     if result.pose_landmarks is None:
         return points, scores
     found = [(mark.x, mark.y, mark.visibility) for mark in result.pose_landmarks.landmark]
@@ -134,11 +134,11 @@ def _read(result) -> tuple[np.ndarray, np.ndarray]:
     body = pose[_BODY]
     body[1, :2] = pose[_SHOULDERS, :2].mean(0)
     body[1, 2] = pose[_SHOULDERS, 2].min()
-    points[sk.BODY_SLICE], scores[sk.BODY_SLICE] = body[:, :2], body[:, 2]
+    points[skeleton.BODY_SLICE], scores[skeleton.BODY_SLICE] = body[:, :2], body[:, 2]
     for part, marks, only, score in (
-        (sk.LEFT_HAND_SLICE, result.left_hand_landmarks, slice(None), body[7, 2]),
-        (sk.RIGHT_HAND_SLICE, result.right_hand_landmarks, slice(None), body[4, 2]),
-        (sk.FACE_SLICE, result.face_landmarks, _FACE, pose[_EYES_AND_NOSE, 2].mean()),
+        (skeleton.LEFT_HAND_SLICE, result.left_hand_landmarks, slice(None), body[7, 2]),
+        (skeleton.RIGHT_HAND_SLICE, result.right_hand_landmarks, slice(None), body[4, 2]),
+        (skeleton.FACE_SLICE, result.face_landmarks, _FACE, pose[_EYES_AND_NOSE, 2].mean()),
     ):
         if marks is not None:
             points[part] = np.array([(mark.x, mark.y) for mark in marks.landmark])[only]

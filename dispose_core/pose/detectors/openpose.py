@@ -18,7 +18,7 @@ import torch
 from ...checkpoints.state_dict import Weights, open_weights
 from ...errors import CheckpointError, MissingPackage, PoseError
 from ...progress import Progress, no_progress
-from .. import skeleton as sk
+from .. import skeleton
 from ..sequence import PoseSequence
 from .base import checked_frames
 from .slots import Found, people_in_slots
@@ -37,7 +37,7 @@ _LAST_LAYERS = {
     "OpenPose's hand network": ("Mconv7_stage6.weight", 22),
     "OpenPose's face network": ("Mconv7_stage6.weight", 71),
 }
-# The network sees a picture at a height of 184 pixels: a strip would become hours of work, or
+# The network sees an image at a height of 184 pixels: a strip would become hours of work, or
 # nothing.
 _LONGEST = 8
 # Below this a point of the face was not found.
@@ -91,24 +91,24 @@ class OpenPoseDetector:
         found: list[list[Found]] = []
         self._detector.to(self._device)
         try:
-            for picture in checked_frames(frames):
-                height, width = picture.shape[:2]
-                found.append(self._people(picture))
+            for image in checked_frames(frames):
+                height, width = image.shape[:2]
+                found.append(self._people(image))
                 on_frame(len(found), total or len(found))
         finally:
             self._detector.to("cpu")
         return people_in_slots(found, (height, width))
 
     @torch.inference_mode()
-    def _people(self, picture: np.ndarray) -> list[Found]:
-        """Everybody in the picture, the surest first."""
-        height, width = picture.shape[:2]
+    def _people(self, image: np.ndarray) -> list[Found]:
+        """Everybody in the image, the surest first."""
+        height, width = image.shape[:2]
         if max(width, height) > _LONGEST * min(width, height):
             raise PoseError(
-                f"openpose: a picture of {width}×{height} is more than {_LONGEST} times as long "
+                f"openpose: an image of {width}×{height} is more than {_LONGEST} times as long "
                 "one way as the other. Crop it to the people, or use another detector."
             )
-        blue_first = np.ascontiguousarray(picture[..., ::-1])
+        blue_first = np.ascontiguousarray(image[..., ::-1])
         network = self._detector.body_estimation
         bodies = network.format_body_result(*network(blue_first))
         bodies.sort(key=lambda body: -body.total_score)
@@ -116,7 +116,7 @@ class OpenPoseDetector:
 
     def _person(self, body, blue_first: np.ndarray) -> Found:
         height, width = blue_first.shape[:2]
-        points, scores = np.full((sk.N_POINTS, 2), np.nan), np.zeros(sk.N_POINTS)
+        points, scores = np.full((skeleton.N_POINTS, 2), np.nan), np.zeros(skeleton.N_POINTS)
         for i, joint in enumerate(body.keypoints):
             if joint is not None:
                 points[i] = joint.x, joint.y
@@ -124,9 +124,9 @@ class OpenPoseDetector:
         left, right = self._detector.detect_hands(body, blue_first)
         face = self._detector.detect_face(body, blue_first)
         for part, marks in (
-            (sk.LEFT_HAND_SLICE, left),
-            (sk.RIGHT_HAND_SLICE, right),
-            (sk.FACE_SLICE, face),
+            (skeleton.LEFT_HAND_SLICE, left),
+            (skeleton.RIGHT_HAND_SLICE, right),
+            (skeleton.FACE_SLICE, face),
         ):
             wanted = part.stop - part.start
             # The face comes with two pupils and the background behind its 68 points.

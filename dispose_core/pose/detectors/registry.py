@@ -52,14 +52,15 @@ DETECTORS: Registry[DetectorSpec] = Registry(
     (
         DetectorSpec(
             "dwpose",
-            "everybody's body, hands and face, from two files in models/detection; on the GPU with "
-            "TorchScript files or onnxruntime-gpu.",
+            "body, hands and face of several people; needs two files in models/detection. Runs on "
+            "the GPU with TorchScript files or onnxruntime-gpu.",
             ".dwpose.detector:DWPoseDetector",
             (role_of("person_file", "yolox"), role_of("pose_file", "dwpose")),
         ),
         DetectorSpec(
             "openpose",
-            "the older networks, with controlnet_aux and three files.",
+            "body, hands and face of several people, with older networks; needs controlnet_aux and "
+            "three files in models/detection.",
             ".openpose:OpenPoseDetector",
             tuple(
                 FileRole(argument, (name,), "detection", _ANNOTATORS)
@@ -72,7 +73,8 @@ DETECTORS: Registry[DetectorSpec] = Registry(
         ),
         DetectorSpec(
             "mediapipe",
-            "one person, on the CPU, carries its own files; installed separately, see the README.",
+            "body, hands and face of one person, on the CPU; needs no model files, but a separate "
+            "installation, see the README.",
             ".mediapipe:MediaPipeDetector",
             on_device=False,
             options=("smoothing",),

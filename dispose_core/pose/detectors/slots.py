@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import skeleton as sk
+from .. import skeleton
 from ..sequence import PoseSequence
 
 Found = tuple[np.ndarray, np.ndarray]  # points (128, 2) in pixels, scores (128,)
@@ -22,8 +22,8 @@ def people_in_slots(
         canvas: (height, width) of the frames in pixels.
     """
     slots = max(1, *map(len, frames))
-    points = np.full((slots, len(frames), sk.N_POINTS, 2), np.nan)
-    scores = np.zeros((slots, len(frames), sk.N_POINTS))
+    points = np.full((slots, len(frames), skeleton.N_POINTS, 2), np.nan)
+    scores = np.zeros((slots, len(frames), skeleton.N_POINTS))
     for frame, people in enumerate(frames):
         for slot, (place, score) in enumerate(people):
             points[slot, frame], scores[slot, frame] = place, score

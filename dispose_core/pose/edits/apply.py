@@ -12,22 +12,17 @@ from itertools import groupby
 
 import numpy as np
 
-from .. import skeleton as sk
+from .. import skeleton
 from ..sequence import PoseSequence
 from .parse import Edit, Edits, parse_edits
 
 MOST_LISTED = 20
 
-# The point on the person's other side. Face: the 68 points of iBUG.
-_BODY_MIRROR = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
-_FACE_MIRROR = (
-    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
-    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
-)  # fmt: skip
-MIRROR = np.array([*_BODY_MIRROR, *range(39, 60), *range(18, 39), *(60 + i for i in _FACE_MIRROR)])
+MIRROR = np.array(skeleton.MIRROR)
 # Detectors confuse limbs, never the sides of a face.
-SWAP = np.array([*MIRROR[: sk.FACE_SLICE.start], *range(sk.FACE_SLICE.start, sk.N_POINTS)])
+SWAP = np.array(
+    [*MIRROR[: skeleton.FACE_SLICE.start], *range(skeleton.FACE_SLICE.start, skeleton.N_POINTS)]
+)
 
 
 def apply_edits(
@@ -121,27 +116,27 @@ def _move(values: np.ndarray, edits: Sequence[Edit]) -> None:
         values[person, frame, point] = np.repeat(to, counts, axis=0)
 
 
-def _hide(figure: np.ndarray, given: np.ndarray, edit: Edit) -> None:
-    figure[_place(edit)] = (np.nan, np.nan, 0.0)
+def _hide(person: np.ndarray, given: np.ndarray, edit: Edit) -> None:
+    person[_place(edit)] = (np.nan, np.nan, 0.0)
 
 
-def _restore(figure: np.ndarray, given: np.ndarray, edit: Edit) -> None:
-    figure[_place(edit)] = given[_place(edit)]
+def _restore(person: np.ndarray, given: np.ndarray, edit: Edit) -> None:
+    person[_place(edit)] = given[_place(edit)]
 
 
-def _copy(figure: np.ndarray, given: np.ndarray, edit: Edit) -> str | None:
+def _copy(person: np.ndarray, given: np.ndarray, edit: Edit) -> str | None:
     points = np.array(edit.points)
-    source = figure[edit.source, points].copy()  # (K, 3)
+    source = person[edit.source, points].copy()  # (K, 3)
     there = source[:, 2] > 0
     if not there.any():
         return f"missing in frame {edit.source}"
-    figure[edit.first : edit.last + 1, points[there]] = source[there]
+    person[edit.first : edit.last + 1, points[there]] = source[there]
     return None
 
 
-def _interpolate(figure: np.ndarray, given: np.ndarray, edit: Edit) -> str | None:
+def _interpolate(person: np.ndarray, given: np.ndarray, edit: Edit) -> str | None:
     points = np.array(edit.points)
-    before, after = figure[edit.first, points], figure[edit.last, points]  # (K, 3)
+    before, after = person[edit.first, points], person[edit.last, points]  # (K, 3)
     there = (before[:, 2] > 0) & (after[:, 2] > 0)
     if not there.any():
         end = edit.last if (before[:, 2] > 0).any() else edit.first
@@ -150,26 +145,26 @@ def _interpolate(figure: np.ndarray, given: np.ndarray, edit: Edit) -> str | Non
     share = np.arange(1, edit.last - edit.first)[:, None, None] / (edit.last - edit.first)
     between = before + (after - before) * share  # (frames between, K, 3)
     between[..., 2] = np.minimum(before[:, 2], after[:, 2])
-    figure[edit.first + 1 : edit.last, points[there]] = between
+    person[edit.first + 1 : edit.last, points[there]] = between
     return None
 
 
-def _transform(figure: np.ndarray, given: np.ndarray, edit: Edit) -> None:
-    about, moved = np.array(edit.about), figure[_place(edit)]
+def _transform(person: np.ndarray, given: np.ndarray, edit: Edit) -> None:
+    about, moved = np.array(edit.about), person[_place(edit)]
     moved[..., :2] = about + (moved[..., :2] - about) * edit.scale + edit.shift
-    figure[_place(edit)] = moved
+    person[_place(edit)] = moved
 
 
-def _mirror(figure: np.ndarray, given: np.ndarray, edit: Edit) -> None:
+def _mirror(person: np.ndarray, given: np.ndarray, edit: Edit) -> None:
     frames = slice(edit.first, edit.last + 1)
-    turned = figure[frames, MIRROR]
+    turned = person[frames, MIRROR]
     turned[..., 0] = 2 * edit.about[0] - turned[..., 0]
-    figure[frames] = turned
+    person[frames] = turned
 
 
-def _swap(figure: np.ndarray, given: np.ndarray, edit: Edit) -> None:
+def _swap(person: np.ndarray, given: np.ndarray, edit: Edit) -> None:
     frames = slice(edit.first, edit.last + 1)
-    figure[frames] = figure[frames, SWAP]
+    person[frames] = person[frames, SWAP]
 
 
 _APPLY: dict[str, Callable[[np.ndarray, np.ndarray, Edit], str | None]] = {
@@ -220,6 +215,6 @@ def _differences(made_for: dict[str, int], people: Sequence[PoseSequence]) -> li
     if was != (width, height):
         lines.append(
             f"the edits were made on {was[0]}×{was[1]}, the poses are on {width}×{height}: places "
-            "are kept as fractions of the picture"
+            "are kept as fractions of the image"
         )
     return lines

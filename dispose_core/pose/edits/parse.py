@@ -17,25 +17,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import PoseError
-from .. import skeleton as sk
+from .. import skeleton
 
 VERSION = 1
 # Far above what a person does by hand, low enough that a file from anywhere is read in a second.
 MOST_CHARACTERS = 4_000_000
 MOST_EDITS = 20_000
 LAST_FRAME = 1_000_000
-# Further out than this many pictures no joint is drawn (`render.py`).
+# Further out than this many images no joint is drawn (`render.py`).
 FARTHEST = 10.0
 
 _GROUPS = {
-    "body": sk.BODY_SLICE,
-    "left_hand": sk.LEFT_HAND_SLICE,
-    "right_hand": sk.RIGHT_HAND_SLICE,
-    "face": sk.FACE_SLICE,
-    "all": slice(0, sk.N_POINTS),
+    "body": skeleton.BODY_SLICE,
+    "left_hand": skeleton.LEFT_HAND_SLICE,
+    "right_hand": skeleton.RIGHT_HAND_SLICE,
+    "face": skeleton.FACE_SLICE,
+    "all": slice(0, skeleton.N_POINTS),
 }
 _NAMED = {
-    **{name: [i] for i, name in enumerate(sk.BODY)},
+    **{name: [i] for i, name in enumerate(skeleton.BODY)},
     **{name: list(range(part.start, part.stop)) for name, part in _GROUPS.items()},
     **{
         f"{name}.{i}": [_GROUPS[name].start + i]
@@ -78,7 +78,7 @@ class Edit:
     first: int
     last: int
     person: int = 0
-    points: tuple[int, ...] = tuple(range(sk.N_POINTS))
+    points: tuple[int, ...] = tuple(range(skeleton.N_POINTS))
     label: str = ""
     to: tuple[float, float] = (0.0, 0.0)
     source: int = 0
@@ -110,83 +110,83 @@ def parse_edits(text: str) -> Edits:
             "Clear the node's edits and correct the poses' file itself."
         )
     try:
-        told = json.loads(text, parse_constant=_refuse)
+        raw = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as e:
         raise PoseError(
             f"edits: not valid JSON ({e}). Undo the last change to this text, or clear it to "
             "start again."
         ) from e
-    if not isinstance(told, dict) or not isinstance(told.get("edits"), list):
+    if not isinstance(raw, dict) or not isinstance(raw.get("edits"), list):
         raise PoseError('edits: needed {"version": 1, "edits": [ … ]}. Clear it to start again.')
-    _known(told, ("version", "made_for", "edits"), "edits")
-    if told.get("version") != VERSION or isinstance(told["version"], bool):
+    _known(raw, ("version", "made_for", "edits"), "edits")
+    if raw.get("version") != VERSION or isinstance(raw["version"], bool):
         raise PoseError(
-            f"edits: version {_shown(told.get('version'))}, needed {VERSION}. Update the pack if "
+            f"edits: version {_shown(raw.get('version'))}, needed {VERSION}. Update the pack if "
             "the workflow is newer than it."
         )
-    if len(told["edits"]) > MOST_EDITS:
+    if len(raw["edits"]) > MOST_EDITS:
         raise PoseError(
-            f"edits: {len(told['edits'])} of them, at most {MOST_EDITS}. "
+            f"edits: {len(raw['edits'])} of them, at most {MOST_EDITS}. "
             "Clear the node's edits and correct the poses' file itself."
         )
-    edits = tuple(_edit(edit, f"edit {n}") for n, edit in enumerate(told["edits"], 1))
-    return Edits(edits, _made_for(told.get("made_for", {})))
+    edits = tuple(_edit(edit, f"edit {n}") for n, edit in enumerate(raw["edits"], 1))
+    return Edits(edits, _made_for(raw.get("made_for", {})))
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")
 
 
-def _edit(told: Any, where: str) -> Edit:
-    if not isinstance(told, dict):
-        raise PoseError(f'{where}: {_shown(told)} is not an object such as {{"do": "hide", … }}.')
-    kind = told.get("do")
+def _edit(raw: Any, where: str) -> Edit:
+    if not isinstance(raw, dict):
+        raise PoseError(f'{where}: {_shown(raw)} is not an object such as {{"do": "hide", … }}.')
+    kind = raw.get("do")
     if not isinstance(kind, str) or kind not in _KEYS:
         raise PoseError(f"{where}: do {_shown(kind)}, needed one of {', '.join(_KEYS)}.")
     needed, optional = _KEYS[kind]
-    _known(told, ("do", "frames", "person", *needed, *optional), where)
+    _known(raw, ("do", "frames", "person", *needed, *optional), where)
     for key in ("frames", *needed):
-        if key not in told:
+        if key not in raw:
             raise PoseError(f"{where} ({kind}): {key} is missing.")
-    first, last = _frames(told["frames"], where)
+    first, last = _frames(raw["frames"], where)
     if kind == "interpolate" and last - first < 2:
         raise PoseError(f"{where}: frames {first} and {last} have none between them.")
     values: dict[str, Any] = {}
-    if "points" in told:
-        values["points"], values["label"] = _points(told["points"], where)
-    if "from" in told:
-        values["source"] = _integer(told["from"], f"{where}, from")
-    if "scale" in told:
-        values["scale"] = _number(told["scale"], f"{where}, scale", 0.01, 100.0)
-    if "about" in told:
-        about = told["about"]
+    if "points" in raw:
+        values["points"], values["label"] = _points(raw["points"], where)
+    if "from" in raw:
+        values["source"] = _integer(raw["from"], f"{where}, from")
+    if "scale" in raw:
+        values["scale"] = _number(raw["scale"], f"{where}, scale", 0.01, 100.0)
+    if "about" in raw:
+        about = raw["about"]
         values["about"] = (
             (_number(about, f"{where}, about"), 0.5)
             if kind == "mirror"
             else _pair(about, f"{where}, about")
         )
-    values |= {key: _pair(told[key], f"{where}, {key}") for key in ("to", "shift") if key in told}
-    person = _integer(told.get("person", 0), f"{where}, person")
+    values |= {key: _pair(raw[key], f"{where}, {key}") for key in ("to", "shift") if key in raw}
+    person = _integer(raw.get("person", 0), f"{where}, person")
     return Edit(kind, first, last, person, **values)
 
 
-def _frames(told: Any, where: str) -> tuple[int, int]:
-    pair = told if isinstance(told, list) else [told, told]
+def _frames(raw: Any, where: str) -> tuple[int, int]:
+    pair = raw if isinstance(raw, list) else [raw, raw]
     if len(pair) != 2:
-        raise PoseError(f"{where}: frames {_shown(told)}, needed a frame or [first, last].")
+        raise PoseError(f"{where}: frames {_shown(raw)}, needed a frame or [first, last].")
     first, last = (_integer(frame, f"{where}, frames") for frame in pair)
     if first > last:
-        raise PoseError(f"{where}: frames {_shown(told)}, needed the first one first.")
+        raise PoseError(f"{where}: frames {_shown(raw)}, needed the first one first.")
     return first, last
 
 
-def _points(told: Any, where: str) -> tuple[tuple[int, ...], str]:
-    names = told if isinstance(told, list) else [told]
+def _points(raw: Any, where: str) -> tuple[tuple[int, ...], str]:
+    names = raw if isinstance(raw, list) else [raw]
     found: dict[int, None] = {}
     for name in names:
         if isinstance(name, str) and name in _NAMED:
             found |= dict.fromkeys(_NAMED[name])
-        elif isinstance(name, int) and not isinstance(name, bool) and 0 <= name < sk.N_POINTS:
+        elif isinstance(name, int) and not isinstance(name, bool) and 0 <= name < skeleton.N_POINTS:
             found[name] = None
         else:
             raise PoseError(
@@ -199,37 +199,37 @@ def _points(told: Any, where: str) -> tuple[tuple[int, ...], str]:
     return tuple(found), ", ".join(str(name) for name in names[:3]) + (", …" * (len(names) > 3))
 
 
-def _made_for(told: Any) -> dict[str, int]:
-    if not isinstance(told, dict):
-        raise PoseError(f"edits: made_for {_shown(told)} is not an object.")
-    _known(told, ("frames", "people", "width", "height"), "edits, made_for")
-    return {key: _integer(value, f"edits, made_for, {key}") for key, value in told.items()}
+def _made_for(raw: Any) -> dict[str, int]:
+    if not isinstance(raw, dict):
+        raise PoseError(f"edits: made_for {_shown(raw)} is not an object.")
+    _known(raw, ("frames", "people", "width", "height"), "edits, made_for")
+    return {key: _integer(value, f"edits, made_for, {key}") for key, value in raw.items()}
 
 
-def _known(told: dict, keys: tuple[str, ...], where: str) -> None:
-    for key in told:
+def _known(raw: dict, keys: tuple[str, ...], where: str) -> None:
+    for key in raw:
         if key not in keys:
             raise PoseError(f"{where}: unknown key {_shown(key)}. Known are {', '.join(keys)}.")
 
 
-def _integer(told: Any, where: str) -> int:
-    whole = isinstance(told, int) or (isinstance(told, float) and told.is_integer())
-    if isinstance(told, bool) or not whole or not 0 <= told <= LAST_FRAME:
-        raise PoseError(f"{where}: {_shown(told)}, needed a whole number from 0 to {LAST_FRAME}.")
-    return int(told)
+def _integer(raw: Any, where: str) -> int:
+    whole = isinstance(raw, int) or (isinstance(raw, float) and raw.is_integer())
+    if isinstance(raw, bool) or not whole or not 0 <= raw <= LAST_FRAME:
+        raise PoseError(f"{where}: {_shown(raw)}, needed a whole number from 0 to {LAST_FRAME}.")
+    return int(raw)
 
 
-def _number(told: Any, where: str, low: float = -FARTHEST, high: float = FARTHEST) -> float:
-    known = isinstance(told, (int, float)) and not isinstance(told, bool)
-    if not known or not low <= told <= high or not math.isfinite(told):
-        raise PoseError(f"{where}: {_shown(told)}, needed a number from {low:g} to {high:g}.")
-    return float(told)
+def _number(raw: Any, where: str, low: float = -FARTHEST, high: float = FARTHEST) -> float:
+    known = isinstance(raw, (int, float)) and not isinstance(raw, bool)
+    if not known or not low <= raw <= high or not math.isfinite(raw):
+        raise PoseError(f"{where}: {_shown(raw)}, needed a number from {low:g} to {high:g}.")
+    return float(raw)
 
 
-def _pair(told: Any, where: str) -> tuple[float, float]:
-    if not isinstance(told, list) or len(told) != 2:
-        raise PoseError(f"{where}: {_shown(told)}, needed [x, y] as fractions of the picture.")
-    return _number(told[0], where), _number(told[1], where)
+def _pair(raw: Any, where: str) -> tuple[float, float]:
+    if not isinstance(raw, list) or len(raw) != 2:
+        raise PoseError(f"{where}: {_shown(raw)}, needed [x, y] as fractions of the image.")
+    return _number(raw[0], where), _number(raw[1], where)
 
 
 def _shown(value: Any) -> str:

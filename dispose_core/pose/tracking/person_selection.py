@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 
 from ...errors import PoseError
-from .. import skeleton as sk
+from .. import skeleton
 from ..frame_ranges import name_frames, numbers
 from ..sequence import PoseSequence
 from .tracker import joints_of, track_people
 
-# Nobody is "near" a point that is further away than this share of the picture's longer side.
+# Nobody is "near" a point that is further away than this share of the image's longer side.
 NEAR = 0.25
 # Two people cross where their boxes share this part of the smaller one.
 CROSSING = 0.25
@@ -30,12 +30,12 @@ class PersonChoice:
     """Which person is meant, and how that person is found again in the other frames.
 
     Attributes:
-        by: "largest": who fills most of the picture over the clip; "nearest": who is nearest to
+        by: "largest": who fills most of the image over the clip; "nearest": who is nearest to
             `point` in `frame`; "tracked": number `index` of `frame`; these three are followed
             through the clip. "index": number `index` of each frame as it lists them, without
             following; 0 is what the official code uses (docs/reference_behaviour.md#pose-output).
         index: counted from 0.
-        point: (x, y) as fractions of the picture.
+        point: (x, y) as fractions of the image.
         frame: counted from 0.
     """
 
@@ -100,7 +100,7 @@ def choose_person(
     if not np.any([person.present for person in people]):
         raise PoseError(
             f"{name}: nobody in any of the {len(people[0])} frames. "
-            "Use pictures that show a person, or another pose detector."
+            "Use images that show a person, or another pose detector."
         )
     if choice.by == "index":
         first, everybody = _indexed(people, choice.index, name), list(people)
@@ -173,7 +173,7 @@ def _nearest(people: Sequence[PoseSequence], choice: PersonChoice, name: str) ->
             f"{name}, frame {choice.frame}: nobody near ({choice.point[0]:.2f}, "
             f"{choice.point[1]:.2f}); the nearest person, around ({x:.2f}, {y:.2f}), is "
             f"{distances[nearest]:.0f} px away, needed at most {limit:.0f}. "
-            "Choose a point on the person, as fractions of the picture's width and height."
+            "Choose a point on the person, as fractions of the image's width and height."
         )
     return nearest
 
@@ -200,7 +200,7 @@ def _distances_to_bones(joints: np.ndarray, point: np.ndarray) -> np.ndarray:
         point: (2,) pixels.
     """
     alone = np.arange(joints.shape[1])
-    start, end = np.concatenate([np.array(sk.LIMBS), np.stack([alone, alone], 1)]).T
+    start, end = np.concatenate([np.array(skeleton.LIMBS), np.stack([alone, alone], 1)]).T
     bone = joints[:, end] - joints[:, start]
     to_point = point - joints[:, start]
     length = np.maximum((bone * bone).sum(-1), 1e-12)
@@ -222,7 +222,7 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def _sizes(people: Sequence[PoseSequence]) -> np.ndarray:
-    """(P,) part of the picture that each fills over the clip: the middle box of the frames in
+    """(P,) part of the image that each fills over the clip: the middle box of the frames in
     which the person is there, for the share of frames in which that is so."""
     areas = _areas(_boxes(people))  # (T, P)
     present = np.stack([person.present for person in people], 1)

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import skeleton as sk
+from .. import skeleton
 from ..sequence import PoseSequence
 
 # Frames after which somebody who comes back is taken for another: two seconds at 24 fps.
-PATIENCE = 48
+MAX_MISSED_FRAMES = 48
 
 # All distances are in sizes of the person: the diagonal of the box around the known joints.
 # Who is found within the reach of where one is foreseen may be that one; each frame of absence
 # widens it, since speed changes.
-_REACH, _REACH_PER_ABSENCE, _FARTHEST_REACH = 0.5, 0.02, 1.0
+_GATE_RADIUS, _GATE_GROWTH, _MAX_GATE_RADIUS = 0.5, 0.02, 1.0
 # Added for somebody who was absent, against one who was there in the frame before.
 _COST_PER_ABSENCE, _HIGHEST_COST_OF_ABSENCE = 0.01, 0.1
 # Above any cost: who can be paired is paired.
 _UNPAIRED = 2.0
 # A few joints can agree by chance: judged as if so many more were half a reach off.
-_DOUBTFUL_JOINTS = 2.0
+_PRIOR_JOINTS = 2.0
 
 # Shares of what differs from the foreseen that go to position and speed at the nth sighting:
 # those of a line through all sightings, and from the fifth on fixed ones, so that old ones fade.
@@ -57,7 +57,7 @@ def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
     Returns:
         Everybody found in any frame, in exactly one sequence each, in the order of first
         appearance; one empty sequence where nobody was found. Who stays away for more than
-        `PATIENCE` frames, or comes back far from where they were heading, is a new person.
+        `MAX_MISSED_FRAMES` frames, or comes back far from where they were heading, is a new person.
     """
     points = np.stack([person.points for person in people], 1)  # (T, S, 128, 2)
     scores = np.stack([person.scores for person in people], 1)
@@ -82,15 +82,15 @@ def joints_of(people: Sequence[PoseSequence]) -> np.ndarray:
     height, width = people[0].canvas
     points = np.stack([person.points for person in people], 1) * (width, height)
     scores = np.stack([person.scores for person in people], 1)
-    sure = scores[..., sk.BODY_SLICE] > sk.VISIBLE
+    sure = scores[..., skeleton.BODY_SLICE] > skeleton.VISIBLE
     sure |= ~sure.any(-1, keepdims=True)
     middles = []
-    for part in (sk.LEFT_HAND_SLICE, sk.RIGHT_HAND_SLICE, sk.FACE_SLICE):
+    for part in (skeleton.LEFT_HAND_SLICE, skeleton.RIGHT_HAND_SLICE, skeleton.FACE_SLICE):
         seen = (scores[..., part] > 0)[..., None]
         total = np.where(seen, points[..., part, :], 0.0).sum(-2)
         count = seen.sum(-2)
         middles.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-    body = np.where(sure[..., None], points[..., sk.BODY_SLICE, :], np.nan)
+    body = np.where(sure[..., None], points[..., skeleton.BODY_SLICE, :], np.nan)
     return np.concatenate([body, np.stack(middles, -2)], -2)
 
 
@@ -121,9 +121,9 @@ def _follow(found: np.ndarray) -> np.ndarray:
 def _match(tracks: _Tracks, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of `tracks` and those of `seen` (D, K, 2) that belong together."""
     cost = _distances(tracks.at, seen)
-    reach = np.minimum(_REACH + _REACH_PER_ABSENCE * tracks.absent, _FARTHEST_REACH)[:, None]
+    gate = np.minimum(_GATE_RADIUS + _GATE_GROWTH * tracks.absent, _MAX_GATE_RADIUS)[:, None]
     handicap = np.minimum(_COST_PER_ABSENCE * tracks.absent, _HIGHEST_COST_OF_ABSENCE)[:, None]
-    near = cost < reach
+    near = cost < gate
     from scipy.optimize import linear_sum_assignment  # a tenth of a second to import
 
     rows, columns = linear_sum_assignment(np.where(near, cost + handicap - _UNPAIRED, 0.0))
@@ -144,7 +144,7 @@ def _distances(foreseen: np.ndarray, seen: np.ndarray) -> np.ndarray:
     both = np.isfinite(distance)
     count = both.sum(-1)
     total = np.where(both, distance, 0.0).sum(-1) / size
-    mean = (total + _DOUBTFUL_JOINTS * _REACH / 2) / (count + _DOUBTFUL_JOINTS)
+    mean = (total + _PRIOR_JOINTS * _GATE_RADIUS / 2) / (count + _PRIOR_JOINTS)
     return np.where(count > 0, mean, np.inf)
 
 
@@ -177,7 +177,7 @@ def _correct(tracks: _Tracks, rows: np.ndarray, seen: np.ndarray) -> None:
 
 def _joined(tracks: _Tracks, ids: np.ndarray, seen: np.ndarray) -> _Tracks:
     """With those seen for the first time, without those gone for good."""
-    stay = tracks.absent <= PATIENCE
+    stay = tracks.absent <= MAX_MISSED_FRAMES
     first = np.ones(len(ids), dtype=int)
     return _Tracks(
         np.concatenate([tracks.ids[stay], ids]),

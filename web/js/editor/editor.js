@@ -144,7 +144,7 @@ export class Editor {
     const header = make(
       "header", {}, make("h2", {}, title), this.notice,
       buttonFor(
-        say("Discard"), say("Take back everything since the editor was opened, and close"),
+        say("Discard"), say("Discard all changes made since the editor was opened, and close"),
         () => this.discard(),
       ),
       done,
@@ -229,7 +229,7 @@ export class Editor {
     this.legend.textContent =
       session.mark === null
         ? legend
-        : say("{legend} · changes go to frames {first}–{last}", { legend, first, last });
+        : say("{legend} · changes apply to frames {first}–{last}", { legend, first, last });
     this.hint.textContent = say(session.hint, session.hintValues);
     this.#tellEdits();
     this.#tellSelection();
@@ -241,7 +241,7 @@ export class Editor {
     const count = edits.length === 1 ? say("1 edit") : say("{count} edits", { count: edits.length });
     const numbered = problems.map(({ edit, text }) => ({ number: edit, text }));
     this.notice.textContent = numbered.length
-      ? say("{edits} · {lost} no longer fit: edit {number}: {text}", {
+      ? say("{edits} · {lost} no longer apply: edit {number}: {text}", {
           edits: count, lost: numbered.length, ...numbered[0],
         })
       : count;
@@ -266,7 +266,7 @@ export class Editor {
     this.missing.dataset.points = key;
     this.missing.replaceChildren(
       ...missing.map((point) =>
-        button(BODY[point], say("Missing in this frame: select it"), () => session.select([point]), this.ended.signal),
+        button(BODY[point], say("Missing in this frame; click to select it"), () => session.select([point]), this.ended.signal),
       ),
     );
   }
@@ -286,7 +286,7 @@ export class Editor {
 }
 
 function stateOf({ score }) {
-  if (!(score > 0)) return say("missing here: click the picture or press Alt + arrow to put it");
+  if (!(score > 0)) return say("missing in this frame: click the image or press Alt + arrow to place it");
   const shown = { score: score.toFixed(2) };
   return score < DOUBTFUL ? say("score {score}, doubtful", shown) : say("score {score}", shown);
 }

@@ -172,7 +172,7 @@ function number(told, where, low = -FARTHEST, high = FARTHEST) {
 
 function point(told, where) {
   if (!Array.isArray(told) || told.length !== 2) {
-    fail(`${where}: ${shown(told)}, needed [x, y] as fractions of the picture.`);
+    fail(`${where}: ${shown(told)}, needed [x, y] as fractions of the image.`);
   }
   told.forEach((value) => number(value, where));
 }

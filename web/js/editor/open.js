@@ -9,7 +9,7 @@ import { STYLE } from "./style.js";
 
 const RUN_FIRST =
   "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses and " +
-  "pictures of the last run. ComfyUI forgets them when it is started again.";
+  "images of the last run. They are lost when ComfyUI restarts.";
 const NO_ANSWER = "ComfyUI does not answer. Check that it is running, then open the editor again.";
 
 /**
@@ -65,7 +65,7 @@ function tell({ title, onClose }, text, action, run) {
   };
   const buttons = make("div", {}, button(say("Close"), "Escape", close, ended.signal));
   if (action) {
-    buttons.append(button(action, say("The text is lost"), () => { run(); close(); }, ended.signal));
+    buttons.append(button(action, say("Deletes the text"), () => { run(); close(); }, ended.signal));
   }
   const dialog = make(
     "dialog", { class: "dispose-editor dp-message", "aria-label": title },

@@ -12,12 +12,12 @@ import { DOUBTFUL, GROUPS, groupOf, N_POINTS } from "./skeleton.js";
 
 /** Why a command did nothing, with the way out. */
 export const NO_RANGE =
-  "Mark a range first: go to one end, press Mark range (B), go to the other end. Between them there " +
-  "must be a frame.";
-export const NO_FRAME_BEFORE = "This is the first frame: there is none before it to copy from.";
+  "Mark a range first: go to one end, press Mark range (B), and go to the other end. There must be at " +
+  "least one frame in between.";
+export const NO_FRAME_BEFORE = "This is the first frame; there is no previous frame to copy from.";
 export const NOBODY = "None of these points is in this frame.";
 export const NOTHING_DONE = "Nothing was changed: {problem}.";
-export const NO_DOUBT = "No further frame in which a point is missing or doubtful.";
+export const NO_DOUBT = "There are no more frames with missing or doubtful points.";
 
 /** Five decimals are a fiftieth of a pixel of a picture of 2000; further out nothing is drawn. */
 const rounded = (value) => Math.round(Math.max(-10, Math.min(10, value)) * 1e5) / 1e5;

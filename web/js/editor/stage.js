@@ -51,7 +51,7 @@ export class Stage {
     this.pan = { x: 0, y: 0 };
   }
 
-  /** CSS pixels of the canvas to fractions of the picture. */
+  /** CSS pixels of the canvas to fractions of the image. */
   toFractions(x, y, poses) {
     const frame = this.frameOf(poses);
     return [(x - frame.x) / frame.width, (y - frame.y) / frame.height];

@@ -75,4 +75,4 @@ export function loadPicture(address) {
 }
 
 /** What a view says where its files are no longer there. */
-export const GONE = "The pictures of this run are gone. Run the graph again to see them.";
+export const GONE = "The images of this run have been deleted. Run the workflow again to see them.";

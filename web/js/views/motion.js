@@ -16,10 +16,10 @@ import { Player, SPEEDS } from "./player.js";
 import { placeOf } from "./strips.js";
 
 const MODES = [
-  ["person", "Person", "The reference person moving"],
-  ["onion", "Onion skin", "The moving person half transparent over the reference"],
-  ["flow", "Flow", "Motion in colour: hue is direction, strength is distance"],
-  ["arrows", "Arrows", "Arrows from places on the reference to where they move"],
+  ["person", "Person", "The moving reference person"],
+  ["onion", "Overlay", "The moving person, half transparent, over the reference image"],
+  ["flow", "Flow", "Motion as colours: hue is direction, saturation is distance"],
+  ["arrows", "Arrows", "Arrows from points on the reference image to where they move"],
 ];
 
 /** @returns {import("./node_view.js").View} */

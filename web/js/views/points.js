@@ -23,7 +23,7 @@ export function pointsView() {
   const ending = new AbortController();
   const { signal } = ending;
   const left = make("canvas", { role: "button", "aria-label": say("Reference: click a joint") });
-  const right = make("canvas", { role: "img", "aria-label": say("Target: where the joint matches") });
+  const right = make("canvas", { role: "img", "aria-label": say("Target: matches of the joint") });
   const choice = make("select", { "aria-label": say("Joint"), title: say("Joint") });
   const said = make("span", { class: "said", role: "status" });
   const element = frame(

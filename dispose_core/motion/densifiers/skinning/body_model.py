@@ -1,6 +1,6 @@
-"""The figure in the reference picture: joints, proportions and sizes that skinning works with.
+"""The figure in the reference image: joints, proportions and sizes that skinning works with.
 
-A picture rarely shows everything. What the torso and head need is completed from body
+An image rarely shows everything. What the torso and head need is completed from body
 proportions, so that whatever builds on the figure meets no gap; limbs that are not seen stay
 away and are followed by nothing.
 """
@@ -12,15 +12,23 @@ from typing import cast
 
 import numpy as np
 
-from ....pose import skeleton as sk
+from ....pose import skeleton
 from ....pose.sequence import PoseSequence
-
-NOSE, NECK = 0, 1
-R_SHOULDER, R_ELBOW, R_WRIST, L_SHOULDER, L_ELBOW, L_WRIST = range(2, 8)
-R_HIP, R_KNEE, R_ANKLE, L_HIP, L_KNEE, L_ANKLE = range(8, 14)
-R_EYE, L_EYE, R_EAR, L_EAR = range(14, 18)
-TORSO = (NECK, R_SHOULDER, L_SHOULDER, R_HIP, L_HIP)
-HEAD = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR)
+from ....pose.skeleton import (
+    HEAD,
+    L_EAR,
+    L_EYE,
+    L_HIP,
+    L_SHOULDER,
+    L_WRIST,
+    NECK,
+    R_EAR,
+    R_EYE,
+    R_HIP,
+    R_SHOULDER,
+    R_WRIST,
+    TORSO,
+)
 
 # A standing adult seen from the front, in shoulder widths (joint to joint), neck at the origin.
 TEMPLATE = np.array([
@@ -41,22 +49,22 @@ _EARS_PER_EYES = 2.4
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
-    """Entry 0 and all entries of a clip in pixels, completed where torso or head need it.
+class BodyModel:
+    """Frame 0 and all frames of a clip in pixels, completed where torso or head need it.
 
     Attributes:
         joints: (18, 2) of the reference; torso and head complete, other missing joints NaN.
         seen: (18,) bool: joints that the reference pose really has.
-        entries: (n, 18, 2) of the clip, torso complete, other missing joints NaN.
-        entries_seen: (n, 18) bool: joints that both the reference and the entry have.
+        frames: (n, 18, 2) of the clip, torso complete, other missing joints NaN.
+        tracked_seen: (n, 18) bool: joints that both the reference and the frame have.
         hands, entries_hands: (2, 21, 2) and (n, 2, 21, 2), left then right; rejected points NaN.
         far_hands: (n, 2) bool: hands that were rejected, too far from their arm.
-        present: (n,) bool: entries that share a joint with the reference.
+        present: (n,) bool: frames that share a joint with the reference.
         unit: shoulder width of the body in pixels, foreshortened or not.
         ear: half the distance between the ears in pixels.
         facing: 1 when the front is seen, −1 when the back is.
-        front: (n,) 0…1, how sure it is that an entry shows that same side, and not a profile;
-            entry 0 stands for the reference. What is only true of a body seen from the front
+        front: (n,) 0…1, how sure it is that a frame shows that same side, and not a profile;
+            frame 0 stands for the reference. What is only true of a body seen from the front
             or the back counts as much as this.
         turn: (n,) complex: turn and size of the whole body against the reference.
         shift: (n,) complex: where the pixel origin goes, so that x → turn·x + shift.
@@ -64,10 +72,10 @@ class Figure:
 
     joints: np.ndarray
     seen: np.ndarray
-    entries: np.ndarray
-    entries_seen: np.ndarray
+    tracked: np.ndarray
+    tracked_seen: np.ndarray
     hands: np.ndarray
-    entries_hands: np.ndarray
+    tracked_hands: np.ndarray
     far_hands: np.ndarray
     present: np.ndarray
     unit: float
@@ -125,38 +133,40 @@ def similarity(
     return turn, to_mean - turn * from_mean
 
 
-def build_figure(clip: PoseSequence, size: tuple[int, int]) -> Figure:
+def build_body_model(sequence: PoseSequence, size: tuple[int, int]) -> BodyModel:
     """The figure of a clip on a grid of `size` = (h, w).
 
     Args:
-        clip: n = F+1 poses, entry 0 the reference, with at least one visible body joint.
+        sequence: n = F+1 poses, frame 0 the reference, with at least one visible body joint.
     """
     pixels = np.array([size[1], size[0]], dtype=float)
-    visible = clip.body_visible
+    visible = sequence.body_visible
     seen = visible[0]
-    entries = np.where(visible[..., None], clip.body * pixels, np.nan)
+    tracked = np.where(visible[..., None], sequence.body * pixels, np.nan)
     shared = visible & seen
 
-    joints, unit, facing = _complete(entries[0], seen)
+    joints, unit, facing = _complete(tracked[0], seen)
     # Nobody is larger: coordinates of a million come from damaged files.
     unit = min(unit, float(max(size)))
     weight = np.where(np.isin(np.arange(18), TORSO), 1.0, _LIMB_WEIGHT) * shared
     # Shoulders tilt about twice as much as the body under them: where little else is seen, half
     # of their turn is the body's.
     stiffness, inertia = (0.05 * unit) ** 2, 0.5 * unit**2
-    turn, shift = similarity(as_complex(joints), as_complex(entries), weight, stiffness, inertia)
+    turn, shift = similarity(as_complex(joints), as_complex(tracked), weight, stiffness, inertia)
     present = shared.any(-1)
     turn, shift = np.where(present, turn, 1), np.where(present, shift, 0)
 
     torso = list(TORSO)
     carried = as_points(turn[:, None] * as_complex(joints[torso]) + shift[:, None])
-    entries[:, torso] = np.where(shared[:, torso, None], entries[:, torso], carried)
+    tracked[:, torso] = np.where(shared[:, torso, None], tracked[:, torso], carried)
     between = ~shared[:, NECK] & shared[:, R_SHOULDER] & shared[:, L_SHOULDER]
-    entries[between, NECK] = entries[between][:, [R_SHOULDER, L_SHOULDER]].mean(1)
+    tracked[between, NECK] = tracked[between][:, [R_SHOULDER, L_SHOULDER]].mean(1)
 
-    hands = np.where(clip.hands_scores[..., None] > sk.VISIBLE, clip.hands * pixels, np.nan)
+    hands = np.where(
+        sequence.hands_scores[..., None] > skeleton.VISIBLE, sequence.hands * pixels, np.nan
+    )
     reach = _HAND_REACH * unit * np.abs(turn)[:, None]
-    away = np.linalg.norm(hands[:, :, 0] - entries[:, [L_WRIST, R_WRIST]], axis=-1)
+    away = np.linalg.norm(hands[:, :, 0] - tracked[:, [L_WRIST, R_WRIST]], axis=-1)
     hands = np.where((away <= reach)[..., None, None], hands, np.nan)
 
     ear = max(
@@ -164,19 +174,19 @@ def build_figure(clip: PoseSequence, size: tuple[int, int]) -> Figure:
         _EARS_PER_EYES * length(joints, R_EYE, L_EYE) / 2,
         0.8 * _EAR_TO_EAR * unit / 2,
     )
-    front = _front(joints, entries, unit * np.abs(turn))
-    return Figure(
-        joints, seen, entries, shared, hands[0], hands, away > reach, present,
+    front = _front(joints, tracked, unit * np.abs(turn))
+    return BodyModel(
+        joints, seen, tracked, shared, hands[0], hands, away > reach, present,
         unit, cast(float, ear), facing, front, turn, shift,
     )  # fmt: skip
 
 
-def _front(joints: np.ndarray, entries: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """(n,) 0…1 (`Figure.front`): shoulders half as wide as usual are half a profile."""
+def _front(joints: np.ndarray, tracked: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """(n,) 0…1 (`BodyModel.front`): shoulders half as wide as usual are half a profile."""
     before = joints[L_SHOULDER] - joints[R_SHOULDER]
-    width = entries[:, L_SHOULDER] - entries[:, R_SHOULDER]
+    width = tracked[:, L_SHOULDER] - tracked[:, R_SHOULDER]
     wide = np.clip(np.linalg.norm(width, axis=1) / unit * 2 - 0.4, 0, 1)
-    spine = as_complex(entries[:, NECK] - entries[:, [R_HIP, L_HIP]].mean(1))
+    spine = as_complex(tracked[:, NECK] - tracked[:, [R_HIP, L_HIP]].mean(1))
     turn = spine * as_complex(joints[NECK] - joints[[R_HIP, L_HIP]].mean(0)).conj()
     same = (as_complex(width) * (as_complex(before) * turn).conj()).real > 0
     return wide * wide[0] * same

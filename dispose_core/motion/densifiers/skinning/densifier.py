@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ....pose.sequence import PoseSequence
 from ....progress import Progress
 from ..base import DenseMotion
-from .body_model import Figure, build_figure
+from .body_model import BodyModel, build_body_model
 from .limbs import body_size
 from .person_segmentation import find_subject
 from .rig import Bone, build_bones
@@ -26,7 +26,7 @@ from .volume_preservation import limb_volumes
 
 # Longest side of the working grid. Limbs are then 10 to 40 pixels thick, and a clip is small.
 WORKING_SIDE = 512
-# Entries computed at once: a few MB.
+# Frames computed at once: a few MB.
 _CHUNK = 4
 # How sharply pixels belong to the nearest bone: weights are distance ^ -_SHARPNESS, distances
 # in thicknesses, nearer than _NEAREST counting the same.
@@ -61,49 +61,49 @@ class SkinningDensifier:
 
     Args:
         subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size; found from the
-            skeleton and the picture when missing.
+            skeleton and the image when missing.
     """
 
     def __init__(self, subject: Tensor | None = None) -> None:
         self.subject = subject
 
-    def __call__(self, picture: Tensor, clip: PoseSequence, on_entry: Progress) -> DenseMotion:
-        """Flow from entry 0 to every entry; zero outside the person and without a pose.
+    def __call__(self, image: Tensor, sequence: PoseSequence, on_frame: Progress) -> DenseMotion:
+        """Flow from frame 0 to every frame; zero outside the person and without a pose.
 
         Args:
-            picture: (3, H, W) reference, 0…1.
-            clip: F+1 poses of one person, entry 0 the reference.
-            on_entry: called after each entry; may raise to cancel.
+            image: (3, H, W) reference, 0…1.
+            sequence: F+1 poses of one person, frame 0 the reference.
+            on_frame: called after each frame; may raise to cancel.
 
         Returns:
             grid (F+1, 2, h, w) with the longest side 512 at most, `layer` (h, w): larger is
             nearer, arms before head and torso; `subject` (h, w), the mask used.
         """
-        height, width = picture.shape[-2:]
+        height, width = image.shape[-2:]
         size = working_size((height, width))
-        grid = torch.zeros(len(clip), 2, *size)
+        grid = torch.zeros(len(sequence), 2, *size)
         layer = torch.zeros(size)
-        if not clip.body_visible[0].any():
-            for entry in range(len(clip)):
-                on_entry(entry + 1, len(clip))
+        if not sequence.body_visible[0].any():
+            for frame in range(len(sequence)):
+                on_frame(frame + 1, len(sequence))
             return DenseMotion(grid, layer, report=["reference: no body point seen, no motion"])
-        small = F.interpolate(picture[None].float().cpu(), size, mode="area")[0]
+        small = F.interpolate(image[None].float().cpu(), size, mode="area")[0]
         if self.subject is None:
-            mask = find_subject(small, clip[0])
+            mask = find_subject(small, sequence[0])
         else:
             mask = self.subject.detach().float().cpu().reshape(1, 1, *self.subject.shape[-2:])
             mask = F.interpolate(mask, size, mode="area")[0, 0]
-        figure = build_figure(clip, size)
-        skin = _Skin(figure, mask.numpy(), on_entry)
+        body = build_body_model(sequence, size)
+        skin = _Skin(body, mask.numpy(), on_frame)
         skin.move(grid)
-        grid[~torch.from_numpy(figure.present)] = 0.0  # not just nearly
+        grid[~torch.from_numpy(body.present)] = 0.0  # not just nearly
         skin.order(layer)
-        report = _report(figure, self.subject is None, mask)
+        report = _report(body, self.subject is None, mask)
         return DenseMotion(grid, layer, subject=mask, report=report)
 
 
 def working_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) of the grid for a picture of (H, W): the longest side 512 at most."""
+    """(h, w) of the grid for an image of (H, W): the longest side 512 at most."""
     scale = min(1.0, WORKING_SIDE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
@@ -111,26 +111,26 @@ def working_size(size: tuple[int, int]) -> tuple[int, int]:
 class _Skin:
     """Which pixel follows which bone how much; made once for a clip."""
 
-    def __init__(self, figure: Figure, mask: np.ndarray, on_entry: Progress) -> None:
-        self.on_entry = on_entry
+    def __init__(self, body: BodyModel, mask: np.ndarray, on_frame: Progress) -> None:
+        self.on_frame = on_frame
         inside = (mask > 0.5).astype(np.uint8)
         thickness = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         if inside.all():  # no background at all: OpenCV has no distance to give
             thickness = np.full(mask.shape, float(max(mask.shape)), np.float32)
-        bones = build_bones(figure, thickness)
+        bones = build_bones(body, thickness)
         outside = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         if not inside.any():
             outside = np.full(mask.shape, np.inf, np.float32)
-        keep, fade = _KEEP * figure.unit + 0.5, _FADE * figure.unit + 1
+        keep, fade = _KEEP * body.unit + 0.5, _FADE * body.unit + 1
         strength = np.clip(1 - (outside - keep) / fade, 0, 1)
         rows, columns = np.nonzero(strength)
         self.at = torch.from_numpy(rows * mask.shape[1] + columns)
         points = np.stack([columns + 0.5, rows + 0.5], 1)
-        weights = self._weights(bones, points, rows, columns, _SOFTENING * figure.unit)
+        weights = self._weights(bones, points, rows, columns, _SOFTENING * body.unit)
         self.layers = np.array([bone.layer for bone in bones], np.float32)[weights.argmax(0)]
 
         self.points = torch.from_numpy(points).float()
-        self.volumes = limb_volumes(figure, bones, body_size(figure), points, weights)
+        self.volumes = limb_volumes(body, bones, body_size(body), points, weights)
         self.strength = torch.from_numpy(strength[rows, columns]).float()
         weights = weights * strength[rows, columns]
         features, transforms = [], []
@@ -168,23 +168,23 @@ class _Skin:
         return weights / weights.sum(0)
 
     def move(self, grid: Tensor) -> None:
-        """Fills `grid` (n, 2, h, w) with the flow of every entry."""
+        """Fills `grid` (n, 2, h, w) with the flow of every frame."""
         flat = grid.view(len(grid), 2, -1)
         for first in range(0, len(grid), _CHUNK):
-            entries = range(first, min(first + _CHUNK, len(grid)))
-            flow = self.transforms[entries.start : entries.stop] @ self.features
-            for entry, moved in zip(entries, flow, strict=True):
-                if entry:  # nothing moves in the reference's own entry
-                    self._keep_volume(entry, moved)
-            flat[entries.start : entries.stop, :, self.at] = flow
-            for entry in entries:
-                self.on_entry(entry + 1, len(grid))
+            frames = range(first, min(first + _CHUNK, len(grid)))
+            flow = self.transforms[frames.start : frames.stop] @ self.features
+            for frame, moved in zip(frames, flow, strict=True):
+                if frame:  # nothing moves in the reference's own frame
+                    self._keep_volume(frame, moved)
+            flat[frames.start : frames.stop, :, self.at] = flow
+            for frame in frames:
+                self.on_frame(frame + 1, len(grid))
 
-    def _keep_volume(self, entry: int, flow: Tensor) -> None:
-        """Corrects the flow (2, N) of one entry where limbs bend."""
+    def _keep_volume(self, frame: int, flow: Tensor) -> None:
+        """Corrects the flow (2, N) of one frame where limbs bend."""
         for limb in self.volumes:
             place = self.points[limb.at] + flow[:, limb.at].T
-            off = limb.correct(entry, place) * self.strength[limb.at, None]
+            off = limb.correct(frame, place) * self.strength[limb.at, None]
             flow[:, limb.at] += off.T
 
     def order(self, layer: Tensor) -> None:
@@ -192,11 +192,11 @@ class _Skin:
         layer.view(-1)[self.at] = torch.from_numpy(self.layers)
 
 
-def _report(figure: Figure, found: bool, mask: Tensor) -> list[str]:
+def _report(body: BodyModel, found: bool, mask: Tensor) -> list[str]:
     share = 100 * (mask > 0.5).float().mean().item()
-    source = "found from the skeleton and the picture" if found else "mask given"
-    lines = [f"skinning: the person covers {share:.0f} % of the picture ({source})"]
-    for side, far in zip(("left", "right"), figure.far_hands.T, strict=True):
+    source = "found from the skeleton and the image" if found else "mask given"
+    lines = [f"skinning: the person covers {share:.0f} % of the image ({source})"]
+    for side, far in zip(("left", "right"), body.far_hands.T, strict=True):
         if far.any():
             lines.append(
                 f"{side} hand left out in {far.sum()} of {len(far)} poses: farther from the arm's "

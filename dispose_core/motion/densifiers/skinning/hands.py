@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import body_model as fg
-from .body_model import Figure, as_complex, as_points
+from .body_model import BodyModel, as_complex, as_points, similarity
 from .limbs import Bone, fit_affine, follow, layer_of
 from .primitives import Capsule, Slab
 
@@ -16,18 +15,18 @@ _FINGER, _NOISE = 0.06, 0.06
 _MITTEN = (0.45, 0.09)
 
 
-def hand_bones(figure: Figure, side: str, forearm: np.ndarray) -> list[Bone]:
+def hand_bones(body: BodyModel, side: str, forearm: np.ndarray) -> list[Bone]:
     """Palm and fingers; none where the reference shows no hand."""
     which = 0 if side == "L" else 1
-    hand, entries = figure.hands[which], figure.entries_hands[:, which]
+    hand, tracked = body.hands[which], body.tracked_hands[:, which]
     known = np.isfinite(hand[:, 0])
     if not (known[0] and known[_KNUCKLES].sum() >= 4):
         return []
-    seen = np.isfinite(entries[..., 0]) & known
-    long = max(np.linalg.norm(hand[known] - hand[0], axis=1).max(), 0.1 * figure.unit)
-    layer = layer_of(figure, "hand", side)
+    seen = np.isfinite(tracked[..., 0]) & known
+    long = max(np.linalg.norm(hand[known] - hand[0], axis=1).max(), 0.1 * body.unit)
+    layer = layer_of(body, "hand", side)
 
-    palm = follow(_palm(hand, entries, seen, long), seen[:, _KNUCKLES].sum(1) >= 4, forearm)
+    palm = follow(_palm(hand, tracked, seen, long), seen[:, _KNUCKLES].sum(1) >= 4, forearm)
     corners = hand[[k for k in _KNUCKLES if known[k]]]
     finger = _FINGER * long
     shape = Slab(corners, hand[0], corners[len(corners) // 2], 2 * finger)
@@ -40,14 +39,14 @@ def hand_bones(figure: Figure, side: str, forearm: np.ndarray) -> list[Bone]:
             if np.linalg.norm(hand[a + 1] - hand[a]) < 0.01 * long:
                 continue
             both = seen[:, a] & seen[:, a + 1]
-            ends = np.where(both[:, None, None], entries[:, [a, a + 1]], hand[[a, a + 1]])
+            ends = np.where(both[:, None, None], tracked[:, [a, a + 1]], hand[[a, a + 1]])
             own = _phalanx(hand[[a, a + 1]], ends, parent, _NOISE * long)
             parent = follow(own, both, parent)
             bones.append(Bone(Capsule(hand[a], hand[a + 1], finger), layer, parent, parent))
     return bones
 
 
-def _palm(hand: np.ndarray, entries: np.ndarray, seen: np.ndarray, long: float) -> np.ndarray:
+def _palm(hand: np.ndarray, tracked: np.ndarray, seen: np.ndarray, long: float) -> np.ndarray:
     """(n, 2, 4) of a palm, which may show its other side or its edge: any affine map.
 
     The base of the thumb moves on the palm and counts less; the wrist belongs to the arm too.
@@ -55,36 +54,36 @@ def _palm(hand: np.ndarray, entries: np.ndarray, seen: np.ndarray, long: float) 
     known = np.isfinite(hand[_KNUCKLES, 0])
     corners = np.where(known[:, None], hand[_KNUCKLES], hand[0])
     weight = seen[:, _KNUCKLES] * np.array([3.0, 0.5, 1, 1, 1, 1])
-    turn, _ = fg.similarity(
-        as_complex(corners), as_complex(entries[:, _KNUCKLES]), weight, (0.02 * long) ** 2
+    turn, _ = similarity(
+        as_complex(corners), as_complex(tracked[:, _KNUCKLES]), weight, (0.02 * long) ** 2
     )
     rows = np.concatenate([corners - hand[0], np.ones((len(corners), 1))], 1)
     expected = np.stack([as_points(turn), as_points(1j * turn)], 1)
     pull = np.full(2, 0.01 * long**2)
-    found = fit_affine(rows, entries[:, _KNUCKLES], weight, pull, expected)
-    out = np.zeros((len(entries), 2, 4))
+    found = fit_affine(rows, tracked[:, _KNUCKLES], weight, pull, expected)
+    out = np.zeros((len(tracked), 2, 4))
     out[:, :, :2] = found[:, :, :2]
     out[:, :, 3] = found[:, :, 2] - out[:, :, :2] @ hand[0]
     return out
 
 
 def _phalanx(
-    joints: np.ndarray, entries: np.ndarray, parent: np.ndarray, noise: float
+    joints: np.ndarray, tracked: np.ndarray, parent: np.ndarray, noise: float
 ) -> np.ndarray:
     """A finger bone: its middle exactly, its turn as far as its length stands above the noise."""
-    before, after = as_complex(joints[1] - joints[0]), as_complex(entries[:, 1] - entries[:, 0])
+    before, after = as_complex(joints[1] - joints[0]), as_complex(tracked[:, 1] - tracked[:, 0])
     carried = as_complex(parent[:, :, :2] @ (joints[1] - joints[0]))
     trust = np.abs(before) ** 2 / (np.abs(before) ** 2 + noise**2)
     turn = (trust * after + (1 - trust) * carried) / before
-    out = np.zeros((len(entries), 2, 4))
+    out = np.zeros((len(tracked), 2, 4))
     out[:, :, 0], out[:, :, 1] = as_points(turn), as_points(1j * turn)
-    out[:, :, 3] = entries.mean(1) - out[:, :, :2] @ joints.mean(0)
+    out[:, :, 3] = tracked.mean(1) - out[:, :, :2] @ joints.mean(0)
     return out
 
 
-def mitten_bone(figure: Figure, side: str, forearm: np.ndarray, transform: np.ndarray) -> Bone:
+def mitten_bone(body: BodyModel, side: str, forearm: np.ndarray, transform: np.ndarray) -> Bone:
     """A hand of which nothing is known but the wrist: it goes on where the forearm ends."""
     out = (forearm[1] - forearm[0]) / max(np.linalg.norm(forearm[1] - forearm[0]), 1e-6)
-    long, radius = (part * figure.unit for part in _MITTEN)
+    long, radius = (part * body.unit for part in _MITTEN)
     shape = Capsule(forearm[1], forearm[1] + long * out, radius, (0.0, 0.0))
-    return Bone(shape, layer_of(figure, "hand", side), transform, transform)
+    return Bone(shape, layer_of(body, "hand", side), transform, transform)

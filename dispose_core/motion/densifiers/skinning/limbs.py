@@ -1,7 +1,7 @@
-"""One bone: its way from the reference to every entry, in space rather than in the plane.
+"""One bone: its way from the reference to every frame, in space rather than in the plane.
 
 A bone carries the pixels near it by a transform of (x, y, z, 1), where z is how far the surface
-stands out towards the viewer (`shapes.py`). In a picture a limb that turns out of the picture's
+stands out towards the viewer (`shapes.py`). In an image a limb that turns out of the image's
 plane gets shorter, and its surface, in front of the joints, slides along it; a forearm that
 turns about itself carries its surface across. Both are worth as much as the motion of the joints
 themselves and can be read off bone lengths.
@@ -13,8 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import body_model as fg
-from .body_model import Figure, length
+from ....pose.skeleton import (
+    BODY_MIRROR,
+    L_ANKLE,
+    L_ELBOW,
+    L_HIP,
+    L_KNEE,
+    L_SHOULDER,
+    L_WRIST,
+    NECK,
+    R_ANKLE,
+    R_ELBOW,
+    R_HIP,
+    R_KNEE,
+    R_SHOULDER,
+    R_WRIST,
+)
+from .body_model import BodyModel, length
 from .primitives import Shape, crosswise
 
 # The mask says how thick a limb is, within bounds, as parts of what is usual, that survive a
@@ -25,13 +40,8 @@ _LENGTH_NOISE = 0.01
 # Sizes within this of the reference's, as logarithms, are noise: a crouching body looks smaller.
 # Twice as much is believed.
 _SIZE_NOISE = 0.06
-# The length that this part of the entries stay below counts as the bone's true one.
+# The length that this part of the frames stay below counts as the bone's true one.
 _LONGEST = 0.85
-_OTHER_SIDE = {
-    a: b
-    for pair in ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13))
-    for a, b in (pair, pair[::-1])
-}
 # Drawing order of a body seen from the front.
 LAYERS = {
     "torso": 0, "head": 1, "thigh": 2, "shin": 3, "foot": 4, "upper arm": 5, "forearm": 6, "hand": 7
@@ -40,7 +50,7 @@ LAYERS = {
 
 @dataclass(frozen=True, eq=False)
 class Bone:
-    """A shape of the reference and its way to each entry.
+    """A shape of the reference and its way to each frame.
 
     Attributes:
         layer: drawing order, larger is nearer.
@@ -56,7 +66,7 @@ class Bone:
 
 def limb_transform(
     joints: np.ndarray,
-    entries: np.ndarray,
+    tracked: np.ndarray,
     size: np.ndarray,
     tilt: tuple[float, np.ndarray] | None = None,
     twist: np.ndarray | None = None,
@@ -64,19 +74,19 @@ def limb_transform(
     """A bone whose ends go exactly where the joints go; its width follows the body's size.
 
     Args:
-        joints: (2, 2) ends in the reference; entries: (n, 2, 2).
+        joints: (2, 2) ends in the reference; frames: (n, 2, 2).
         size: (n,) of the body against the reference.
-        tilt: sine of the angle out of the picture in the reference and in the entries (n,),
+        tilt: sine of the angle out of the image in the reference and in the frames (n,),
             positive when the far end points towards the viewer.
         twist: (n,) turn about the bone itself, radians, from `crosswise` towards the viewer.
 
     Returns:
         (n, 2, 4)
     """
-    n = len(entries)
+    n = len(tracked)
     lean_before, lean = tilt if tilt is not None else (0.0, np.zeros(n))
     turn = twist if twist is not None else np.zeros(n)
-    before, after = joints[1] - joints[0], entries[:, 1] - entries[:, 0]
+    before, after = joints[1] - joints[0], tracked[:, 1] - tracked[:, 0]
     long = max(np.linalg.norm(before), 1e-6)
     along_before = before / long
     # A bone that points at the viewer has no direction; it keeps the one it had.
@@ -91,7 +101,7 @@ def limb_transform(
     out[:, :, :2] = after[:, :, None] / long * along_before
     out[:, :, :2] += width[:, :, None] * crosswise(along_before)
     out[:, :, 2] = size * (-sin * across - (cos * lean[:, None] - lean_before) * along)
-    out[:, :, 3] = entries[:, 0] - out[:, :, :2] @ joints[0]
+    out[:, :, 3] = tracked[:, 0] - out[:, :, :2] @ joints[0]
     return out
 
 
@@ -100,63 +110,63 @@ def follow(transform: np.ndarray, seen: np.ndarray, parent: np.ndarray) -> np.nd
     return np.where(seen[:, None, None], transform, parent)
 
 
-def bone_ends(figure: Figure, a: int, b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """Ends in the reference (2, 2), in the entries (n, 2, 2), where both are seen; usable?"""
-    joints, entries = figure.joints[[a, b]], figure.entries[:, [a, b]]
-    seen = figure.entries_seen[:, a] & figure.entries_seen[:, b]
-    usable = bool(figure.seen[a] and figure.seen[b])
-    usable &= bool(length(figure.joints, a, b) > 0.05 * figure.unit)
-    return joints, np.where(seen[:, None, None], entries, joints), seen, usable
+def bone_ends(body: BodyModel, a: int, b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Ends in the reference (2, 2), in the frames (n, 2, 2), where both are seen; usable?"""
+    joints, tracked = body.joints[[a, b]], body.tracked[:, [a, b]]
+    seen = body.tracked_seen[:, a] & body.tracked_seen[:, b]
+    usable = bool(body.seen[a] and body.seen[b])
+    usable &= bool(length(body.joints, a, b) > 0.05 * body.unit)
+    return joints, np.where(seen[:, None, None], tracked, joints), seen, usable
 
 
 def tilt_of(
-    figure: Figure, size: np.ndarray, a: int, b: int, forward: int
+    body: BodyModel, size: np.ndarray, a: int, b: int, forward: int
 ) -> tuple[float, np.ndarray]:
-    """Sine of the angle at which bone a–b leaves the picture's plane, from how short it is.
+    """Sine of the angle at which bone a–b leaves the image's plane, from how short it is.
 
     `forward` is 1 where the far end comes before the body and −1 where it goes behind.
     """
-    long = max(_true_length(figure, size, a, b), 1e-6)
-    seen = figure.entries_seen[:, a] & figure.entries_seen[:, b]
-    lengths = np.where(seen, length(figure.entries, a, b), 0) / size
+    long = max(_true_length(body, size, a, b), 1e-6)
+    seen = body.tracked_seen[:, a] & body.tracked_seen[:, b]
+    lengths = np.where(seen, length(body.tracked, a, b), 0) / size
     lengths = _smooth(lengths, seen)
-    squares = 1 - (np.append(length(figure.joints, a, b), lengths) / long) ** 2
+    squares = 1 - (np.append(length(body.joints, a, b), lengths) / long) ** 2
     sines = forward * np.sqrt(np.clip(squares - _LENGTH_NOISE, 0, 0.96))
-    sines *= figure.facing * np.append(figure.front[0], figure.front)
+    sines *= body.facing * np.append(body.front[0], body.front)
     return float(sines[0]), np.where(seen, sines[1:], sines[0])
 
 
-def _true_length(figure: Figure, size: np.ndarray, a: int, b: int) -> float:
-    """Length of bone a–b when it lies in the picture's plane: what it nearly reaches in the clip.
+def _true_length(body: BodyModel, size: np.ndarray, a: int, b: int) -> float:
+    """Length of bone a–b when it lies in the image's plane: what it nearly reaches in the clip.
 
     Both sides of the body are equally long, so each has a say.
     """
     found = []
-    for c, d in ((a, b), (_OTHER_SIDE[a], _OTHER_SIDE[b])):
-        seen = figure.entries_seen[:, c] & figure.entries_seen[:, d]
-        if figure.seen[c] and figure.seen[d]:
-            own = length(figure.joints, c, d)
-            reached = length(figure.entries, c, d)[seen] / size[seen]
+    for c, d in ((a, b), (BODY_MIRROR[a], BODY_MIRROR[b])):
+        seen = body.tracked_seen[:, c] & body.tracked_seen[:, d]
+        if body.seen[c] and body.seen[d]:
+            own = length(body.joints, c, d)
+            reached = length(body.tracked, c, d)[seen] / size[seen]
             found.append(max(own, np.quantile(reached, _LONGEST)) if seen.any() else own)
     return float(np.mean(found))
 
 
-def body_size(figure: Figure) -> np.ndarray:
+def body_size(body: BodyModel) -> np.ndarray:
     """(n,) how large the body is against the reference.
 
     Bones get shorter by turning away, hardly ever longer: a little above the median of their
     ratios is the size.
     """
     pairs = [
-        (fg.NECK, fg.R_HIP), (fg.NECK, fg.L_HIP), (fg.R_SHOULDER, fg.L_SHOULDER),
-        (fg.R_HIP, fg.R_KNEE), (fg.R_KNEE, fg.R_ANKLE), (fg.L_HIP, fg.L_KNEE),
-        (fg.L_KNEE, fg.L_ANKLE), (fg.R_SHOULDER, fg.R_ELBOW), (fg.R_ELBOW, fg.R_WRIST),
-        (fg.L_SHOULDER, fg.L_ELBOW), (fg.L_ELBOW, fg.L_WRIST),
+        (NECK, R_HIP), (NECK, L_HIP), (R_SHOULDER, L_SHOULDER),
+        (R_HIP, R_KNEE), (R_KNEE, R_ANKLE), (L_HIP, L_KNEE),
+        (L_KNEE, L_ANKLE), (R_SHOULDER, R_ELBOW), (R_ELBOW, R_WRIST),
+        (L_SHOULDER, L_ELBOW), (L_ELBOW, L_WRIST),
     ]  # fmt: skip
-    before = np.array([length(figure.joints, a, b) for a, b in pairs])
-    after = np.stack([length(figure.entries, a, b) for a, b in pairs], 1)
-    known = np.stack([figure.entries_seen[:, a] & figure.entries_seen[:, b] for a, b in pairs], 1)
-    known &= before > 0.1 * figure.unit
+    before = np.array([length(body.joints, a, b) for a, b in pairs])
+    after = np.stack([length(body.tracked, a, b) for a, b in pairs], 1)
+    known = np.stack([body.tracked_seen[:, a] & body.tracked_seen[:, b] for a, b in pairs], 1)
+    known &= before > 0.1 * body.unit
     ratio = np.where(known, after / np.maximum(before, 1e-6), np.inf)
     weight = np.where(known, before, 0)
     order = np.argsort(ratio, axis=1)
@@ -164,13 +174,13 @@ def body_size(figure: Figure) -> np.ndarray:
     total = reached[:, -1]
     at = (reached >= 0.6 * total[:, None]).argmax(1)
     size = np.take_along_axis(np.take_along_axis(ratio, order, 1), at[:, None], 1)[:, 0]
-    size = np.where((total > 0) & np.isfinite(size), size, np.abs(figure.turn))
-    change = np.log(np.maximum(_smooth(size, figure.present), 1e-3))
+    size = np.where((total > 0) & np.isfinite(size), size, np.abs(body.turn))
+    change = np.log(np.maximum(_smooth(size, body.present), 1e-3))
     return np.exp(change * np.clip(np.abs(change) / _SIZE_NOISE - 1, 0, 1))
 
 
 def _smooth(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(n,) entries 1…n−1 averaged with their neighbours in time, ¼ ½ ¼; entry 0 as it is.
+    """(n,) frames 1…n−1 averaged with their neighbours in time, ¼ ½ ¼; frame 0 as it is.
 
     Lengths tell tilts through a square root, which makes much of a pixel of noise. Only sizes
     and tilts are smoothed, never where a joint is.
@@ -200,9 +210,9 @@ def limb_radius(start: np.ndarray, end: np.ndarray, usual: float, thickness: np.
     return float(np.clip(np.median(widths), low * usual, high * usual))
 
 
-def layer_of(figure: Figure, name: str, side: str) -> float:
+def layer_of(body: BodyModel, name: str, side: str) -> float:
     """Arms and legs are before a body seen from the front and behind one seen from the back."""
-    return figure.facing * (LAYERS[name] + (0.5 if side == "L" else 0.0))
+    return body.facing * (LAYERS[name] + (0.5 if side == "L" else 0.0))
 
 
 def wrap(angle: np.ndarray) -> np.ndarray:
@@ -217,7 +227,7 @@ def fit_affine(
 
     Args:
         rows: (K, D) the points in the reference, their last coordinate 1; finite.
-        target: (n, K, 2) where they are in the entries; finite where `weight` (n, K) is not 0.
+        target: (n, K, 2) where they are in the frames; finite where `weight` (n, K) is not 0.
         pull: (D−1,) how much each row of `expected` (n, D−1, 2) counts, in squared pixels.
 
     Returns:

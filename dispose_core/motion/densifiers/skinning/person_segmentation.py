@@ -1,4 +1,4 @@
-"""Finds the person in the reference picture from the skeleton, with OpenCV's GrabCut."""
+"""Finds the person in the reference image from the skeleton, with OpenCV's GrabCut."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....pose.sequence import PoseSequence
-from ....pose.skeleton import HAND_EDGES
-from . import body_model as fg
-from .body_model import Figure, build_figure
+from ....pose.skeleton import (
+    HAND_EDGES,
+    L_ANKLE,
+    L_EAR,
+    L_ELBOW,
+    L_HIP,
+    L_KNEE,
+    L_SHOULDER,
+    L_WRIST,
+    NECK,
+    R_ANKLE,
+    R_EAR,
+    R_ELBOW,
+    R_HIP,
+    R_KNEE,
+    R_SHOULDER,
+    R_WRIST,
+)
+from .body_model import BodyModel, build_body_model, length
 
 _SIDE = 512  # longest side at which GrabCut works: a second at full size, for the same outline
 _ROUNDS = 4
@@ -24,14 +40,14 @@ _WIDEST = 30_000  # OpenCV refuses to draw wider lines
 _UPPER_ARM, _FOREARM = (0.05, 0.15, 0.28), (0.035, 0.11, 0.22)
 _THIGH, _SHIN = (0.09, 0.25, 0.42), (0.06, 0.17, 0.36)
 _LIMBS = {
-    (fg.R_SHOULDER, fg.R_ELBOW): _UPPER_ARM, (fg.R_ELBOW, fg.R_WRIST): _FOREARM,
-    (fg.L_SHOULDER, fg.L_ELBOW): _UPPER_ARM, (fg.L_ELBOW, fg.L_WRIST): _FOREARM,
-    (fg.R_HIP, fg.R_KNEE): _THIGH, (fg.R_KNEE, fg.R_ANKLE): _SHIN,
-    (fg.L_HIP, fg.L_KNEE): _THIGH, (fg.L_KNEE, fg.L_ANKLE): _SHIN,
+    (R_SHOULDER, R_ELBOW): _UPPER_ARM, (R_ELBOW, R_WRIST): _FOREARM,
+    (L_SHOULDER, L_ELBOW): _UPPER_ARM, (L_ELBOW, L_WRIST): _FOREARM,
+    (R_HIP, R_KNEE): _THIGH, (R_KNEE, R_ANKLE): _SHIN,
+    (L_HIP, L_KNEE): _THIGH, (L_KNEE, L_ANKLE): _SHIN,
 }  # fmt: skip
 
 
-def find_subject(picture: Tensor, pose: PoseSequence) -> Tensor:
+def find_subject(image: Tensor, pose: PoseSequence) -> Tensor:
     """Mask of the person.
 
     GrabCut, seeded from the skeleton: the middle of limbs, torso and face are the person, what
@@ -39,30 +55,30 @@ def find_subject(picture: Tensor, pose: PoseSequence) -> Tensor:
     sensible (a tiny person, colours that tell nothing), the figure's outline is taken instead.
 
     Args:
-        picture: (3, H, W) 0…1.
-        pose: one pose in fractions of the picture; without a visible body point nothing is found.
+        image: (3, H, W) 0…1.
+        pose: one pose in fractions of the image; without a visible body point nothing is found.
 
     Returns:
         (H, W) float32, 0…1.
     """
-    full = picture.shape[-2:]
+    full = image.shape[-2:]
     if not pose.body_visible[0].any():
         return torch.zeros(full)
     scale = min(1.0, _SIDE / max(full))
     size = max(1, round(full[0] * scale)), max(1, round(full[1] * scale))
-    small = F.interpolate(picture[None].float().cpu(), size, mode="area")[0]
+    small = F.interpolate(image[None].float().cpu(), size, mode="area")[0]
     pixels = (small.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-    figure = build_figure(pose[0], size)
-    mask = _cut(np.ascontiguousarray(pixels), figure)
+    body = build_body_model(pose[0], size)
+    mask = _cut(np.ascontiguousarray(pixels), body)
     mask = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
     soft = torch.from_numpy(mask)[None, None]
     return F.interpolate(soft, full, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1)
 
 
-def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np.ndarray:
+def silhouette(body: BodyModel, size: tuple[int, int], kind: str = "usual") -> np.ndarray:
     """(h, w) uint8 0/1 outline of the figure: `sure`, `usual` or `most`, by how wide it is."""
     canvas = np.zeros(size, np.uint8)
-    unit, joints = figure.unit, figure.joints
+    unit, joints = body.unit, body.joints
     which = ("sure", "usual", "most").index(kind)
 
     def eighths(point: np.ndarray) -> tuple[int, int]:
@@ -80,35 +96,41 @@ def silhouette(figure: Figure, size: tuple[int, int], kind: str = "usual") -> np
             line(a / 8, b / 8, half)
 
     for (a, b), widths in _LIMBS.items():
-        if figure.seen[a] and figure.seen[b]:
+        if body.seen[a] and body.seen[b]:
             line(joints[a], joints[b], widths[which])
-    for ankle, knee in ((fg.R_ANKLE, fg.R_KNEE), (fg.L_ANKLE, fg.L_KNEE)):
-        if figure.seen[ankle] and figure.seen[knee]:
-            down = (joints[ankle] - joints[knee]) / max(fg.length(joints, ankle, knee), 1e-6)
+    for ankle, knee in (
+        (R_ANKLE, R_KNEE),
+        (L_ANKLE, L_KNEE),
+    ):
+        if body.seen[ankle] and body.seen[knee]:
+            down = (joints[ankle] - joints[knee]) / max(length(joints, ankle, knee), 1e-6)
             reach = (0.15, 0.3, 0.4)[which] * unit
             line(joints[ankle], joints[ankle] + reach * down, (0.05, 0.17, 0.6)[which])
-    corners = joints[[fg.R_SHOULDER, fg.L_SHOULDER, fg.L_HIP, fg.R_HIP]]
+    corners = joints[[R_SHOULDER, L_SHOULDER, L_HIP, R_HIP]]
     shrink = (0.8, 1.0, 1.05)[which]
     blob(corners.mean(0) + shrink * (corners - corners.mean(0)), (0.01, 0.12, 0.3)[which])
-    ears = joints[[fg.R_EAR, fg.L_EAR]].mean(0)
-    up = joints[fg.NECK] - joints[[fg.R_HIP, fg.L_HIP]].mean(0)
+    ears = joints[[R_EAR, L_EAR]].mean(0)
+    up = joints[NECK] - joints[[R_HIP, L_HIP]].mean(0)
     up = up / max(np.linalg.norm(up), 1e-6)
-    line(joints[fg.NECK], ears, (0.06, 0.16, 0.3)[which])
+    line(joints[NECK], ears, (0.06, 0.16, 0.3)[which])
     half_width, half_height = ((0.85, 1.35), (1.15, 1.6), (2.2, 2.6))[which]
-    centre = ears + 0.2 * figure.ear * up
+    centre = ears + 0.2 * body.ear * up
     angle = float(np.degrees(np.arctan2(up[1], up[0])))
-    axes = (half_height * figure.ear, half_width * figure.ear)
+    axes = (half_height * body.ear, half_width * body.ear)
     centre = tuple(float(v) for v in np.clip(centre, -_WIDEST, _WIDEST))
     box = centre, tuple(min(max(1.0, 2 * v), _WIDEST) for v in axes), angle
     cv2.ellipse(canvas, box, (1,), -1)
-    _draw_hands(figure, which, line, blob)
+    _draw_hands(body, which, line, blob)
     return canvas
 
 
-def _draw_hands(figure: Figure, which: int, line, blob) -> None:
-    joints, unit = figure.joints, figure.unit
+def _draw_hands(body: BodyModel, which: int, line, blob) -> None:
+    joints, unit = body.joints, body.unit
     for hand, wrist, elbow in zip(
-        figure.hands, (fg.L_WRIST, fg.R_WRIST), (fg.L_ELBOW, fg.R_ELBOW), strict=True
+        body.hands,
+        (L_WRIST, R_WRIST),
+        (L_ELBOW, R_ELBOW),
+        strict=True,
     ):
         known = hand[np.isfinite(hand[:, 0])]
         if len(known) >= 5:
@@ -117,19 +139,19 @@ def _draw_hands(figure: Figure, which: int, line, blob) -> None:
             for a, b in HAND_EDGES:
                 if np.isfinite(hand[[a, b]]).all():
                     line(hand[a], hand[b], half)
-        elif figure.seen[wrist] and figure.seen[elbow]:
+        elif body.seen[wrist] and body.seen[elbow]:
             out = joints[wrist] - joints[elbow]
             out = out / max(np.linalg.norm(out), 1e-6)
             tip = joints[wrist] + (0.4, 0.5, 0.55)[which] * unit * out
             line(joints[wrist], tip, (0.06, 0.18, 0.35)[which])
 
 
-def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:
+def _cut(pixels: np.ndarray, body: BodyModel) -> np.ndarray:
     """(h, w) uint8 0/1."""
     height, width = pixels.shape[:2]
     size = (height, width)
-    usual = silhouette(figure, size, "usual")
-    sure, most = silhouette(figure, size, "sure"), silhouette(figure, size, "most")
+    usual = silhouette(body, size, "usual")
+    sure, most = silhouette(body, size, "sure"), silhouette(body, size, "most")
     if sure.sum() < 50 or not (most == 0).any():
         return usual
     labels = np.full(size, cv2.GC_BGD, np.uint8)
@@ -138,7 +160,7 @@ def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:
     labels[sure > 0] = cv2.GC_FGD
     # Only the surroundings say what the background beside the person looks like.
     rows, columns = (np.flatnonzero(most.any(axis)) for axis in (1, 0))
-    margin = round(0.5 * figure.unit)
+    margin = round(0.5 * body.unit)
     box = tuple(slice(max(0, at[0] - margin), at[-1] + margin + 1) for at in (rows, columns))
     near, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
     if near.std((0, 1)).max() < _LEAST_CONTRAST:
@@ -158,7 +180,7 @@ def _cut(pixels: np.ndarray, figure: Figure) -> np.ndarray:
 def _colours(pixels: np.ndarray) -> np.ndarray:
     """GrabCut's mixture of five colours, as the (1, 65) array it takes: weights, means, spreads.
 
-    GrabCut's own start draws from OpenCV's global random numbers, so that the same picture gives
+    GrabCut's own start draws from OpenCV's global random numbers, so that the same image gives
     another outline each time. Here k-means starts from the colours' order along their main axis.
     """
     colours = pixels[:: max(1, len(pixels) // 20_000)].astype(float)

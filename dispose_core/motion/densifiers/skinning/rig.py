@@ -1,6 +1,6 @@
 """All bones of a figure, from the trunk outwards.
 
-A bone that is not seen in an entry goes with the one it hangs on; one that is not seen in the
+A bone that is not seen in a frame goes with the one it hangs on; one that is not seen in the
 reference does not exist.
 """
 
@@ -10,8 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import body_model as fg
-from .body_model import Figure
+from ....pose.skeleton import (
+    L_ANKLE,
+    L_HIP,
+    L_KNEE,
+    L_SHOULDER,
+    NECK,
+    R_ANKLE,
+    R_HIP,
+    R_KNEE,
+    R_SHOULDER,
+)
+from .body_model import BodyModel
 from .hands import hand_bones, mitten_bone
 from .limbs import (
     LAYERS,
@@ -26,7 +36,7 @@ from .limbs import (
     wrap,
 )
 from .primitives import Capsule, crosswise
-from .torso_head import trunk_bones
+from .torso_head import torso_bones
 
 # Radius of limbs in shoulder widths, of an ordinary adult.
 RADII = {"upper arm": 0.12, "forearm": 0.09, "thigh": 0.22, "shin": 0.15}
@@ -37,32 +47,30 @@ _FOOT = 0.2  # half width of a shoe, and how far its middle is before the ankle
 # How much the ordinary plane of an elbow, its pit to the front, counts against its bend.
 _ELBOW_PRIOR = 1.0
 
-# Ends in the reference and the entries, tilt in the reference and the entries.
+# Ends in the reference and the frames, tilt in the reference and the frames.
 _Moving = tuple[np.ndarray, np.ndarray, tuple[float, np.ndarray]]
 
 
-def build_bones(figure: Figure, thickness: np.ndarray) -> list[Bone]:
+def build_bones(body: BodyModel, thickness: np.ndarray) -> list[Bone]:
     """All bones of a figure.
 
     Args:
         thickness: (h, w) distance of each pixel of the person from the background, pixels.
     """
-    size = body_size(figure)
-    bones = trunk_bones(figure, size)
+    size = body_size(body)
+    bones = torso_bones(body, size)
     chest, pelvis = bones[0].start, bones[0].end
     for side in ("R", "L"):
-        bones += _leg(figure, size, thickness, side, pelvis)
+        bones += _leg(body, size, thickness, side, pelvis)
     for side in ("R", "L"):
-        bones += _arm(figure, size, thickness, side, chest)
+        bones += _arm(body, size, thickness, side, chest)
     return bones
 
 
 def _leg(
-    figure: Figure, size: np.ndarray, thickness: np.ndarray, side: str, pelvis: np.ndarray
+    body: BodyModel, size: np.ndarray, thickness: np.ndarray, side: str, pelvis: np.ndarray
 ) -> list[Bone]:
-    hip, knee, ankle = (
-        (fg.R_HIP, fg.R_KNEE, fg.R_ANKLE) if side == "R" else (fg.L_HIP, fg.L_KNEE, fg.L_ANKLE)
-    )
+    hip, knee, ankle = (R_HIP, R_KNEE, R_ANKLE) if side == "R" else (L_HIP, L_KNEE, L_ANKLE)
     bones = []
     parent = pelvis
     # Knees bend one way: a thigh that looks short points forward, a shin back.
@@ -70,45 +78,45 @@ def _leg(
         (hip, knee, "thigh", 1, _THIGH_BULGE),
         (knee, ankle, "shin", -1, _SHIN_BULGE),
     ):
-        joints, entries, seen, usable = bone_ends(figure, a, b)
+        joints, tracked, seen, usable = bone_ends(body, a, b)
         if not usable:
             continue
         start, end = joints
-        radius = limb_radius(start, end, RADII[name] * figure.unit, thickness)
-        own = limb_transform(joints, entries, size, tilt_of(figure, size, a, b, forward))
+        radius = limb_radius(start, end, RADII[name] * body.unit, thickness)
+        own = limb_transform(joints, tracked, size, tilt_of(body, size, a, b, forward))
         parent = follow(own, seen, parent)
         bones.append(
-            Bone(Capsule(start, end, radius, bulge), layer_of(figure, name, side), parent, parent)
+            Bone(Capsule(start, end, radius, bulge), layer_of(body, name, side), parent, parent)
         )
     if not usable:
         return bones
     # There is no joint in the foot. It goes with the shin, and lies before it: where the shin
     # leans back the heel comes up and the toes go down.
     down = (joints[1] - joints[0]) / max(np.linalg.norm(joints[1] - joints[0]), 1e-6)
-    heel, reach = joints[1] + 0.1 * figure.unit * down, 0.25 * figure.unit * down
-    shape = Capsule(heel, heel + reach, _FOOT * figure.unit, (figure.facing, figure.facing))
-    return [*bones, Bone(shape, layer_of(figure, "foot", side), parent, parent)]
+    heel, reach = joints[1] + 0.1 * body.unit * down, 0.25 * body.unit * down
+    shape = Capsule(heel, heel + reach, _FOOT * body.unit, (body.facing, body.facing))
+    return [*bones, Bone(shape, layer_of(body, "foot", side), parent, parent)]
 
 
 def _arm(
-    figure: Figure, size: np.ndarray, thickness: np.ndarray, side: str, chest: np.ndarray
+    body: BodyModel, size: np.ndarray, thickness: np.ndarray, side: str, chest: np.ndarray
 ) -> list[Bone]:
-    first = fg.R_SHOULDER if side == "R" else fg.L_SHOULDER
+    first = R_SHOULDER if side == "R" else L_SHOULDER
     shoulder, elbow, wrist = first, first + 1, first + 2
-    upper, upper_to, upper_seen, has_upper = bone_ends(figure, shoulder, elbow)
-    lower, lower_to, lower_seen, has_lower = bone_ends(figure, elbow, wrist)
+    upper, upper_to, upper_seen, has_upper = bone_ends(body, shoulder, elbow)
+    lower, lower_to, lower_seen, has_lower = bone_ends(body, elbow, wrist)
     upper_tilt = lower_tilt = (0.0, np.zeros_like(size))
     if has_upper:
-        upper_tilt = tilt_of(figure, size, shoulder, elbow, 1)
+        upper_tilt = tilt_of(body, size, shoulder, elbow, 1)
     if has_lower:
-        lower_tilt = tilt_of(figure, size, elbow, wrist, 1)
+        lower_tilt = tilt_of(body, size, elbow, wrist, 1)
     twists: Sequence[np.ndarray] = (np.zeros_like(size),) * 2
     if has_upper and has_lower:
         twists = _hinge_twists(
-            (upper, upper_to, upper_tilt), (lower, lower_to, lower_tilt), figure.facing
+            (upper, upper_to, upper_tilt), (lower, lower_to, lower_tilt), body.facing
         )
         both = upper_seen & lower_seen
-        twists = [figure.front * np.where(both, twist, 0) for twist in twists]
+        twists = [body.front * np.where(both, twist, 0) for twist in twists]
 
     bones, parent = [], chest
     if has_upper:
@@ -117,10 +125,10 @@ def _arm(
         bent = limb_transform(upper, upper_to, size, upper_tilt, twists[0])
         parent = follow(bent, upper_seen, still)
         start, end = upper
-        radius = limb_radius(start, end, RADII["upper arm"] * figure.unit, thickness)
-        layer = layer_of(figure, "upper arm", side)
+        radius = limb_radius(start, end, RADII["upper arm"] * body.unit, thickness)
+        layer = layer_of(body, "upper arm", side)
         bones = [
-            _shoulder(figure, shoulder, upper_seen, chest),
+            _shoulder(body, shoulder, upper_seen, chest),
             Bone(Capsule(start, end, radius), layer, still, parent),
         ]
     if has_lower:
@@ -130,24 +138,22 @@ def _arm(
             for turn in (twists[1], 0.5 * twists[1])
         )
         start, end = lower
-        radius = limb_radius(start, end, RADII["forearm"] * figure.unit, thickness)
-        bones.append(
-            Bone(Capsule(start, end, radius), layer_of(figure, "forearm", side), near, far)
-        )
-        hand = hand_bones(figure, side, far)
-        bones += hand or [mitten_bone(figure, side, lower, far)]
+        radius = limb_radius(start, end, RADII["forearm"] * body.unit, thickness)
+        bones.append(Bone(Capsule(start, end, radius), layer_of(body, "forearm", side), near, far))
+        hand = hand_bones(body, side, far)
+        bones += hand or [mitten_bone(body, side, lower, far)]
     return bones
 
 
-def _shoulder(figure: Figure, shoulder: int, seen: np.ndarray, chest: np.ndarray) -> Bone:
+def _shoulder(body: BodyModel, shoulder: int, seen: np.ndarray, chest: np.ndarray) -> Bone:
     """The slope from neck to shoulder: of the chest, but where the shoulder goes, it goes."""
-    joint = figure.joints[shoulder]
+    joint = body.joints[shoulder]
     end = chest.copy()
-    end[:, :, 3] = figure.entries[:, shoulder] - end[:, :, :2] @ joint
+    end[:, :, 3] = body.tracked[:, shoulder] - end[:, :, :2] @ joint
     end = follow(end, seen, chest)
-    start = joint + 0.6 * (figure.joints[fg.NECK] - joint)
+    start = joint + 0.6 * (body.joints[NECK] - joint)
     return Bone(
-        Capsule(start, joint, RADII["upper arm"] * figure.unit, _FLAT), LAYERS["torso"], chest, end
+        Capsule(start, joint, RADII["upper arm"] * body.unit, _FLAT), LAYERS["torso"], chest, end
     )
 
 
@@ -173,7 +179,7 @@ def _hinge_twists(upper: _Moving, lower: _Moving, facing: int) -> tuple[np.ndarr
 
     pit = np.array([0, 0, facing * _ELBOW_PRIOR])
     before = [in_space(joints, tilt[0]) for joints, _, tilt in (upper, lower)]
-    after = [in_space(entries, tilt[1]) for _, entries, tilt in (upper, lower)]
+    after = [in_space(tracked, tilt[1]) for _, tracked, tilt in (upper, lower)]
     # The pit of the upper arm lies where the forearm goes, the forearm's where the arm comes from.
     return tuple(
         wrap(

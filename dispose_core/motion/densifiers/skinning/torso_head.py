@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import body_model as fg
-from .body_model import Figure, as_complex, as_points
+from ....pose.skeleton import HEAD, L_EAR, L_HIP, L_SHOULDER, NECK, R_EAR, R_HIP, R_SHOULDER
+from .body_model import BodyModel, as_complex, as_points, similarity
 from .limbs import LAYERS, Bone, fit_affine, follow
 from .primitives import Ellipse, Slab, crosswise
 
@@ -23,37 +23,37 @@ _SKULL, _SKULL_DEPTH = (1.1, 1.6), 1.4
 _HEAD_STIFFNESS = (1.0, 1.0, 0.2)
 
 
-def trunk_bones(figure: Figure, size: np.ndarray) -> list[Bone]:
+def torso_bones(body: BodyModel, size: np.ndarray) -> list[Bone]:
     """The torso, which goes from the chest's way to the pelvis', and the head.
 
     Args:
         size: (n,) of the body against the reference.
     """
-    joints = figure.joints
-    head = _head_transform(figure, size)
-    spine = _Spine(figure, size)
+    joints = body.joints
+    head = _head_transform(body, size)
+    spine = _Spine(body, size)
     # The head's z column is how its front swings: along the shoulders, that is its turn.
     swing = np.arcsin(np.clip(head[:, :, 2] @ spine.sideways / size, -1, 1))
-    tilt, width = spine.across(fg.R_SHOULDER, fg.L_SHOULDER)
+    tilt, width = spine.across(R_SHOULDER, L_SHOULDER)
     yaw = _chest_yaw(width, swing)
     chest = spine.transform(1.0, _CHEST_PER_SHOULDERS * tilt, np.cos(yaw), np.sin(yaw))
-    tilt, width = spine.across(fg.R_HIP, fg.L_HIP)
+    tilt, width = spine.across(R_HIP, L_HIP)
     width = np.sign(width) * np.minimum(np.abs(width) + _WIDTH_PLAY, 1)
     pelvis = spine.transform(0.0, tilt, width, np.zeros_like(width))
 
-    corners = joints[[fg.R_SHOULDER, fg.L_SHOULDER, fg.L_HIP, fg.R_HIP]]
+    corners = joints[[R_SHOULDER, L_SHOULDER, L_HIP, R_HIP]]
     inner = np.array([[0.75, 0.25, 0, 0], [0.25, 0.75, 0, 0], [0, 0, 0.9, 0.1], [0, 0, 0.1, 0.9]])
     torso = Slab(
-        inner @ corners, joints[fg.NECK], joints[[fg.R_HIP, fg.L_HIP]].mean(0),
-        0.2 * figure.unit, 0.62 * figure.unit, _CHEST_DEPTH * figure.unit,
+        inner @ corners, joints[NECK], joints[[R_HIP, L_HIP]].mean(0),
+        0.2 * body.unit, 0.62 * body.unit, _CHEST_DEPTH * body.unit,
     )  # fmt: skip
-    ears = joints[[fg.R_EAR, fg.L_EAR]].mean(0)
+    ears = joints[[R_EAR, L_EAR]].mean(0)
     skull = Ellipse(
-        ears + 0.2 * figure.ear * spine.up, spine.up,
-        (_SKULL[0] * figure.ear, _SKULL[1] * figure.ear),
-        _SKULL_DEPTH * figure.ear * figure.facing,
+        ears + 0.2 * body.ear * spine.up, spine.up,
+        (_SKULL[0] * body.ear, _SKULL[1] * body.ear),
+        _SKULL_DEPTH * body.ear * body.facing,
     )  # fmt: skip
-    head = follow(head, figure.entries_seen[:, fg.HEAD].any(1), chest)
+    head = follow(head, body.tracked_seen[:, HEAD].any(1), chest)
     return [Bone(torso, LAYERS["torso"], chest, pelvis), Bone(skull, LAYERS["head"], head, head)]
 
 
@@ -65,34 +65,34 @@ class _Spine:
         turn: (n,) how far the axis is turned, radians.
     """
 
-    def __init__(self, figure: Figure, size: np.ndarray) -> None:
-        self.figure, self.size = figure, size
-        hips = [fg.R_HIP, fg.L_HIP]
-        self.base = figure.joints[hips].mean(0), figure.entries[:, hips].mean(1)
-        before = figure.joints[fg.NECK] - self.base[0]
-        after = figure.entries[:, fg.NECK] - self.base[1]
-        if np.linalg.norm(before) < 0.3 * figure.unit:  # bent towards the viewer: no axis to see
-            before = np.array([0, -1.4 * figure.unit])
-            after = as_points(figure.turn * as_complex(before))
+    def __init__(self, body: BodyModel, size: np.ndarray) -> None:
+        self.body, self.size = body, size
+        hips = [R_HIP, L_HIP]
+        self.base = body.joints[hips].mean(0), body.tracked[:, hips].mean(1)
+        before = body.joints[NECK] - self.base[0]
+        after = body.tracked[:, NECK] - self.base[1]
+        if np.linalg.norm(before) < 0.3 * body.unit:  # bent towards the viewer: no axis to see
+            before = np.array([0, -1.4 * body.unit])
+            after = as_points(body.turn * as_complex(before))
         # Raised shoulders lift the neck point, and no spine gets longer.
         long = np.maximum(np.linalg.norm(after, axis=1), 1e-6)
         after = after * np.minimum(1, size * np.linalg.norm(before) / long)[:, None]
         self.axis = before, after
         self.turn = np.angle(as_complex(after) * as_complex(before).conj())
         self.up = before / np.linalg.norm(before)
-        shoulders = figure.joints[fg.L_SHOULDER] - figure.joints[fg.R_SHOULDER]
+        shoulders = body.joints[L_SHOULDER] - body.joints[R_SHOULDER]
         self.sideways = shoulders / max(np.linalg.norm(shoulders), 1e-6)
         if abs(self.sideways @ crosswise(self.up)) < 0.5:  # a profile
-            self.sideways = figure.facing * crosswise(self.up)
+            self.sideways = body.facing * crosswise(self.up)
 
     def across(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
         """How far joints a–b tilt beyond the spine, and their width against the reference.
 
         (n,) each; the width is below zero for a body that turned its other side to the viewer.
         """
-        joints, entries = self.figure.joints, self.figure.entries
-        before, after = (as_complex(p[..., b, :] - p[..., a, :]) for p in (joints, entries))
-        if np.abs(before) < 0.15 * self.figure.unit:  # a profile, which tells nothing
+        joints, tracked = self.body.joints, self.body.tracked
+        before, after = (as_complex(p[..., b, :] - p[..., a, :]) for p in (joints, tracked))
+        if np.abs(before) < 0.15 * self.body.unit:  # a profile, which tells nothing
             return np.zeros_like(self.size), np.ones_like(self.size)
         turn = after / before * np.exp(-1j * self.turn)
         side = np.where(turn.real < 0, -1, 1)
@@ -131,31 +131,31 @@ def _chest_yaw(width: np.ndarray, head_yaw: np.ndarray) -> np.ndarray:
     return np.sign(head_yaw) * np.clip(_CHEST_PER_HEAD * np.abs(head_yaw), least, most)
 
 
-def _head_transform(figure: Figure, size: np.ndarray) -> np.ndarray:
+def _head_transform(body: BodyModel, size: np.ndarray) -> np.ndarray:
     """(n, 2, 4) of the head: nose, eyes and ears as points of a rigid head seen by a camera.
 
     Least squares in x, y and depth, pulled towards the turn of whatever head points there are,
     so that one point shifts, two turn, and all five also nod and look aside.
     """
-    points = list(fg.HEAD)
-    joints = figure.joints[points]
-    seen = figure.entries_seen[:, points].astype(float)
-    entries = np.where(seen[..., None] > 0, figure.entries[:, points], 0)
-    ear = figure.ear
+    points = list(HEAD)
+    joints = body.joints[points]
+    seen = body.tracked_seen[:, points].astype(float)
+    tracked = np.where(seen[..., None] > 0, body.tracked[:, points], 0)
+    ear = body.ear
     centre = joints[[3, 4]].mean(0)
     # Nose, right and left eye, right and left ear, before or (from behind) beyond the ears.
-    depth = figure.facing * ear * np.array([_NOSE_DEPTH, _EYE_DEPTH, _EYE_DEPTH, 0, 0])
+    depth = body.facing * ear * np.array([_NOSE_DEPTH, _EYE_DEPTH, _EYE_DEPTH, 0, 0])
     rows = np.concatenate([joints - centre, depth[:, None], np.ones((5, 1))], 1)  # (5, 4)
 
     flat = seen * np.array([0.1, 1, 1, 1, 1])  # the nose swings most and turns least
-    turn, _ = fg.similarity(as_complex(joints), as_complex(entries), flat, (0.3 * ear) ** 2)
-    body = figure.turn / np.maximum(np.abs(figure.turn), 1e-6)
-    turn = np.where(flat.sum(1) > 1.5, turn, body)
+    turn, _ = similarity(as_complex(joints), as_complex(tracked), flat, (0.3 * ear) ** 2)
+    heading = body.turn / np.maximum(np.abs(body.turn), 1e-6)
+    turn = np.where(flat.sum(1) > 1.5, turn, heading)
     turn = turn / np.maximum(np.abs(turn), 1e-6) * size
     expected = np.zeros((len(size), 3, 2))
     expected[:, 0] = as_points(turn)
     # Ears that changed sides show the back of a head, not one upside down.
-    expected[:, 1] = as_points(1j * np.where((turn * body.conj()).real < 0, -turn, turn))
-    out = fit_affine(rows, entries, seen, np.array(_HEAD_STIFFNESS) * ear**2, expected)
+    expected[:, 1] = as_points(1j * np.where((turn * heading.conj()).real < 0, -turn, turn))
+    out = fit_affine(rows, tracked, seen, np.array(_HEAD_STIFFNESS) * ear**2, expected)
     out[:, :, 3] -= out[:, :, :2] @ centre
     return out

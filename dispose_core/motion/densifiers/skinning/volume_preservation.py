@@ -12,16 +12,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import body_model as fg
-from .body_model import Figure
+from ....pose.skeleton import (
+    L_ANKLE,
+    L_ELBOW,
+    L_HIP,
+    L_KNEE,
+    L_SHOULDER,
+    L_WRIST,
+    R_ANKLE,
+    R_ELBOW,
+    R_HIP,
+    R_KNEE,
+    R_SHOULDER,
+    R_WRIST,
+)
+from .body_model import BodyModel
 from .limbs import Bone, layer_of
 from .primitives import Capsule
 
 _CHAINS = {
-    ("R", "upper arm", "forearm"): (fg.R_SHOULDER, fg.R_ELBOW, fg.R_WRIST),
-    ("L", "upper arm", "forearm"): (fg.L_SHOULDER, fg.L_ELBOW, fg.L_WRIST),
-    ("R", "thigh", "shin"): (fg.R_HIP, fg.R_KNEE, fg.R_ANKLE),
-    ("L", "thigh", "shin"): (fg.L_HIP, fg.L_KNEE, fg.L_ANKLE),
+    ("R", "upper arm", "forearm"): (R_SHOULDER, R_ELBOW, R_WRIST),
+    ("L", "upper arm", "forearm"): (L_SHOULDER, L_ELBOW, L_WRIST),
+    ("R", "thigh", "shin"): (R_HIP, R_KNEE, R_ANKLE),
+    ("L", "thigh", "shin"): (L_HIP, L_KNEE, L_ANKLE),
 }
 # From this part of the radius outwards pixels are skin at the rim; further in they may also roll
 # to the other side as the limb turns about itself.
@@ -36,14 +49,14 @@ class LimbVolume:
     """
 
     def __init__(
-        self, joints: np.ndarray, entries: np.ndarray, usable: np.ndarray, size: np.ndarray,
+        self, joints: np.ndarray, tracked: np.ndarray, usable: np.ndarray, size: np.ndarray,
         points: np.ndarray, share: np.ndarray, radius: float,
     ) -> None:  # fmt: skip
-        """Reference joints (3, 2), entries (n, 3, 2), where all are seen (n,), body size (n,);
+        """Reference joints (3, 2), frames (n, 3, 2), where all are seen (n,), body size (n,);
         points (P, 2) and how much each follows the limb (P,)."""
         chosen = np.flatnonzero(share > 0.05)
         self.at = torch.from_numpy(chosen)
-        self.joints = torch.from_numpy(np.where(usable[:, None, None], entries, joints)).float()
+        self.joints = torch.from_numpy(np.where(usable[:, None, None], tracked, joints)).float()
         self.usable, self.size = usable, size
         here = torch.from_numpy(points[chosen]).float()
         foot, _ = _nearest(here, torch.from_numpy(joints).float())
@@ -51,21 +64,21 @@ class LimbVolume:
         rim = ((self.distance / radius - _RIM) / (1 - _RIM)).clamp(0, 1)
         self.gain = torch.from_numpy(share[chosen]).float() * rim
 
-    def correct(self, entry: int, place: Tensor) -> Tensor:
+    def correct(self, frame: int, place: Tensor) -> Tensor:
         """(N, 2) what to add to the points `at`, which were moved to `place` (N, 2)."""
-        if not self.usable[entry]:
+        if not self.usable[frame]:
             return torch.zeros_like(place)
-        foot, beside = _nearest(place, self.joints[entry])
+        foot, beside = _nearest(place, self.joints[frame])
         away = place - foot
         far = torch.linalg.norm(away, dim=1).clamp_min(1e-3)
-        short = self.distance * float(self.size[entry]) - far
+        short = self.distance * float(self.size[frame]) - far
         # Inside the bend two parts press against each other: nothing is to be pushed apart.
         short = torch.where(beside, short.clamp_max(0), short)
         return away / far[:, None] * (self.gain * short)[:, None]
 
 
 def limb_volumes(
-    figure: Figure, bones: list[Bone], size: np.ndarray, points: np.ndarray, weights: np.ndarray
+    body: BodyModel, bones: list[Bone], size: np.ndarray, points: np.ndarray, weights: np.ndarray
 ) -> list[LimbVolume]:
     """The limbs of which the reference shows both bones.
 
@@ -75,16 +88,16 @@ def limb_volumes(
     """
     found = []
     for (side, *names), chain in _CHAINS.items():
-        layers = [layer_of(figure, name, side) for name in names]
+        layers = [layer_of(body, name, side) for name in names]
         own = [k for k, bone in enumerate(bones) if bone.layer in layers]
         if len(own) != 2:
             continue
         joints = list(chain)
         radius = float(np.mean([cast(Capsule, bones[k].shape).radius for k in own]))
-        usable = figure.entries_seen[:, joints].all(1)
+        usable = body.tracked_seen[:, joints].all(1)
         found.append(
             LimbVolume(
-                figure.joints[joints], figure.entries[:, joints], usable, size,
+                body.joints[joints], body.tracked[:, joints], usable, size,
                 points, weights[own].sum(0), radius,
             )
         )  # fmt: skip

@@ -34,7 +34,7 @@ class DWPoseDetector:
 
     People come by falling score of their boxes, frame by frame: who is who from one frame to the
     next is `tracking`'s to tell. Where YOLOX finds nobody, the pose network is shown the whole
-    picture, as in the official code; its scores then are low.
+    image, as in the official code; its scores then are low.
     """
 
     name = "dwpose"
@@ -58,13 +58,13 @@ class DWPoseDetector:
         total: int | None = None,
         on_frame: Progress = no_progress,
     ) -> list[PoseSequence]:
-        pictures = checked_frames(frames)
-        first = next(pictures)
+        images = checked_frames(frames)
+        first = next(images)
         found: list[list[Found]] = []
         with ExitStack() as stack:
             stack.enter_context(self.people.network.ready())
             stack.enter_context(self.poses.network.ready())
-            crops = self._crops(chain([first], pictures))
+            crops = self._crops(chain([first], images))
             for batch in _batches(crops, self.poses.network.batch):
                 numbers, boxes, shown = zip(*batch, strict=True)
                 for number, person in zip(numbers, self._people(shown, boxes), strict=True):
@@ -80,11 +80,11 @@ class DWPoseDetector:
     def _crops(self, frames: Iterable[np.ndarray]) -> Iterator[Crop]:
         """Everybody of every frame."""
         number = 0
-        for pictures in _batches(frames, self.people.network.batch):
-            for picture, boxes in zip(pictures, self.people.find(pictures), strict=True):
-                height, width = picture.shape[:2]
+        for images in _batches(frames, self.people.network.batch):
+            for image, boxes in zip(images, self.people.find(images), strict=True):
+                height, width = image.shape[:2]
                 for box in boxes if len(boxes) else np.array([[0.0, 0.0, width, height]]):
-                    yield number, box, simcc.crop_person(picture, box, self.poses.network.size)
+                    yield number, box, simcc.crop_person(image, box, self.poses.network.size)
                 number += 1
 
     def _people(

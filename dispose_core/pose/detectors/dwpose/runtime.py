@@ -39,11 +39,11 @@ _TRACED_BATCH = re.compile(r"_bs(\d{1,2})(?!\d)")
 
 
 class Network(ABC):
-    """Pictures in, arrays out.
+    """Images in, arrays out.
 
     Attributes:
         name: of the file, for messages.
-        size: (H, W) of the pictures it takes.
+        size: (H, W) of the images it takes.
         batch: how many it is given at once.
         outputs: shape of each output, None where the file leaves a side open.
     """
@@ -61,14 +61,14 @@ class Network(ABC):
         """Surrounds the runs of a clip: the weights are where they are computed with."""
         return nullcontext()
 
-    def run(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
         """All outputs for (n, 3, H, W) float32, n rows each.
 
         Raises:
             NetworkError: it cannot be run here, or gives NaN.
         """
-        starts = range(0, len(pictures), self.batch)
-        parts = [self._run(pictures[i : i + self.batch]) for i in starts]
+        starts = range(0, len(images), self.batch)
+        parts = [self._run(images[i : i + self.batch]) for i in starts]
         outputs = [np.concatenate(output) for output in zip(*parts, strict=True)]
         if any(np.isnan(output).any() for output in outputs):
             raise NetworkError(
@@ -77,21 +77,21 @@ class Network(ABC):
             )
         return outputs
 
-    def _run(self, pictures: np.ndarray) -> list[np.ndarray]:
-        rows = len(pictures)
+    def _run(self, images: np.ndarray) -> list[np.ndarray]:
+        rows = len(images)
         if self._padded and rows < self.batch:
-            pictures = np.pad(pictures, ((0, self.batch - rows), (0, 0), (0, 0), (0, 0)))
-        outputs = self._forward(np.ascontiguousarray(pictures, np.float32))
-        if any(output.ndim == 0 or len(output) != len(pictures) for output in outputs):
+            images = np.pad(images, ((0, self.batch - rows), (0, 0), (0, 0), (0, 0)))
+        outputs = self._forward(np.ascontiguousarray(images, np.float32))
+        if any(output.ndim == 0 or len(output) != len(images) for output in outputs):
             raise NetworkError(
-                f"{self.name}: {len(pictures)} pictures gave outputs of "
+                f"{self.name}: {len(images)} images gave outputs of "
                 f"{listed(output.shape for output in outputs)}. Use the file as it is "
                 "published."
             )
         return [output[:rows] for output in outputs]
 
     @abstractmethod
-    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def _forward(self, images: np.ndarray) -> list[np.ndarray]:
         """All outputs for (batch, 3, H, W) float32."""
 
 
@@ -103,7 +103,7 @@ def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Networ
     Args:
         path: the file.
         device: as torch names it, such as "cuda:0"; what a runtime cannot use it leaves.
-        size: (H, W) of its pictures, where the file does not say (TorchScript).
+        size: (H, W) of its images, where the file does not say (TorchScript).
 
     Raises:
         CheckpointError: missing, damaged, or a file of another kind.
@@ -130,16 +130,16 @@ def listed(shapes: Iterable[Shape]) -> str:
 def _open_onnx(path: Path, device: str) -> Network:
     header = read_header(path)
     takes = [tensor.shape for tensor in header.inputs]
-    picture = takes[0] if len(takes) == 1 else ()
-    if len(picture) != 4 or picture[1] != 3 or None in picture[2:] or not header.outputs:
+    image = takes[0] if len(takes) == 1 else ()
+    if len(image) != 4 or image[1] != 3 or None in image[2:] or not header.outputs:
         raise CheckpointError(
-            f"{path.name}: a network that takes {listed(takes)}, no detector: one takes pictures "
+            f"{path.name}: a network that takes {listed(takes)}, no detector: one takes images "
             "(N, 3, height, width). Use the files as they are published."
         )
-    if (picture[0] or 1) > _LARGEST_BATCH or max(_size(picture)) > _LONGEST_SIDE:
+    if (image[0] or 1) > _LARGEST_BATCH or max(_size(image)) > _LONGEST_SIDE:
         raise CheckpointError(
             f"{path.name}: a network that takes {listed(takes)}, more than {_LARGEST_BATCH} "
-            f"pictures or sides above {_LONGEST_SIDE} at once. Use the files as they are published."
+            f"images or sides above {_LONGEST_SIDE} at once. Use the files as they are published."
         )
     if not all(tensor.is_float for tensor in (*header.inputs, *header.outputs)):
         raise CheckpointError(
@@ -176,9 +176,9 @@ class OnnxRuntimeNetwork(Network):
         shapes = [tensor.shape for tensor in header.outputs]
         super().__init__(path.name, _size(taken.shape), batch, fixed is not None, shapes)
 
-    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def _forward(self, images: np.ndarray) -> list[np.ndarray]:
         try:
-            return self._session.run(self._names, {self._input: pictures})
+            return self._session.run(self._names, {self._input: images})
         except Exception as e:
             raise NetworkError(
                 f"{self.name}: onnxruntime cannot run it ({_first_line(e)}). With a full GPU, "
@@ -187,7 +187,7 @@ class OnnxRuntimeNetwork(Network):
 
 
 class OpenCVNetwork(Network):
-    """ONNX through OpenCV, on the CPU; one picture at a time, as its importer folds shapes."""
+    """ONNX through OpenCV, on the CPU; one image at a time, as its importer folds shapes."""
 
     def __init__(self, path: Path, header: OnnxHeader) -> None:
         # From memory: on Windows OpenCV opens no path with letters beyond the code page.
@@ -213,9 +213,9 @@ class OpenCVNetwork(Network):
         known = [name for name in ours if name is not None]
         return known if len(known) == len(ours) else found
 
-    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def _forward(self, images: np.ndarray) -> list[np.ndarray]:
         try:
-            self._net.setInput(pictures, self._input)
+            self._net.setInput(images, self._input)
             return list(self._net.forward(self._names))
         except cv2.error as e:
             raise NetworkError(
@@ -274,13 +274,13 @@ class TorchScriptNetwork(Network):
                 on_gpu = self._torch.device(self._device).type != "cpu"
                 return GPU_BATCH if on_gpu else 1, False, shapes
         raise CheckpointError(
-            f"{self.name}: cannot be used on pictures of {size[1]}×{size[0]}{problem}. "
+            f"{self.name}: cannot be used on images of {size[1]}×{size[0]}{problem}. "
             "Use the files as they are published."
         )
 
-    def _forward(self, pictures: np.ndarray) -> list[np.ndarray]:
+    def _forward(self, images: np.ndarray) -> list[np.ndarray]:
         torch = self._torch
-        tensor = torch.from_numpy(pictures).to(self._device, self._dtype)
+        tensor = torch.from_numpy(images).to(self._device, self._dtype)
         try:
             # Compiling for the shapes at hand takes longer than it saves in a clip.
             with torch.inference_mode(), torch.jit.optimized_execution(False):
@@ -311,9 +311,9 @@ def _providers(device: str, available: list[str]) -> list:
     return [*((name, {"device_id": int(index or 0)}) for name in wanted), "CPUExecutionProvider"]
 
 
-def _size(picture: Shape) -> tuple[int, int]:
-    """(H, W) of pictures (N, 3, H, W), which a file that was checked does not leave open."""
-    return cast("tuple[int, int]", picture[2:])
+def _size(image: Shape) -> tuple[int, int]:
+    """(H, W) of images (N, 3, H, W), which a file that was checked does not leave open."""
+    return cast("tuple[int, int]", image[2:])
 
 
 def _begins(path: Path, mark: bytes) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ....checkpoints.onnx_header import Shape
 from ....errors import CheckpointError, NetworkError
-from ... import skeleton as sk
+from ... import skeleton
 from .runtime import Network, listed
 
 SIZE = (384, 288)  # (H, W) of the published file
@@ -71,7 +71,7 @@ class PoseNetwork:
             boxes: (n, 4), of which they are crops.
 
         Returns:
-            Points (n, 133, 2) in pixels of the picture and scores (n, 133), as the network gives
+            Points (n, 133, 2) in pixels of the image and scores (n, 133), as the network gives
             them: they may be negative or above 1.
 
         Raises:
@@ -91,28 +91,28 @@ class PoseNetwork:
         return fractions * scales[:, None] + corners[:, None], scores
 
 
-def crop_person(picture: np.ndarray, box: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """The picture around a box, widened to the network's proportions and normalised.
+def crop_person(image: np.ndarray, box: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """The image around a box, widened to the network's proportions and normalised.
 
     Args:
-        picture: (H, W, 3) uint8 RGB.
-        box: (4,) left, top, right, bottom in pixels; may reach beyond the picture.
+        image: (H, W, 3) uint8 RGB.
+        box: (4,) left, top, right, bottom in pixels; may reach beyond the image.
         size: (h, w) of the result.
 
     Returns:
-        (3, h, w) float32; black beyond the picture.
+        (3, h, w) float32; black beyond the image.
     """
     height, width = size
     centre = (box[:2] + box[2:]) * 0.5
     half = 0.5 * _crop_sides(box, size)[0]
-    # Three points of the picture and where they go. All is float32, as in the official code: the
+    # Three points of the image and where they go. All is float32, as in the official code: the
     # last bits of the warp's numbers decide how it rounds.
     here = np.array([centre, centre - (0, half), (0, 0)], np.float32)
     here[2] = here[1] - ((here[0] - here[1])[1], 0)
     top = (height - width) / 2
     there = np.array([(width / 2, height / 2), (width / 2, top), (0, top)], np.float32)
     warp = cv2.getAffineTransform(here, there)
-    crop = cv2.warpAffine(picture, warp, (width, height), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(image, warp, (width, height), flags=cv2.INTER_LINEAR)
     return ((crop - _MEAN) / _SPREAD).transpose(2, 0, 1).astype(np.float32)
 
 
@@ -140,7 +140,7 @@ def to_skeleton(points: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.
     """
     ours, ours_scores = points[:, _SOURCE], scores[:, _SOURCE].astype(np.float64)
     ours[:, _NECK] = points[:, _SHOULDERS].mean(1)
-    ours_scores[:, _NECK] = (scores[:, _SHOULDERS] > sk.VISIBLE).all(1)
+    ours_scores[:, _NECK] = (scores[:, _SHOULDERS] > skeleton.VISIBLE).all(1)
     return ours, ours_scores
 
 

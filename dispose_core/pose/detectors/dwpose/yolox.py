@@ -1,4 +1,4 @@
-"""YOLOX, the person detector: the picture it sees, and its output as boxes.
+"""YOLOX, the person detector: the image it sees, and its output as boxes.
 
 See docs/reference_behaviour.md#person-detector.
 """
@@ -24,7 +24,7 @@ _LEAST_SCORE, _OVERLAP = 0.3, 0.45
 
 
 class PersonDetector:
-    """Finds the people of a picture as boxes."""
+    """Finds the people of an image as boxes."""
 
     def __init__(self, network: Network) -> None:
         """
@@ -46,16 +46,16 @@ class PersonDetector:
         _, boxes, columns = shapes[0]
         return boxes in (None, self._boxes) and (columns is None or columns > _BOX)
 
-    def find(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
-        """Boxes of the people in each (H, W, 3) uint8 RGB picture.
+    def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        """Boxes of the people in each (H, W, 3) uint8 RGB image.
 
         Returns:
-            For each picture (n, 4) left, top, right, bottom in pixels, by falling score.
+            For each image (n, 4) left, top, right, bottom in pixels, by falling score.
 
         Raises:
             NetworkError: the network cannot be run or gives what no YOLOX gives.
         """
-        shown, shrunk = zip(*(letterbox(p, self.network.size) for p in pictures), strict=True)
+        shown, shrunk = zip(*(letterbox(p, self.network.size) for p in images), strict=True)
         outputs = self.network.run(np.stack(shown))
         if not self._fits([output.shape for output in outputs]):
             raise NetworkError(
@@ -66,22 +66,22 @@ class PersonDetector:
         return [_people(rows, scale) for rows, scale in zip(decoded, shrunk, strict=True)]
 
 
-def letterbox(picture: np.ndarray, size: tuple[int, int] = SIZE) -> tuple[np.ndarray, float]:
-    """The picture scaled into the top left of a grey one, and by how much.
+def letterbox(image: np.ndarray, size: tuple[int, int] = SIZE) -> tuple[np.ndarray, float]:
+    """The image scaled into the top left of a grey one, and by how much.
 
     Args:
-        picture: (H, W, 3) uint8.
+        image: (H, W, 3) uint8.
         size: (h, w) of the result.
 
     Returns:
-        (3, h, w) float32, 0…255; what a pixel of the picture is long in it.
+        (3, h, w) float32, 0…255; what a pixel of the image is long in it.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     # A strip so thin that nothing would be left of it keeps one pixel.
     inner = max(int(width * scale), 1), max(int(height * scale), 1)
     padded = np.full((*size, 3), _PADDING, np.uint8)
-    padded[: inner[1], : inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
+    padded[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
     return padded.transpose(2, 0, 1).astype(np.float32), scale
 
 
@@ -117,7 +117,7 @@ def _decode(output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _people(rows: np.ndarray, scale: float) -> np.ndarray:
-    """Boxes (n, 4) in pixels of the picture.
+    """Boxes (n, 4) in pixels of the image.
 
     The official code suppresses among scores above 0.1 and then keeps those above 0.3; as a box
     is only taken away by a better one, keeping first comes to the same.

@@ -180,24 +180,24 @@ class Windowed:
     def run(self, model, condition):
         ((embedding, told),) = condition
         clone = told["control"].deepclone_multigpu(management.get_torch_device())
-        entries, clip = [0, 3, 4, 6], len(clone.hints)
-        evolved = {"ad_params": {"sub_idxs": entries, "full_length": clip}}
-        window = {"context_window": SimpleNamespace(index_list=entries, total_frames=clip)}
+        frames, clip = [0, 3, 4, 6], len(clone.hints)
+        evolved = {"ad_params": {"sub_idxs": frames, "full_length": clip}}
+        window = {"context_window": SimpleNamespace(index_list=frames, total_frames=clip)}
         other = {"context_window": SimpleNamespace(index_list=[0, 1, 2, 3], total_frames=clip)}
         ways = [
             ("ComfyUI", told["control"], window, None),
             ("options of AnimateDiff-Evolved", told["control"], evolved, None),
-            ("AnimateDiff-Evolved on the control", told["control"], {}, entries),
+            ("AnimateDiff-Evolved on the control", told["control"], {}, frames),
             ("a clone for another GPU", clone, window, None),
             ("another window", told["control"], other, None),
         ]
-        picture = told["concat_latent_image"].expand(len(entries), -1, -1, -1)
+        image = told["concat_latent_image"].expand(len(frames), -1, -1, -1)
         torch.manual_seed(0)
-        noisy, sigma = torch.randn_like(picture), torch.full((len(entries),), 5.0)
+        noisy, sigma = torch.randn_like(image), torch.full((len(frames),), 5.0)
         condition = {
-            "c_concat": picture,
-            "c_crossattn": embedding.expand(len(entries), -1, -1),
-            "y": torch.ones(len(entries), model.model.model_config.unet_config["adm_in_channels"]),
+            "c_concat": image,
+            "c_crossattn": embedding.expand(len(frames), -1, -1),
+            "y": torch.ones(len(frames), model.model.model_config.unet_config["adm_in_channels"]),
         }
         found = {}
         for name, control, options, assigned in ways:
@@ -231,7 +231,7 @@ class ClipVision:
 
 
 class Vae:
-    """A picture VAE: ComfyUI's video VAE has no tiny size. The weights follow from a seed."""
+    """An image VAE: ComfyUI's video VAE has no tiny size. The weights follow from a seed."""
 
     CATEGORY, FUNCTION = "tests", "load"
     RETURN_TYPES = ("VAE",)
@@ -265,12 +265,12 @@ class Condition:
 
     def read(self, file, frames):
         g = arrays(file)
-        picture, embedding = g["picture_latents"], g["embedding"]
+        image, embedding = g["picture_latents"], g["embedding"]
         told = {"fps": 7, "motion_bucket_id": 127, "augmentation_level": 0.02}
         return (
-            [[embedding, {**told, "concat_latent_image": picture}]],
-            [[embedding * 0, {**told, "concat_latent_image": picture * 0}]],
-            {"samples": torch.zeros(frames, *picture.shape[1:])},
+            [[embedding, {**told, "concat_latent_image": image}]],
+            [[embedding * 0, {**told, "concat_latent_image": image * 0}]],
+            {"samples": torch.zeros(frames, *image.shape[1:])},
         )
 
 
@@ -286,11 +286,11 @@ class GivenMotion:
     def __len__(self):
         return len(self.maps[0])
 
-    def flow(self, entries, size):
-        return self.maps[0][list(entries)]
+    def flow(self, frames, size):
+        return self.maps[0][list(frames)]
 
-    def trajectory(self, entries, size):
-        return self.maps[1][list(entries)]
+    def trajectory(self, frames, size):
+        return self.maps[1][list(frames)]
 
 
 class Guidance:
@@ -363,7 +363,7 @@ class Record:
 
 
 class Show:
-    """Ends a graph: an embedding, the picture's latents, and pictures."""
+    """Ends a graph: an embedding, the image's latents, and images."""
 
     CATEGORY, FUNCTION = "tests", "write"
     RETURN_TYPES, OUTPUT_NODE = (), True

@@ -88,7 +88,7 @@ class TinyClip:
 
 
 class TinyDetector:
-    """Finds the sample's dance in any clip and its reference in any picture.
+    """Finds the sample's dance in any clip and its reference in any image.
 
     Everybody is a little further right in brighter frames, so that clips differ. In black frames
     there is nobody.

@@ -8,8 +8,8 @@ from torch.testing import assert_close
 from dispose_core.errors import DisPoseError
 from dispose_core.motion.motion_field import MotionField
 from dispose_core.motion.trajectory import TrajectoryPoints
-from dispose_core.preview.mesh import make_sheet
-from dispose_core.preview.rasterizer import forward_warp, warp_entries
+from dispose_core.preview.mesh import make_mesh
+from dispose_core.preview.rasterizer import forward_warp, warp_frames
 
 H, W = 40, 64
 
@@ -34,28 +34,28 @@ def field_of(grid: torch.Tensor, size: tuple[int, int], **kwargs) -> MotionField
     return MotionField(grid, points, size, torch.ones(len(grid), dtype=torch.bool), **kwargs)
 
 
-def test_no_motion_gives_the_picture_back():
-    picture = noise()
-    warped, coverage = forward_warp(picture, constant(0, 0))
+def test_no_motion_gives_the_image_back():
+    image = noise()
+    warped, coverage = forward_warp(image, constant(0, 0))
     assert warped.shape == (1, 3, H, W) and coverage.shape == (1, 1, H, W)
-    assert_close(warped[0], picture, atol=1e-4, rtol=0)
+    assert_close(warped[0], image, atol=1e-4, rtol=0)
     assert coverage.eq(1).all()
 
 
 def test_a_soft_mask_keeps_its_values_and_the_colours_are_not_multiplied_by_it():
-    picture, mask = noise(), box(slice(20, 40)) * 0.9
+    image, mask = noise(), box(slice(20, 40)) * 0.9
     mask[15, 19] = 0.25
-    warped, coverage = forward_warp(picture, constant(0, 0), mask)
+    warped, coverage = forward_warp(image, constant(0, 0), mask)
     assert_close(coverage[0, 0], mask, atol=1e-4, rtol=0)
-    assert_close(warped[0][:, mask > 0], picture[:, mask > 0], atol=1e-3, rtol=0)
+    assert_close(warped[0][:, mask > 0], image[:, mask > 0], atol=1e-3, rtol=0)
     assert warped[0][:, mask == 0].eq(0).all()
 
 
 def test_whole_pixels_move_exactly():
-    picture, mask = noise(), box(slice(20, 40))
-    warped, coverage = forward_warp(picture, constant(7, -4), mask)
+    image, mask = noise(), box(slice(20, 40))
+    warped, coverage = forward_warp(image, constant(7, -4), mask)
     assert_close(coverage[0, 0], box(slice(27, 47), slice(6, 26)), atol=1e-4, rtol=0)
-    assert_close(warped[0, :, 6:26, 27:47], picture[:, 10:30, 20:40], atol=1e-4, rtol=0)
+    assert_close(warped[0, :, 6:26, 27:47], image[:, 10:30, 20:40], atol=1e-4, rtol=0)
 
 
 def test_half_a_pixel_leaves_half_covered_edges_and_a_solid_inside():
@@ -69,8 +69,8 @@ def test_stretching_twofold_leaves_no_hole():
     flow = torch.stack([x - 32, torch.zeros(H, W)])[None]  # x' = 2x - 32
     mask = torch.zeros(H, W)
     mask[:, 20:44] = 1.0
-    picture = (x / W).expand(3, H, W)
-    warped, coverage = forward_warp(picture, flow, mask)
+    image = (x / W).expand(3, H, W)
+    warped, coverage = forward_warp(image, flow, mask)
     assert coverage[0, 0, :, 10:54].eq(1).all()
     wanted = (torch.arange(10, 54).float() + 32) / 2 / W
     assert_close(warped[0, 0, 20, 10:54], wanted, atol=1e-4, rtol=0)
@@ -97,9 +97,9 @@ def test_a_person_who_comes_four_times_nearer_is_not_torn():
 
 def two_parts(colours=((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))) -> torch.Tensor:
     """The left half in the first colour, the right half in the second."""
-    picture = tensor(colours[1])[:, None, None].repeat(1, H, W)
-    picture[:, :, : W // 2] = tensor(colours[0])[:, None, None]
-    return picture
+    image = tensor(colours[1])[:, None, None].repeat(1, H, W)
+    image[:, :, : W // 2] = tensor(colours[0])[:, None, None]
+    return image
 
 
 @pytest.mark.parametrize("front", ["left", "right"])
@@ -139,8 +139,8 @@ def test_within_a_layer_the_side_that_faces_the_viewer_hides_the_folded_one():
     x = torch.arange(W).float().expand(H, W)
     flow = torch.zeros(1, 2, H, W)
     flow[0, 0] = torch.where(x > 30, 60 - 2 * x, torch.zeros(()))
-    picture = (x / W).expand(3, H, W)
-    warped, _ = forward_warp(picture, flow, box(slice(20, 41)))
+    image = (x / W).expand(3, H, W)
+    warped, _ = forward_warp(image, flow, box(slice(20, 41)))
     assert_close(warped[0, 0, 20, 22:29], x[20, 22:29] / W, atol=1e-4, rtol=0)
 
 
@@ -165,24 +165,24 @@ def test_a_gap_within_one_colour_is_closed_behind_everything():
 
 def test_what_closes_a_gap_lies_behind_the_farthest_layer():
     cloth, blue = (0.6, 0.1, 0.2), tensor([0.0, 0.0, 1.0])
-    picture = two_parts((cloth, cloth))
-    picture[:, :, 4:12] = blue[:, None, None]
+    image = two_parts((cloth, cloth))
+    image[:, :, 4:12] = blue[:, None, None]
     flow, layer = torch.zeros(1, 2, H, W), torch.ones(H, W)
     flow[0, 0, :, W // 2 :] = 12.0
     flow[0, 0, :, :14], layer[:, :14] = 30.0, 0.0  # columns 4…11 go into the gap, to 34…41
     mask = box(slice(22, 42)) + box(slice(4, 12))
-    warped, _ = forward_warp(picture, flow, mask, layer)
+    warped, _ = forward_warp(image, flow, mask, layer)
     assert_close(warped[0, :, 20, 38], blue, atol=1e-3, rtol=0)
 
 
 def test_a_cell_between_two_layers_belongs_to_the_farther():
     layer = torch.zeros(H, W)
     layer[:, 32:] = 5.0
-    sheet = make_sheet(noise(), layer=layer)
-    column = sheet.vertices[sheet.triangles] % W
+    mesh = make_mesh(noise(), layer=layer)
+    column = mesh.vertices[mesh.triangles] % W
     between = (column.amin(1) == 31) & (column.amax(1) == 32)
-    assert sheet.order[between].unique().tolist() == [1]
-    assert sheet.order[column.amin(1) >= 32].unique().tolist() == [4096]
+    assert mesh.order[between].unique().tolist() == [1]
+    assert mesh.order[column.amin(1) >= 32].unique().tolist() == [4096]
 
 
 def test_a_crack_of_three_pixels_is_closed_from_its_sides():
@@ -205,7 +205,7 @@ def test_the_soft_edge_turns_with_the_part_though_the_field_ends_at_the_mask():
     assert_close(coverage[0, 0], soft(slice(28, 36), slice(8, 32)), atol=0.06, rtol=0)
 
 
-def test_parts_that_leave_the_picture_are_cut_at_its_border():
+def test_parts_that_leave_the_image_are_cut_at_its_border():
     mask = box(slice(0, 12), slice(0, 12))
     warped, coverage = forward_warp(noise(), constant(-5, -5), mask)
     assert_close(coverage[0, 0], box(slice(0, 7), slice(0, 7)), atol=1e-4, rtol=0)
@@ -218,36 +218,36 @@ def test_an_empty_mask_draws_nothing():
     assert coverage.eq(0).all() and warped.eq(0).all()
 
 
-def test_no_entries_give_no_pictures():
+def test_no_frames_give_no_images():
     warped, coverage = forward_warp(noise(), torch.zeros(0, 2, H, W))
     assert warped.shape == (0, 3, H, W) and coverage.shape == (0, 1, H, W)
 
 
 def test_sizes_that_differ_are_refused_with_both_sizes():
-    with pytest.raises(DisPoseError, match=r"flow is 32×20, the picture 64×40"):
+    with pytest.raises(DisPoseError, match=r"flow is 32×20, the image 64×40"):
         forward_warp(noise(), torch.zeros(1, 2, 20, 32))
     with pytest.raises(DisPoseError, match=r"mask is \(20, 32\)"):
         forward_warp(noise(), constant(0, 0), torch.ones(20, 32))
 
 
-def test_entries_of_a_field_are_warped_in_its_drawing_order():
+def test_frames_of_a_field_are_warped_in_its_drawing_order():
     grid = torch.zeros(3, 2, H // 2, W // 2)
-    grid[2, 0, :, : W // 4] = 15.0  # pixels of the half-size grid: 30 in the picture
+    grid[2, 0, :, : W // 4] = 15.0  # pixels of the half-size grid: 30 in the image
     layer = torch.zeros(H // 2, W // 2)
     layer[:, : W // 4] = -1.0
     mask = box(slice(10, 20)) + box(slice(40, 50))
     field = field_of(grid, (H, W), layer=layer)
-    warped, coverage = warp_entries(field, two_parts(), [2, 0], mask)
+    warped, coverage = warp_frames(field, two_parts(), [2, 0], mask)
     assert_close(coverage[0, 0], box(slice(40, 50)), atol=1e-4, rtol=0)
     assert warped[0, :, 20, 45].tolist() == pytest.approx([0, 0, 1], abs=1e-4)
     assert_close(coverage[1, 0], mask, atol=1e-4, rtol=0)
 
 
-def test_a_field_that_is_enlarged_by_repetition_does_not_tear_the_picture():
+def test_a_field_that_is_enlarged_by_repetition_does_not_tear_the_image():
     x = torch.arange(8).float().expand(1, 2, 5, 8)
-    grid = torch.cat([x * 0, x * tensor([0.8, 0.0])[:, None, None]])  # steps of 6 px in the picture
+    grid = torch.cat([x * 0, x * tensor([0.8, 0.0])[:, None, None]])  # steps of 6 px in the image
     field = field_of(grid, (H, W), resample="nearest")
-    picture = two_parts()
-    picture[:, :, ::2] = 0.5  # no colour alike beside another
-    _, coverage = warp_entries(field, picture, [1], None)
+    image = two_parts()
+    image[:, :, ::2] = 0.5  # no colour alike beside another
+    _, coverage = warp_frames(field, image, [1], None)
     assert coverage[0, 0, :, :60].eq(1).all()

@@ -21,8 +21,8 @@ SMALL_H, SMALL_W = 213, 320
 @pytest.fixture
 def block() -> tuple[torch.Tensor, MotionField]:
     """A red block on grey, moved 120 pixels to the right; the field's grid is a quarter as fine."""
-    picture = torch.full((3, H, W), 0.5)
-    picture[:, 100:220, 120:180] = torch.tensor([0.8, 0.1, 0.1])[:, None, None]
+    image = torch.full((3, H, W), 0.5)
+    image[:, 100:220, 120:180] = torch.tensor([0.8, 0.1, 0.1])[:, None, None]
     grid = torch.zeros(2, 2, H // 4, W // 4)
     grid[1, 0] = 120 / 4
     subject = torch.zeros(H // 4, W // 4)
@@ -30,7 +30,7 @@ def block() -> tuple[torch.Tensor, MotionField]:
     nowhere = torch.zeros(2, 18, 2)
     points = TrajectoryPoints(nowhere, nowhere, torch.zeros(2, 18, dtype=torch.bool))
     field = MotionField(grid, points, (H, W), torch.tensor([True, True]), subject=subject)
-    return picture, field
+    return image, field
 
 
 def frame_of(strips: Strips, frame: int) -> np.ndarray:
@@ -42,13 +42,13 @@ def frame_of(strips: Strips, frame: int) -> np.ndarray:
     return sheet[:height, left : left + width]
 
 
-def red_columns(picture: np.ndarray) -> tuple[int, int]:
-    red = picture[len(picture) // 2].astype(int)
+def red_columns(image: np.ndarray) -> tuple[int, int]:
+    red = image[len(image) // 2].astype(int)
     columns = np.flatnonzero(red[:, 0] - red[:, 1] > 60)
     return int(columns[0]), int(columns[-1])
 
 
-def test_the_person_moves_in_pictures_of_the_size_they_are_shown_at(block):
+def test_the_person_moves_in_images_of_the_size_they_are_shown_at(block):
     modes = person_at_a_glance(*block, range(2))
     assert list(modes) == ["person", "onion"]
     assert modes["person"].size == (SMALL_W, SMALL_H) and max(SMALL_W, SMALL_H) == GLANCE_SIDE
@@ -61,10 +61,10 @@ def test_the_person_moves_in_pictures_of_the_size_they_are_shown_at(block):
 
 
 def test_a_given_mask_says_who_moves_instead_of_the_field(block):
-    picture, field = block
+    image, field = block
     mask = torch.zeros(H, W)
     mask[100:220, 150:180] = 1.0  # the right half of the block alone
-    modes = person_at_a_glance(picture, replace(field, subject=None), [1], mask)
+    modes = person_at_a_glance(image, replace(field, subject=None), [1], mask)
     row = frame_of(modes["person"], 0)[SMALL_H // 2].astype(int)
     # A little less than the whole half stays: what was beside the person is taken out with it.
     assert row[85, 0] - row[85, 1] > 60 and row[190, 0] - row[190, 1] > 60
@@ -72,6 +72,6 @@ def test_a_given_mask_says_who_moves_instead_of_the_field(block):
 
 
 def test_without_anybody_to_draw_there_is_no_such_mode(block):
-    picture, field = block
-    assert person_at_a_glance(picture, replace(field, subject=None), [1]) == {}
-    assert person_at_a_glance(picture, field, [1], torch.zeros(H, W)) == {}
+    image, field = block
+    assert person_at_a_glance(image, replace(field, subject=None), [1]) == {}
+    assert person_at_a_glance(image, field, [1], torch.zeros(H, W)) == {}

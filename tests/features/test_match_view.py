@@ -1,4 +1,4 @@
-"""Joints of the reference found again in another picture, as numbers and as a picture."""
+"""Joints of the reference found again in another image, as numbers and as an image."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dispose_core.features.keypoint_features import KeypointFeatures
 from dispose_core.features.match_view import (
     describe_matches,
     fit_target,
+    match_image,
     match_joints,
-    match_picture,
 )
-from dispose_core.pose import skeleton as sk
+from dispose_core.pose import skeleton
 from dispose_core.pose.sequence import PoseSequence
 
 NOSE, RWRIST = 0, 4
@@ -57,17 +57,17 @@ def test_a_line_in_the_joints_colour_leads_to_its_match(features, feature_map):
     scores[0, [NOSE, RWRIST]] = 1
     pose = PoseSequence.from_parts((200, 160), body, scores)
     matches = match_joints(features, feature_map)
-    drawn = match_picture(torch.ones(3, 200, 160), pose, torch.ones(3, 100, 60), matches)
+    drawn = match_image(torch.ones(3, 200, 160), pose, torch.ones(3, 100, 60), matches)
     assert drawn.shape == (3, 200, 160 + 120)  # the target is brought to the same height
     for joint, start in ((NOSE, (40, 30)), (RWRIST, (20, 150))):
         end = round(160 + matches[joint].x * 120), round(matches[joint].y * 200)
-        colour = [c / 255 for c in sk.COLOURS[joint]]
+        colour = [c / 255 for c in skeleton.COLOURS[joint]]
         for x, y in (start, end):
             assert drawn[:, y, x].tolist() == approx(colour, abs=0.01)
     assert drawn[:, 199, 279].tolist() == approx([0.55] * 3, abs=0.01)
 
 
-def test_a_picture_to_search_keeps_its_shape_at_sides_the_unet_takes():
+def test_an_image_to_search_keeps_its_shape_at_sides_the_unet_takes():
     landscape = torch.rand(3, 360, 640)
     assert fit_target(landscape, 1024).shape == (3, 1024, 1792)  # 1820 wide, to 64s
     assert fit_target(torch.rand(3, 1000, 10), 256).shape == (3, 256, 64)

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import SettingsError
-from ..media.image import read_picture
+from ..media.image import read_image
 from ..media.resize import fit_size
 from ..media.video_read import probe
 from ..media.video_write import write_video
@@ -19,11 +19,11 @@ from ..pipeline.config import RunConfig
 from ..pipeline.device import choose_device
 from ..pipeline.model_files import find_densifier_files
 from ..pipeline.preprocess import (
+    AlignedPoses,
     FittedReference,
-    PreparedClip,
     VideoRange,
-    align_clip,
-    clip_motion,
+    align_to_reference,
+    build_motion_field,
     detect_driving_poses,
     fit_reference,
     fitted_mask,
@@ -43,7 +43,7 @@ class MovedReference:
     """
 
     reference: FittedReference
-    clip: PreparedClip
+    aligned: AlignedPoses
     field: MotionField
     fps: Fraction | None
     report: list[str]
@@ -63,7 +63,7 @@ def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> Mo
         raise SettingsError("reference is not given. Name its file.")
     files = find_densifier_files(config)
     components = Components(files, choose_device(config.device))
-    source = read_picture(config.reference)
+    source = read_image(config.reference)
     source_size = (int(source.shape[-2]), int(source.shape[-1]))
     reference = fit_reference(
         source,
@@ -78,12 +78,12 @@ def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> Mo
     if config.poses is not None:
         driving, lines = load_driving_poses(config.poses, config.person)
     elif config.driving is not None:
-        frames = VideoRange(config.stride, config.start, config.duration, config.max_frames)
-        fps = frames.fps(probe(config.driving))
+        video_range = VideoRange(config.stride, config.start, config.duration, config.max_frames)
+        fps = video_range.fps(probe(config.driving))
         with Bar("poses") as bar:
             driving, lines = detect_driving_poses(
                 config.driving,
-                frames,
+                video_range,
                 lambda: components.detector(config),
                 config.person,
                 config.threshold,
@@ -92,18 +92,18 @@ def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> Mo
     else:
         raise SettingsError("driving is not given. Name its file, or that of --poses.")
     options = AlignOptions(method=config.method, smoothing=config.smoothing)
-    clip = align_clip(reference, driving, options)
-    with Bar("motion", len(clip.poses)) as bar:
-        field = clip_motion(reference, clip, densifier, on_frame=bar)
-    report = [*reference.report, *lines, *clip.report, *field.report]
-    return MovedReference(reference, clip, field, fps, report)
+    aligned = align_to_reference(reference, driving, options)
+    with Bar("motion", len(aligned.poses)) as bar:
+        field = build_motion_field(reference, aligned, densifier, on_frame=bar)
+    report = [*reference.report, *lines, *aligned.report, *field.report]
+    return MovedReference(reference, aligned, field, fps, report)
 
 
 def write_preview(
-    path: Path, picture: Tensor, field: MotionField, mask: Tensor | None, fps: float | Fraction
+    path: Path, image: Tensor, field: MotionField, mask: Tensor | None, fps: float | Fraction
 ) -> list[str]:
     """The moving person as a video; returns what the writer changed."""
     with Bar(path.name, len(field) - 1) as bar:
-        frames = preview_frames(picture, field, range(1, len(field)), mask, bar)
-        notes = write_video(path, (f.picture.permute(1, 2, 0).numpy() for f in frames), fps)
+        video_range = preview_frames(image, field, range(1, len(field)), mask, bar)
+        notes = write_video(path, (f.image.permute(1, 2, 0).numpy() for f in video_range), fps)
     return list(notes)

@@ -1,6 +1,6 @@
 """Drawn people whose motion is known: tubes of cloth and skin round bones, seen by a camera.
 
-Every point of a surface is known in every pose, so that pictures, masks, joints and the way of
+Every point of a surface is known in every pose, so that images, masks, joints and the way of
 each visible point come from one place.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .people import SKELETON, Person, joints, pose
 
-HEIGHT, WIDTH = 1024, 576  # of the pictures; truth is on a grid of half the size
+HEIGHT, WIDTH = 1024, 576  # of the images; truth is on a grid of half the size
 POSES = 9  # the reference and eight more
 CAMERA = 7.0  # distance in body heights
 SPACING = 0.9  # pixels between points of a surface
@@ -29,10 +29,10 @@ TUBES = {
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """pictures (1+n, H, W, 3) uint8; masks (1+n, H/2, W/2) bool; body (1+n, 18, 2) pixels of the
+    """images (1+n, H, W, 3) uint8; masks (1+n, H/2, W/2) bool; body (1+n, 18, 2) pixels of the
     half-size grid; points (N, 2) seen in the reference and their way, truth (n, N, 2)."""
 
-    pictures: list[np.ndarray]
+    images: list[np.ndarray]
     masks: np.ndarray
     body: np.ndarray
     points: np.ndarray
@@ -194,11 +194,11 @@ def _bag(person, random) -> Surface:
     return Surface(place, _cloth(np.array([150.0, 90, 40]), along, around, random))
 
 
-# -- pictures -------------------------------------------------------------------------------
+# -- images -------------------------------------------------------------------------------
 
 
 def project(person: Person, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(…, 3) → pixels (…, 2) of the full picture and nearness (…)."""
+    """(…, 3) → pixels (…, 2) of the full image and nearness (…)."""
     near = CAMERA / (CAMERA - points[..., 2])
     scale = person.tall * HEIGHT
     middle = np.array([WIDTH / 2, HEIGHT * (0.53 - 0.02 * person.tall)])
@@ -225,17 +225,17 @@ def render(person: Person) -> Clip:
     parts = surfaces(person)
     colour = np.concatenate([part.colour for part in parts])
     wall = _wall(person)
-    pictures, masks, body, places = [], [], [], []
+    images, masks, body, places = [], [], [], []
     for t in np.linspace(0, 1, POSES):
         bones = pose(person, t)
         place, near = project(person, np.concatenate([part.place(bones) for part in parts]))
         body.append(project(person, joints(person, bones))[0] / 2)
         front = _front(place, near)
         seen = front >= 0
-        picture = wall.copy()
-        picture[seen] = colour[front[seen]]
-        picture = cv2.GaussianBlur(picture, (0, 0), 0.6)
-        pictures.append(picture.clip(0, 255).round().astype(np.uint8))
+        image = wall.copy()
+        image[seen] = colour[front[seen]]
+        image = cv2.GaussianBlur(image, (0, 0), 0.6)
+        images.append(image.clip(0, 255).round().astype(np.uint8))
         masks.append(seen[1::2, 1::2])
         places.append(place)
         if t == 0:
@@ -244,7 +244,7 @@ def render(person: Person) -> Clip:
     which = front_at_start[1::2, 1::2][rows, columns]
     way = np.stack([(place[which] - places[0][which]) / 2 for place in places[1:]])
     points = np.stack([columns + 0.5, rows + 0.5], 1)
-    return Clip(pictures, np.array(masks), np.array(body), points, way)
+    return Clip(images, np.array(masks), np.array(body), points, way)
 
 
 def _front(place: np.ndarray, near: np.ndarray) -> np.ndarray:

@@ -10,15 +10,15 @@ from ..pose.alignment.align import AlignOptions
 from ..pose.sequence import PoseSequence
 from . import preprocess
 from .components import Components
-from .inputs import ClipInputs
+from .inputs import PipelineInputs
 from .pipeline import StageProgress
-from .plan import ClipPlan
-from .skeletons import SkeletonPictures
+from .plan import AnimationPlan
+from .skeletons import SkeletonImages
 
 
-def read_clip(
-    plan: ClipPlan, components: Components, stage_progress: StageProgress
-) -> tuple[ClipInputs, list[str]]:
+def read_inputs(
+    plan: AnimationPlan, components: Components, stage_progress: StageProgress
+) -> tuple[PipelineInputs, list[str]]:
     """All inputs of a clip, and the report.
 
     Raises:
@@ -28,7 +28,7 @@ def read_clip(
     config, official = plan.settings, plan.settings.official
 
     reference = preprocess.fit_reference(
-        plan.picture,
+        plan.image,
         plan.size,
         lambda: components.detector(config),
         config.reference_pose,
@@ -37,7 +37,7 @@ def read_clip(
     )
     driving, lines = _driving_poses(plan, components, stage_progress)
     options = AlignOptions(method=config.method, smoothing=config.smoothing)
-    clip = preprocess.align_clip(reference, driving, options, official)
+    aligned = preprocess.align_to_reference(reference, driving, options, official)
 
     motion, moved, features = None, [], None
     if config.uses_control:
@@ -45,38 +45,38 @@ def read_clip(
         densifier = components.densifier(
             config.densifier_name, subject, config.densifier_files, official
         )
-        motion = preprocess.clip_motion(
-            reference, clip, densifier, official, stage_progress("motion field")
+        motion = preprocess.build_motion_field(
+            reference, aligned, densifier, official, stage_progress("motion field")
         )
         moved = motion.report
         if config.features is not None:
             features = load_features(config.features)
         elif config.makes_features:
             features = make_features(reference, components, stage_progress)
-    inputs = ClipInputs(
-        picture=reference.picture,
-        pose_pictures=SkeletonPictures(reference.people, clip.driving, plan.size),
+    inputs = PipelineInputs(
+        image=reference.image,
+        pose_images=SkeletonImages(reference.people, aligned.driving, plan.size),
         motion=motion,
-        poses=clip.poses,
+        poses=aligned.poses,
         features=features,
     )
-    return inputs, [*lines, *clip.report, *moved]
+    return inputs, [*lines, *aligned.report, *moved]
 
 
 def make_features(
     reference: preprocess.FittedReference, components: Components, stage_progress: StageProgress
 ) -> KeypointFeatures:
     """Keypoint features of the reference's first person."""
-    feature_map: Tensor = components.feature_map(reference.picture, stage_progress("features"))
+    feature_map: Tensor = components.feature_map(reference.image, stage_progress("features"))
     return keypoint_features(feature_map, reference.people[0], reference.size)
 
 
 def _driving_poses(
-    plan: ClipPlan, components: Components, stage_progress: StageProgress
+    plan: AnimationPlan, components: Components, stage_progress: StageProgress
 ) -> tuple[list[PoseSequence], list[str]]:
     config = plan.settings
     if config.poses is not None:
-        return preprocess.load_driving_poses(config.poses, config.person, plan.frames)
+        return preprocess.load_driving_poses(config.poses, config.person, plan.num_driving)
     return preprocess.detect_driving_poses(
         plan.driving,
         plan.frames_used,
