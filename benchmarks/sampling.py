@@ -26,12 +26,12 @@ from torch import Tensor, nn
 
 from dispose_core.checkpoints.loaders import DisPose
 from dispose_core.features.keypoint_features import KeypointFeatures
-from dispose_core.models.controlnet import HybridControlNet, build_controlnet
-from dispose_core.models.mimicmotion import MimicMotionUNet
+from dispose_core.models.controlnet import HybridControlNet
+from dispose_core.models.mimicmotion import build_unet
 from dispose_core.models.motion_encoder import MotionEncoder
 from dispose_core.models.point_adapter import PointAdapter
 from dispose_core.models.pose_net import PoseNet
-from dispose_core.models.svd_sizes import HEAD_CHANNELS, build_unet
+from dispose_core.models.svd_sizes import HEAD_CHANNELS, build_for
 from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.pipeline.offload import release
 from dispose_core.pipeline.pipeline import DisPosePipeline
@@ -118,7 +118,7 @@ def networks(tiny: bool, dtype: torch.dtype) -> tuple:
             (PointAdapter, "point_adapter."),
         ):
             branches.append(kind.shaped_like(below(shapes, prefix)))
-        controlnet = build_controlnet(shapes, "benchmark", head)
+        controlnet = build_for(HybridControlNet, shapes, "benchmark", head)
         pose_net = (
             PoseNet.shaped_like(manifest("tiny_vae_clip_posenet", "pose_net."))
             if tiny
@@ -127,8 +127,8 @@ def networks(tiny: bool, dtype: torch.dtype) -> tuple:
     vae = AutoencoderKLTemporalDecoder(**(TINY_VAE if tiny else FULL_VAE))
     clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**(TINY_CLIP if tiny else FULL_CLIP)))
     return (
-        MimicMotionUNet(filled(unet, dtype)),
-        DisPose(HybridControlNet(filled(controlnet, dtype)), *(filled(b, dtype) for b in branches)),
+        filled(unet, dtype),
+        DisPose(filled(controlnet, dtype), *(filled(b, dtype) for b in branches)),
         filled(pose_net, dtype),
         filled(vae, dtype),
         filled(clip, dtype),

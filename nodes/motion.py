@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..dispose_core.checkpoints.loaders import load_cmp
 from ..dispose_core.media.sprite_sheet import every_nth
 from ..dispose_core.motion.densifiers.registry import DENSIFIERS
 from ..dispose_core.motion.densifiers.skinning.densifier import working_size
@@ -60,8 +61,6 @@ class CMPLoader(io.ComfyNode):
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        from ..dispose_core.checkpoints.loaders import load_cmp
-
         return io.NodeOutput(managed(load_cmp(files.weight_path("dispose", file))))
 
 

@@ -13,11 +13,11 @@ from dispose_core.features.keypoint_features import KeypointFeatures
 from dispose_core.guidance.control_hints import ControlHints
 from dispose_core.guidance.motion_embedding import encode_motion
 from dispose_core.guidance.point_residuals import point_residuals
-from dispose_core.models.controlnet import HybridControlNet, build_controlnet
-from dispose_core.models.mimicmotion import MimicMotionUNet
+from dispose_core.models.controlnet import HybridControlNet
+from dispose_core.models.mimicmotion import MimicMotionUNet, build_unet
 from dispose_core.models.motion_encoder import MotionEncoder
 from dispose_core.models.point_adapter import PointAdapter
-from dispose_core.models.svd_sizes import build_unet
+from dispose_core.models.svd_sizes import build_for
 from dispose_core.pose.sequence import PoseSequence
 
 from .rule_weights import net_inputs, rule_state
@@ -63,21 +63,19 @@ def make_controlnet(fold_multiplicity: bool = False) -> HybridControlNet:
         for key, value in controlnet_state().items()
         if not key.startswith(("controlnet_cond_embedding.", "point_adapter."))
     }
-    stock = build_controlnet({k: v.shape for k, v in state.items()}, "tiny", TINY_HEAD)
-    stock.load_state_dict(state, assign=True)
-    return HybridControlNet(stock, fold_multiplicity)
+    shapes = {key: value.shape for key, value in state.items()}
+    net = build_for(HybridControlNet, shapes, "tiny", TINY_HEAD)
+    net.load_state_dict(state, assign=True)
+    if fold_multiplicity:
+        net.fold_multiplicity()
+    return net
 
 
 def make_unet() -> MimicMotionUNet:
-    return MimicMotionUNet(make_stock_unet())
-
-
-def make_stock_unet():
-    """diffusers' own model with the same weights."""
     state = unet_state()
-    stock = build_unet({k: v.shape for k, v in state.items()}, "tiny", TINY_HEAD)
-    stock.load_state_dict(state, assign=True)
-    return stock.eval()
+    net = build_unet({k: v.shape for k, v in state.items()}, "tiny", TINY_HEAD)
+    net.load_state_dict(state, assign=True)
+    return net
 
 
 class Motion:

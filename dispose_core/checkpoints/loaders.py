@@ -9,33 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..models.cmp import CmpNetwork
+from ..models.controlnet import HybridControlNet
+from ..models.mimicmotion import MimicMotionUNet, build_unet
+from ..models.module_utils import Ops
 from ..models.motion_encoder import MotionEncoder
 from ..models.point_adapter import PointAdapter
 from ..models.pose_net import PoseNet
-from ..models.svd_sizes import HEAD_CHANNELS, build_unet
+from ..models.svd_encoder import SvdEncoder
+from ..models.svd_sizes import HEAD_CHANNELS, build_for
 from .key_maps import from_comfyui, rename_keys
 from .recognise import Kind, require_kind
 from .state_dict import Weights, open_weights
 from .state_dict_diff import Fit, compare, fill, listed, needed_by, net_for
 
-if TYPE_CHECKING:  # diffusers takes seconds to import, and CMP and PoseNet do without
-    from diffusers.models.unets.unet_spatio_temporal_condition import (
-        UNetSpatioTemporalConditionModel,
-    )
-
-    from ..models.controlnet import HybridControlNet
-    from ..models.mimicmotion import MimicMotionUNet
-    from ..models.svd_encoder import SvdEncoder
-
-    Encoder = TypeVar("Encoder", bound=SvdEncoder)
+Encoder = TypeVar("Encoder", bound=SvdEncoder)
 
 # Children of `DisPose.pth` that run once a clip, and are networks of their own here.
 _MOTION, _POINTS = "controlnet_cond_embedding.", "point_adapter."
@@ -83,7 +79,8 @@ def load_dispose(
     *,
     add_embedding: Mapping[str, Tensor] | None = None,
     placement: Placement = Placement(),
-    fold_multiplicity: bool = False,
+    controlnet: type[HybridControlNet] = HybridControlNet,
+    ops: Ops = nn,
     head_channels: int = HEAD_CHANNELS,
 ) -> DisPose:
     """DisPose's ControlNet from `DisPose.pth` or a safetensors copy of it.
@@ -92,14 +89,13 @@ def load_dispose(
         add_embedding: the state dict of the UNet's `add_embedding`, for a file without; the
             official code leaves it to chance there (docs/reference_behaviour.md#hybrid-controlnet).
         placement: of the ControlNet. The encoders go to the same device in the same precision.
-        fold_multiplicity: see `HybridControlNet`.
-        head_channels: channels an attention head; 64 but in test models.
+        controlnet: class of the ControlNet; a host may have one of its own.
+        ops: classes of the layers of the ControlNet and the motion encoder.
+        head_channels: channels of an attention head; 64 except in test models.
 
     Raises:
         CheckpointError: another file, or a damaged one.
     """
-    from ..models.controlnet import HybridControlNet
-
     weights = open_weights(path)
     require_kind(weights.shapes, weights.name, _WANTED_DISPOSE)
     tensors = weights.tensors
@@ -111,13 +107,12 @@ def load_dispose(
             )
         tensors.update({_ADDED + key: value for key, value in add_embedding.items()})
 
-    nets = _dispose_nets(weights, head_channels)
+    nets = _dispose_nets(weights, head_channels, controlnet, ops)
     fill(nets.by_prefix(), weights)
     run = _run_dtype(nets.controlnet.conv_in.weight.dtype, placement)
-    controlnet = _place(HybridControlNet(nets.controlnet, fold_multiplicity), placement, run)
     motion = nets.motion.requires_grad_(False).eval().to(placement.device, run)
     points = nets.points.requires_grad_(False).eval().to(placement.device, run)
-    return DisPose(controlnet, motion, points)
+    return DisPose(_place(nets.controlnet, placement, run), motion, points)
 
 
 def load_unet(
@@ -134,13 +129,10 @@ def load_unet(
     Raises:
         CheckpointError: another file, or a damaged one.
     """
-    from ..models.mimicmotion import MimicMotionUNet
-
     weights = unet_weights(open_weights(path))
     net = build_unet(weights.shapes, weights.name, head_channels)
     fill({"": net}, weights)
-    run = _run_dtype(net.conv_in.weight.dtype, placement)
-    return _place(MimicMotionUNet(net), placement, run)
+    return _place(net, placement, _run_dtype(net.dtype, placement))
 
 
 def load_pose_net(path: str | Path) -> PoseNet:
@@ -153,7 +145,7 @@ def load_pose_net(path: str | Path) -> PoseNet:
     kind = require_kind(weights.shapes, weights.name, _WANTED_POSE_NET)
     if kind is Kind.MIMICMOTION:
         weights = weights.below("pose_net.")
-    net = net_for(PoseNet, weights)
+    net = _pose_net(weights)
     fill({"": net}, weights)
     return net.requires_grad_(False).eval()
 
@@ -214,13 +206,13 @@ def fit_of(weights: Weights, kind: Kind) -> Fit | None:
     if kind is Kind.CMP:
         return compare(weights.shapes, needed_by({"": _cmp_net()}))
     if kind is Kind.POSE_NET:
-        return compare(weights.shapes, needed_by({"": net_for(PoseNet, weights)}))
+        return compare(weights.shapes, needed_by({"": _pose_net(weights)}))
     if kind in _WANTED_UNET:
         unet = unet_weights(weights)
         fit = compare(unet.shapes, needed_by({"": build_unet(unet.shapes, unet.name)}))
         if kind is Kind.MIMICMOTION:
             pose = weights.below("pose_net.")
-            fit += compare(pose.shapes, needed_by({"": net_for(PoseNet, pose)}))
+            fit += compare(pose.shapes, needed_by({"": _pose_net(pose)}))
         return fit
     return None
 
@@ -230,22 +222,30 @@ class _DisposeNets(NamedTuple):
 
     motion: MotionEncoder
     points: PointAdapter
-    controlnet: UNetSpatioTemporalConditionModel
+    controlnet: HybridControlNet
 
     def by_prefix(self) -> dict[str, nn.Module]:
         """The same by the prefix of their keys."""
         return {_MOTION: self.motion, _POINTS: self.points, "": self.controlnet}
 
 
-def _dispose_nets(weights: Weights, head_channels: int) -> _DisposeNets:
+def _dispose_nets(
+    weights: Weights,
+    head_channels: int,
+    controlnet: type[HybridControlNet] = HybridControlNet,
+    ops: Ops = nn,
+) -> _DisposeNets:
     """The networks of `DisPose.pth` on the meta device."""
-    from ..models.controlnet import build_controlnet
-
+    motion = partial(MotionEncoder.shaped_like, ops=ops)
     return _DisposeNets(
-        net_for(MotionEncoder, weights.below(_MOTION)),
-        net_for(PointAdapter, weights.below(_POINTS)),
-        build_controlnet(weights.shapes, weights.name, head_channels),
+        net_for(motion, weights.below(_MOTION), "MotionEncoder"),
+        net_for(PointAdapter.shaped_like, weights.below(_POINTS), "PointAdapter"),
+        build_for(partial(controlnet, ops=ops), weights.shapes, weights.name, head_channels),
     )
+
+
+def _pose_net(weights: Weights) -> PoseNet:
+    return net_for(PoseNet.shaped_like, weights, "PoseNet")
 
 
 def _cmp_net() -> CmpNetwork:

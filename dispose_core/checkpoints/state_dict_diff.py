@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,7 @@ from .state_dict import Weights
 
 SHOWN = 4  # keys of each sort in a message
 
-Net = TypeVar("Net", bound="SizedByWeights")
-
-
-class SizedByWeights(Protocol):
-    """A network whose class builds it by its weights' shapes."""
-
-    @classmethod
-    def shaped_like(cls: type[Net], shapes: Mapping[str, Sequence[int]]) -> Net: ...
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -78,14 +71,25 @@ def check_shapes(
         )
 
 
-def net_for(kind: type[Net], weights: Weights) -> Net:
-    """A small network with the sizes of its weights, on the meta device."""
+def net_for(
+    build: Callable[[Mapping[str, Sequence[int]]], Net], weights: Weights, kind: str
+) -> Net:
+    """A small network with the sizes of its weights, on the meta device.
+
+    Args:
+        build: makes the network from its weights' shapes.
+        weights: of the network, without prefix.
+        kind: of network, for messages.
+
+    Raises:
+        CheckpointError: no such network has these sizes.
+    """
     try:
         with torch.device("meta"):
-            return kind.shaped_like(weights.shapes)
+            return build(weights.shapes)
     except (NetworkError, LookupError, TypeError, ValueError, RuntimeError) as e:
         raise CheckpointError(
-            f"{weights.name}: no {kind.__name__} has the sizes of these weights ({e}). "
+            f"{weights.name}: no {kind} has the sizes of these weights ({e}). "
             "The file is damaged or of another model; use it as it was published."
         ) from e
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..errors import NetworkError
-
-if TYPE_CHECKING:  # the network stands on diffusers, which takes seconds to import
-    from ..models.cached_conditioning import ClipConstants
-    from ..models.controlnet import HybridControlNet, Residuals
+from ..models.controlnet import HybridControlNet, Residuals
+from ..models.svd_unet import CachedConditioning
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +122,7 @@ def window_residuals(
     net: HybridControlNet,
     sample: Tensor,
     timestep: Tensor | float,
-    constants: ClipConstants,
+    constants: CachedConditioning,
     hints: ControlHints,
     frames: Sequence[int],
     strength: float = 1.0,
@@ -136,7 +133,7 @@ def window_residuals(
         NetworkError: also when a frame is not in the clip, or there are not as many frames as
             frames.
     """
-    num_frames = constants.frames_mark.shape[1]
+    num_frames = constants.num_frames
     if len(frames) != num_frames:
         raise NetworkError(
             f"ControlNet: {len(frames)} frame numbers for windows of {num_frames} frames. "

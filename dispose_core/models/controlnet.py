@@ -8,18 +8,15 @@ step is half a UNet and its zero convolutions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-import torch
-from diffusers.models.unets.unet_spatio_temporal_condition import (
-    UNetSpatioTemporalConditionModel,
-)
 from torch import Tensor, nn
 
-from .cached_conditioning import ClipConstants
-from .svd_encoder import SvdEncoder, add_to_halves, check_sample
-from .svd_sizes import HEAD_CHANNELS, build_unet
+from .module_utils import Ops
+from .svd_encoder import SvdEncoder, add_to_rows, check_sample
+from .svd_sizes import SvdSizes
+from .svd_unet import CachedConditioning
 
 
 class Residuals(NamedTuple):
@@ -29,54 +26,41 @@ class Residuals(NamedTuple):
     mid: Tensor  # (B F, C, h, w)
 
 
-def build_controlnet(
-    shapes: Mapping[str, Sequence[int]], name: str, head_channels: int = HEAD_CHANNELS
-) -> UNetSpatioTemporalConditionModel:
-    """diffusers' UNet cut down to the released file's keys and shapes, on the meta device.
-
-    Without the branches that run once a clip: `controlnet_cond_embedding` is the motion encoder,
-    `point_adapter` the point adapter.
-
-    Args and raises: see `build_unet`.
-    """
-    net = build_unet(shapes, name, head_channels)
-    del net.up_blocks, net.conv_norm_out, net.conv_act, net.conv_out
-    widths = [net.conv_in.out_channels]
-    for block in cast("Iterable[Any]", net.down_blocks):
-        widths += [block.resnets[0].spatial_res_block.out_channels] * _outputs(block)
-    with torch.device("meta"):
-        net.controlnet_down_blocks = nn.ModuleList(nn.Conv2d(c, c, 1) for c in widths)
-        net.controlnet_mid_block = nn.Conv2d(widths[-1], widths[-1], 1)
-    return net
-
-
 class HybridControlNet(SvdEncoder):
     """Residuals from a noisy window and its hints.
 
+    Keys are those of the released file without the branches that run once a clip:
+    `controlnet_cond_embedding` is the motion encoder, `point_adapter` the point adapter.
+
     Args:
-        stock: from `build_controlnet`, with its weights in place; it is used up.
-        fold_multiplicity: scale the residuals by `residual_multiplicity`, which costs nothing in
-            the zero convolutions. For a UNet that adds each of them a single time, such as
-            ComfyUI's; `MimicMotionUNet` does it itself and wants them as they are.
+        sizes: of the network.
+        ops: classes of the layers.
     """
 
-    def __init__(self, stock: UNetSpatioTemporalConditionModel, fold_multiplicity: bool = False):
-        super().__init__(stock)
-        self.controlnet_down_blocks = stock.controlnet_down_blocks
-        self.controlnet_mid_block = stock.controlnet_mid_block
-        self._use_clip_constants()
-        if fold_multiplicity:
-            for conv, times in zip(
-                self.controlnet_down_blocks, residual_multiplicity(self), strict=True
-            ):
-                conv.weight = nn.Parameter(conv.weight * times, requires_grad=False)
-                conv.bias = nn.Parameter(conv.bias * times, requires_grad=False)
+    def __init__(self, sizes: SvdSizes, ops: Ops = nn):
+        super().__init__(sizes, ops)
+        widths = [sizes.channels[0]]
+        for channels, block in zip(sizes.channels, self.down_blocks, strict=True):
+            widths += [channels] * _outputs(block)
+        self.controlnet_down_blocks = nn.ModuleList(ops.Conv2d(c, c, 1) for c in widths)
+        self.controlnet_mid_block = ops.Conv2d(widths[-1], widths[-1], 1)
+
+    def fold_multiplicity(self) -> None:
+        """Scale the residuals by `residual_multiplicity`, at no cost in the zero convolutions.
+
+        To be called once, after loading. It is for a UNet that adds each residual a single time,
+        such as ComfyUI's; `MimicMotionUNet` scales them itself and takes them as they are.
+        """
+        convs: Any = self.controlnet_down_blocks
+        for conv, times in zip(convs, residual_multiplicity(self), strict=True):
+            conv.weight = nn.Parameter(conv.weight * times, requires_grad=False)
+            conv.bias = nn.Parameter(conv.bias * times, requires_grad=False)
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | float,
-        constants: ClipConstants,
+        constants: CachedConditioning,
         motion: Tensor,
         points: Sequence[Tensor | None] = (),
         strength: float = 1.0,
@@ -86,19 +70,19 @@ class HybridControlNet(SvdEncoder):
         Args:
             sample: (B, F, 8, h, w): scaled noisy latents and the image's latents.
             timestep: 0.25 ln(sigma).
-            constants: from `constants`, for these B and F.
-            motion: (F, C0, h, w), the motion embedding. Like `points` it is the same for all
-                halves and carries the strengths of its branches already.
+            constants: from `constants` of this network, for these B and F.
+            motion: (F, C0, h, w), the motion embedding. Like `points` it is the same for
+                cond and uncond and carries the strengths of its branches already.
             points: (F, C_i, h_i, w_i) for each down block, None or missing where they add
                 nothing.
             strength: scales all residuals; 1 is the paper.
 
         Raises:
-            NetworkError: sizes, frames or halves disagree.
+            NetworkError: sizes, frames or batches disagree.
         """
         check_sample(sample, self.conv_in.in_channels, constants)
         sample = sample.to(self.dtype).flatten(0, 1)
-        x = add_to_halves(self.conv_in(sample), motion)
+        x = add_to_rows(self.conv_in(sample), motion)
         mid, skips = self.encode(x, self.embed_time(timestep, constants), constants, points)
         down = [conv(skip) for conv, skip in zip(self.controlnet_down_blocks, skips, strict=True)]
         mid = self.controlnet_mid_block(mid)
@@ -122,4 +106,4 @@ def residual_multiplicity(encoder: SvdEncoder) -> tuple[int, ...]:
 
 
 def _outputs(block: Any) -> int:
-    return len(block.resnets) + len(block.downsamplers or ())
+    return len(block.resnets) + len(block.downsamplers)

@@ -5,41 +5,55 @@ See docs/reference_behaviour.md#unet-and-pose-net.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 import torch
-from diffusers.models.unets.unet_spatio_temporal_condition import (
-    UNetSpatioTemporalConditionModel,
-)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import NetworkError
-from .cached_conditioning import ClipConstants
 from .controlnet import Residuals, residual_multiplicity
-from .svd_encoder import SvdEncoder, block_inputs, check_sample
+from .module_utils import Ops
+from .svd_encoder import SvdEncoder, check_sample
+from .svd_sizes import HEAD_CHANNELS, SvdSizes, build_for
+from .svd_unet import GROUPS, Block, CachedConditioning, UpBlock
+
+
+def build_unet(
+    shapes: Mapping[str, Sequence[int]], name: str, head_channels: int = HEAD_CHANNELS
+) -> MimicMotionUNet:
+    """The UNet for weights of these shapes, on the meta device; nothing is loaded.
+
+    Args and raises: see `build_for`.
+    """
+    return build_for(MimicMotionUNet, shapes, name, head_channels)
 
 
 class MimicMotionUNet(SvdEncoder):
     """The denoiser. Works for any SVD-class UNet; without pose and residuals it is SVD.
 
     Args:
-        stock: diffusers' UNet with its weights in place (`SvdSizes.build`); it is used up.
+        sizes: of the network.
+        ops: classes of the layers.
     """
 
-    def __init__(self, stock: UNetSpatioTemporalConditionModel):
-        super().__init__(stock)
-        self.up_blocks = stock.up_blocks
-        self.conv_norm_out = stock.conv_norm_out
-        self.conv_act = stock.conv_act
-        self.conv_out = stock.conv_out
-        self._use_clip_constants()
+    def __init__(self, sizes: SvdSizes, ops: Ops = nn):
+        super().__init__(sizes, ops)
+        channels = sizes.channels[0]
+        self.up_blocks = nn.ModuleList(
+            UpBlock(level, sizes, ops) for level in reversed(range(len(sizes.channels)))
+        )
+        self.conv_norm_out = ops.GroupNorm(GROUPS, channels, 1e-5)
+        self.conv_out = ops.Conv2d(channels, sizes.out_channels, 3, padding=1)
+
+    def blocks(self) -> list[Block]:
+        return [*super().blocks(), *self.up_blocks]
 
     def forward(
         self,
         sample: Tensor,
         timestep: Tensor | float,
-        constants: ClipConstants,
+        constants: CachedConditioning,
         pose: Tensor | None = None,
         pose_strength: Sequence[float] = (0.0, 1.0),
         residuals: Residuals | None = None,
@@ -51,7 +65,7 @@ class MimicMotionUNet(SvdEncoder):
             timestep: 0.25 ln(sigma).
             constants: from `constants` of this network, for these B and F.
             pose: (F, C0, h, w), PoseNet's output for the window's frames.
-            pose_strength: for each half; the unconditional sees no pose.
+            pose_strength: for each batch row; uncond sees no pose.
             residuals: of a ControlNet for the same window, as it gives them: the official
                 multiplicity is applied here (`residual_multiplicity`).
 
@@ -59,48 +73,39 @@ class MimicMotionUNet(SvdEncoder):
             (B, F, 4, h, w) in the network's dtype.
 
         Raises:
-            NetworkError: sizes, frames or halves disagree.
+            NetworkError: sizes, frames or batches disagree.
         """
         check_sample(sample, self.conv_in.in_channels, constants)
-        rows, num_frames = sample.shape[:2]
+        batch, num_frames = sample.shape[:2]
         x = self.conv_in(sample.to(self.dtype).flatten(0, 1))
         if pose is not None:
-            x = self._add_pose(x, pose, pose_strength, rows)
+            x = self._add_pose(x, pose, pose_strength, batch)
         time = self.embed_time(timestep, constants)
         x, skips = self.encode(x, time, constants)
         if residuals is not None:
             x, skips = self._add_residuals(x, skips, residuals)
 
-        for block in self.up_blocks:
-            count = len(cast(nn.ModuleList, block.resnets))
-            used, skips = tuple(skips[-count:]), skips[:-count]
-            x = block(
-                hidden_states=x,
-                temb=time,
-                res_hidden_states_tuple=used,
-                # Sizes that do not halve evenly come back as they were.
-                upsample_size=skips[-1].shape[-2:] if skips else None,
-                **block_inputs(block, constants),
-            )
-        x = self.conv_out(self.conv_act(self.conv_norm_out(x)))
-        return x.unflatten(0, (rows, num_frames))
+        before = len(constants.blocks) - len(self.up_blocks)
+        for block, cached in zip(self.up_blocks, constants.blocks[before:], strict=True):
+            x = block(x, time, cached, num_frames, skips)
+        x = self.conv_out(F.silu(self.conv_norm_out(x), inplace=True))
+        return x.unflatten(0, (batch, num_frames))
 
-    def _add_pose(self, x: Tensor, pose: Tensor, strengths: Sequence[float], rows: int) -> Tensor:
-        if pose.shape[1:] != x.shape[1:] or len(pose) * rows != len(x):
+    def _add_pose(self, x: Tensor, pose: Tensor, strengths: Sequence[float], batch: int) -> Tensor:
+        if pose.shape[1:] != x.shape[1:] or len(pose) * batch != len(x):
             raise NetworkError(
                 f"pose latents: shape {tuple(pose.shape)}, needed "
-                f"{(len(x) // rows, *x.shape[1:])}. Make them from as many pose images as the "
+                f"{(len(x) // batch, *x.shape[1:])}. Make them from as many pose images as the "
                 "window has frames, at eight times the latents' size."
             )
-        if len(strengths) != rows:
+        if len(strengths) != batch:
             raise NetworkError(
-                f"pose strength: {len(strengths)} values for {rows} guidance halves. "
-                "Give one for each."
+                f"pose strength: {len(strengths)} values for {batch} batch rows. Give one for each."
             )
         scale = torch.tensor(list(strengths), dtype=x.dtype, device=x.device)
         pose = pose.to(x)
         return torch.addcmul(
-            x.unflatten(0, (rows, -1)), pose[None], scale.view(-1, 1, 1, 1, 1)
+            x.unflatten(0, (batch, -1)), pose[None], scale.view(-1, 1, 1, 1, 1)
         ).flatten(0, 1)
 
     def _add_residuals(

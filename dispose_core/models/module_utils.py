@@ -1,10 +1,10 @@
-"""Where and how the networks that run once a clip are run."""
+"""What the networks are built of and by, and where and how the small ones are run."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -12,6 +12,29 @@ from torch import nn
 from ..errors import NetworkError
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+class Ops(Protocol):
+    """Classes of layers that a network is built of: `torch.nn`, or a host's own.
+
+    A host may give subclasses that bring their weights to the device, or to another precision,
+    while they run. They take the same arguments.
+    """
+
+    @property
+    def Linear(self) -> type[nn.Linear]: ...
+
+    @property
+    def Conv2d(self) -> type[nn.Conv2d]: ...
+
+    @property
+    def Conv3d(self) -> type[nn.Conv3d]: ...
+
+    @property
+    def GroupNorm(self) -> type[nn.GroupNorm]: ...
+
+    @property
+    def LayerNorm(self) -> type[nn.LayerNorm]: ...
 
 
 def placed(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import NetworkError
 from .latent import DOWNSCALE
-from .module_utils import shape_of
+from .module_utils import Ops, shape_of
 
 CHANNELS = (16, 32, 96, 256)  # of the released weights; the last three at 1/2, 1/4, 1/8
 
@@ -32,22 +32,24 @@ class MotionEncoder(nn.Module):
     Parameter names are those of the released file below `controlnet_cond_embedding.`.
     """
 
-    def __init__(self, out_channels: int = 320, channels: Sequence[int] = CHANNELS):
+    def __init__(self, out_channels: int = 320, channels: Sequence[int] = CHANNELS, ops: Ops = nn):
         super().__init__()
         for branch in ("flow", "traj"):
             blocks = []
             for narrow, wide in pairwise(channels):
                 blocks += [
-                    nn.Conv2d(narrow, narrow, 3, padding=1),
-                    nn.Conv2d(narrow, wide, 3, stride=2, padding=1),
+                    ops.Conv2d(narrow, narrow, 3, padding=1),
+                    ops.Conv2d(narrow, wide, 3, stride=2, padding=1),
                 ]
-            setattr(self, f"conv_in_{branch}", nn.Conv2d(2, channels[0], 3, padding=1))
+            setattr(self, f"conv_in_{branch}", ops.Conv2d(2, channels[0], 3, padding=1))
             setattr(self, f"blocks_{branch}", nn.ModuleList(blocks))
-            setattr(self, f"conv_out_{branch}", nn.Conv2d(channels[-1], out_channels, 3, padding=1))
-        self.conv_final = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+            setattr(
+                self, f"conv_out_{branch}", ops.Conv2d(channels[-1], out_channels, 3, padding=1)
+            )
+        self.conv_final = ops.Conv2d(out_channels, out_channels, 3, padding=1)
 
     @classmethod
-    def shaped_like(cls, shapes: Mapping[str, Sequence[int]]) -> MotionEncoder:
+    def shaped_like(cls, shapes: Mapping[str, Sequence[int]], ops: Ops = nn) -> MotionEncoder:
         """An encoder for weights of these shapes, keys as in `state_dict`; nothing is loaded.
 
         Raises:
@@ -57,7 +59,7 @@ class MotionEncoder(nn.Module):
         widths = [shape_of(shapes, "conv_in_flow.weight", 4, name)[0]]
         for i in range(1, 2 * HALVINGS, 2):
             widths.append(shape_of(shapes, f"blocks_flow.{i}.weight", 4, name)[0])
-        return cls(shape_of(shapes, "conv_final.weight", 4, name)[0], widths)
+        return cls(shape_of(shapes, "conv_final.weight", 4, name)[0], widths, ops)
 
     @property
     def out_channels(self) -> int:

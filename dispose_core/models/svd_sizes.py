@@ -1,25 +1,23 @@
-"""Sizes of an SVD-class UNet, read from its weights' shapes, and diffusers' UNet of these sizes.
+"""Sizes of an SVD-class UNet, read from its weights' shapes.
 
-MimicMotion's UNet, SVD's own and the ControlNet's half of one differ in nothing else.
+MimicMotion's UNet, SVD's own and the ControlNet's encoder differ in nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from ..errors import CheckpointError
 
-if TYPE_CHECKING:
-    from diffusers.models.unets.unet_spatio_temporal_condition import (
-        UNetSpatioTemporalConditionModel,
-    )
-
-# Channels an attention head, the one size that the weights do not show. Every SVD has 64.
+# Channels of an attention head, the one size that the weights do not show. Every SVD has 64.
 HEAD_CHANNELS = 64
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -28,65 +26,44 @@ class SvdSizes:
 
     in_channels: int
     out_channels: int  # 4 where the weights are an encoder's alone
-    channels: tuple[int, ...]  # one a down block
-    layers: tuple[int, ...]  # resnets a down block
-    transformers: tuple[int, ...]  # transformer blocks an attention; 0 = the block has none
+    channels: tuple[int, ...]  # of each down block
+    layers: tuple[int, ...]  # resnets in each down block
+    transformers: tuple[int, ...]  # layers of each transformer in a block; 0 = it has none
     mid_transformers: int
     context: int  # channels of the image embedding
-    added: int  # channels of the sinusoid of the three added ids
+    added: int  # channels of the sinusoids of the three added ids
     head_channels: int
 
-    def build(self) -> UNetSpatioTemporalConditionModel:
-        """diffusers' UNet of these sizes on the meta device: keys and shapes, no memory."""
-        # Here, because it takes seconds.
-        from diffusers.models.unets.unet_spatio_temporal_condition import (
-            UNetSpatioTemporalConditionModel,
-        )
+    @property
+    def time(self) -> int:
+        """Channels of the time embedding."""
+        return 4 * self.channels[0]
 
-        with torch.device("meta"):
-            return UNetSpatioTemporalConditionModel(
-                in_channels=self.in_channels,
-                out_channels=self.out_channels,
-                down_block_types=tuple(
-                    f"{'CrossAttn' if depth else ''}DownBlockSpatioTemporal"
-                    for depth in self.transformers
-                ),
-                up_block_types=tuple(
-                    f"{'CrossAttn' if depth else ''}UpBlockSpatioTemporal"
-                    for depth in reversed(self.transformers)
-                ),
-                block_out_channels=self.channels,
-                addition_time_embed_dim=self.added // 3,
-                projection_class_embeddings_input_dim=self.added,
-                layers_per_block=self.layers,
-                cross_attention_dim=self.context,
-                # diffusers gives the mid block the depth of the last down block, which in SVD has
-                # no attention to use it.
-                transformer_layers_per_block=(
-                    *(max(depth, 1) for depth in self.transformers[:-1]),
-                    self.mid_transformers,
-                ),
-                num_attention_heads=tuple(
-                    max(1, channels // self.head_channels) for channels in self.channels
-                ),
-            )
+    def heads(self, channels: int) -> int:
+        """Attention heads of a transformer."""
+        return max(1, channels // self.head_channels)
 
 
-def build_unet(
-    shapes: Mapping[str, Sequence[int]], name: str, head_channels: int = HEAD_CHANNELS
-) -> UNetSpatioTemporalConditionModel:
-    """diffusers' UNet for weights of these shapes, on the meta device; nothing is loaded.
+def build_for(
+    kind: Callable[[SvdSizes], Net],
+    shapes: Mapping[str, Sequence[int]],
+    name: str,
+    head_channels: int,
+) -> Net:
+    """A network for weights of these shapes, on the meta device; nothing is loaded.
 
     Args:
+        kind: the network's class.
         shapes: by diffusers' keys, without prefix; up blocks may be missing.
         name: the file's, for messages.
-        head_channels: 64 but in test models.
+        head_channels: 64 except in test models.
 
     Raises:
         CheckpointError: these are no weights of an SVD-class UNet.
     """
     try:
-        return read_sizes(shapes, head_channels).build()
+        with torch.device("meta"):
+            return kind(read_sizes(shapes, head_channels))
     except KeyError as e:
         raise CheckpointError(
             f"{name}: not the weights of a Stable Video Diffusion UNet, {e.args[0]} is missing. "

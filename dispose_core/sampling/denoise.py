@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ..errors import NetworkError
 from ..guidance.control_hints import ControlHints, window_residuals
-from ..models.cached_conditioning import ClipConstants
 from ..models.controlnet import HybridControlNet
 from ..models.mimicmotion import MimicMotionUNet
+from ..models.svd_unet import CachedConditioning
 from ..progress import Progress, no_progress
 from .conditioning import ImageConditioning, added_ids, cfg_batch
 from .options import SamplingOptions
@@ -60,8 +60,8 @@ class CfgBatch(NamedTuple):
 
     rows: slice  # which of the halves: unconditional, conditional
     image: Tensor  # (B, 1, 4, h, w)
-    unet: ClipConstants
-    controlnet: ClipConstants | None
+    unet: CachedConditioning
+    controlnet: CachedConditioning | None
     pose_strength: tuple[float, ...]
 
 
@@ -147,7 +147,7 @@ def prepare_cfg_batches(
     for start in range(0, len(embedding), count):
         rows = slice(start, start + count)
 
-        def constants(network: MimicMotionUNet | HybridControlNet, rows=rows) -> ClipConstants:
+        def constants(network: MimicMotionUNet | HybridControlNet, rows=rows) -> CachedConditioning:
             return network.constants(embedding[rows], ids[rows], length, options.official)
 
         batches.append(

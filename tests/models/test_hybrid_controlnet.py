@@ -38,7 +38,7 @@ def hints(golden, inputs) -> ControlHints:
 
 
 def run(net, inputs, hints, rows=slice(None), official=False, **options) -> Residuals:
-    """The window of all three frames, for some guidance halves."""
+    """The window of all three frames, for some batch rows."""
     constants = net.constants(inputs["context"][rows], inputs["ids"][rows], 3, official)
     return window_residuals(
         net, inputs["sample"][rows], inputs["timestep"], constants, hints, range(3), **options
@@ -74,7 +74,7 @@ def test_the_two_layouts_of_the_context_differ(net, inputs, hints):
     assert (own - official).abs().max() > 0.1 * own.abs().max()
 
 
-def test_guidance_halves_give_the_same_together_and_apart(net, inputs, hints):
+def test_cond_and_uncond_give_the_same_together_and_apart(net, inputs, hints):
     together = run(net, inputs, hints)
     apart = [run(net, inputs, hints, slice(i, i + 1)) for i in range(2)]
 
@@ -173,15 +173,16 @@ def test_weights_that_one_token_makes_useless_are_let_go(net):
 
     assert not [k for k in keys if "norm2" in k and "transformer" in k]
     assert not [k for k in keys if "attn2.to_q" in k or "attn2.to_k" in k]
+    assert not [k for k in keys if "mix_factor" in k]
 
 
 def test_a_text_embedding_is_refused(net, inputs):
-    with pytest.raises(NetworkError, match=r"\(2, 77, 32\), needed \(halves, 1, 32\).*ViT-H"):
+    with pytest.raises(NetworkError, match=r"\(2, 77, 32\), needed \(batch, 1, 32\).*ViT-H"):
         net.constants(torch.zeros(2, 77, 32), inputs["ids"], 3)
 
 
 def test_an_embedding_of_another_width_is_refused(net, inputs):
-    with pytest.raises(NetworkError, match=r"\(2, 1, 768\), needed \(halves, 1, 32\)"):
+    with pytest.raises(NetworkError, match=r"\(2, 1, 768\), needed \(batch, 1, 32\)"):
         net.constants(torch.zeros(2, 1, 768), inputs["ids"], 3)
 
 
@@ -206,7 +207,7 @@ def test_a_window_of_another_length_is_refused(net, inputs, hints):
         window_residuals(net, inputs["sample"][:, :2], 1.25, constants, hints, range(3))
 
 
-def test_latents_with_halves_and_frames_in_one_are_refused(net, inputs, hints):
+def test_latents_with_batch_and_frames_in_one_are_refused(net, inputs, hints):
     constants = net.constants(inputs["context"], inputs["ids"], 3)
 
     with pytest.raises(NetworkError, match=r"\(6, 8, 16, 8\), needed \(2, 3, 8"):
