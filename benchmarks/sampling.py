@@ -24,7 +24,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from dispose_core.checkpoints.loaders import DisPose
+from dispose_core.checkpoints.architectures.dispose import DisPose
 from dispose_core.features.keypoint_features import KeypointFeatures
 from dispose_core.models.controlnet import HybridControlNet
 from dispose_core.models.mimicmotion import build_unet

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .pipeline.pipeline import DisPosePipeline
     from .pose.sequence import PoseSequence
 
-__version__ = "0.1.0"
-
 __all__ = [
     "DisPosePipeline",
     "MotionField",

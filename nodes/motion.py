@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..dispose_core.checkpoints.loaders import load_cmp
+from ..dispose_core.checkpoints.architectures.cmp import load_cmp
 from ..dispose_core.media.sprite_sheet import every_nth
 from ..dispose_core.motion.densifiers.registry import DENSIFIERS
 from ..dispose_core.motion.densifiers.skinning.densifier import working_size

@@ -17,9 +17,9 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..media.atomic_write import atomic_write
 from ..progress import Progress, no_progress
-from .loaders import fit_of
-from .recognise import Kind, recognise
-from .state_dict import Weights, open_weights
+from .registry import UNKNOWN, Architecture, recognize
+from .state_dict import open_weights
+from .weights import Weights
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -46,8 +46,8 @@ def convert_file(
     output: str | Path,
     dtype: torch.dtype | None = None,
     on_tensor: Progress = no_progress,
-) -> Kind:
-    """Weights of a kind the pack knows as safetensors, with the keys that loaders expect.
+) -> Architecture:
+    """Write weights that the pack recognizes as safetensors, with the keys that loaders expect.
 
     A `state_dict` and a `module.` around the weights and everything beside them are left behind.
 
@@ -56,8 +56,8 @@ def convert_file(
         dtype: for the numbers that are floating point; None keeps each as it is.
 
     Raises:
-        CheckpointError: weights of no known kind, not complete, with numbers that `dtype` cannot
-            hold, or an output that is the input itself.
+        CheckpointError: weights that are not recognized, not complete, or with numbers that
+            `dtype` cannot hold, or an output that is the input itself.
         MediaError: the output cannot be written.
     """
     source, output = Path(source), Path(output)
@@ -66,28 +66,29 @@ def convert_file(
     weights = open_weights(source)
     if output.exists() and output.samefile(source):
         raise CheckpointError(f"{output}: is the input itself. Choose another name for the output.")
-    kind = _known_and_complete(weights)
+    architecture = _known_and_complete(weights)
     with atomic_write(output) as temporary:
         with temporary.open("wb") as file:
             _write(file, weights, dtype, on_tensor)
         _same_keys(open_weights(temporary), weights)
-    return kind
+    return architecture
 
 
-def _known_and_complete(weights: Weights) -> Kind:
-    kind = recognise(weights.shapes)
-    if kind is Kind.UNKNOWN:
+def _known_and_complete(weights: Weights) -> Architecture:
+    architecture = recognize(weights.shapes)
+    if architecture is UNKNOWN:
         raise CheckpointError(
-            f"{weights.name}: {kind.value} (its first tensor is {next(iter(weights.tensors))}). "
+            f"{weights.name}: {architecture.summary} (its first tensor is "
+            f"{next(iter(weights.tensors))}). "
             "Only files that `inspect` can name are converted."
         )
-    fit = fit_of(weights, kind)
-    if fit is not None and not fit:
+    diff = architecture.compare(weights)
+    if diff is not None and not diff:
         raise CheckpointError(
-            f"{weights.name}: {kind.value}, and not complete. {fit.faults()}. "
+            f"{weights.name}: {architecture.summary}, and not complete. {diff.faults()}. "
             "Use the file as it was published, or download it again."
         )
-    return kind
+    return architecture
 
 
 def _write(

@@ -76,9 +76,9 @@ def check(path: Path, model: ModelFile) -> None:
         found = _sha256(path)
         if found != model.sha256:
             raise _not_it(f"has the SHA-256 {found}, published is {model.sha256}", model)
-    kind = inspect_file(path).kind
-    if kind not in model.kinds:
-        raise _not_it(f"is {kind.value}", model)
+    architecture = inspect_file(path).architecture
+    if architecture.name not in model.architectures:
+        raise _not_it(f"is {architecture.summary}", model)
 
 
 def _not_it(what: str, model: ModelFile) -> CheckpointError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -20,39 +19,10 @@ from torch import Tensor
 from ..errors import CheckpointError
 from .magic import read_head
 from .torchscript_onnx import read_program
+from .weights import Weights
 
 # Where checkpoints of training keep the weights.
 _WRAPPERS = ("state_dict", "model")
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """Tensors of a file by key.
-
-    Attributes:
-        name: the file's, for messages.
-        tensors: on the CPU, mapped from the file where its format allows.
-        format: of the file, in words.
-        metadata: texts that the file carries beside the tensors.
-        left_out: what else it holds and nobody needs here, such as the state of an optimizer.
-    """
-
-    name: str
-    tensors: dict[str, Tensor]
-    format: str = ""
-    metadata: dict[str, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
-
-    def below(self, prefix: str) -> Weights:
-        """Those whose key begins with `prefix`, which is taken off."""
-        return Weights(
-            self.name,
-            {k[len(prefix) :]: v for k, v in self.tensors.items() if k.startswith(prefix)},
-        )
 
 
 def open_weights(path: str | Path) -> Weights:
@@ -75,9 +45,9 @@ def open_weights(path: str | Path) -> Weights:
     program = read_program(path, head)
     if program is not None:
         raise CheckpointError(
-            f"{path.name}: {program.kind.value}, as {program.format}: a program, not plain "
-            "weights. It was not run. Pose detectors of this format belong into the detection "
-            "folder; here use the weights as they are published."
+            f"{path.name}: {program.architecture.summary}, as {program.format}: a program, not "
+            "plain weights. It was not run. Pose detectors of this format belong into the "
+            "detection folder; here use the weights as they are published."
         )
     if head[:2] == b"PK" or head[:1] == b"\x80":
         zipped = head[:2] == b"PK"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, NetworkError
-from .state_dict import Weights
+from .weights import Weights
 
 SHOWN = 4  # keys of each sort in a message
 
@@ -18,7 +18,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Fit:
+class StateDictDiff:
     """What of a file does not fit a network: keys, and for those misshapen both shapes."""
 
     missing: tuple[str, ...] = ()
@@ -29,8 +29,8 @@ class Fit:
         """Whether it fits."""
         return not (self.missing or self.unexpected or self.misshapen)
 
-    def __add__(self, other: Fit) -> Fit:
-        return Fit(
+    def __add__(self, other: StateDictDiff) -> StateDictDiff:
+        return StateDictDiff(
             self.missing + other.missing,
             self.unexpected + other.unexpected,
             self.misshapen + other.misshapen,
@@ -46,9 +46,11 @@ class Fit:
         return "; ".join(listed(title, keys) for title, keys in sorts if keys)
 
 
-def compare(found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]]) -> Fit:
+def compare(
+    found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]]
+) -> StateDictDiff:
     """How the shapes in a file fit those that a network needs."""
-    return Fit(
+    return StateDictDiff(
         tuple(key for key in needed if key not in found),
         tuple(key for key in found if key not in needed),
         tuple(
@@ -63,10 +65,10 @@ def check_shapes(
     found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]], name: str
 ) -> None:
     """Raises CheckpointError unless keys and shapes are the same; it lists what is not."""
-    fit = compare(found, needed)
-    if not fit:
+    diff = compare(found, needed)
+    if not diff:
         raise CheckpointError(
-            f"{name}: does not fit the network. {fit.faults()}. "
+            f"{name}: does not fit the network. {diff.faults()}. "
             "Use the file as it was published, or download it again."
         )
 
@@ -123,6 +125,11 @@ def fill(nets: Mapping[str, nn.Module], weights: Weights) -> None:
 def needed_by(nets: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
     """Shapes of all tensors of some networks, by prefix and key."""
     return {key: tuple(value.shape) for key, value in _tensors(nets).items()}
+
+
+def compute_dtype(stored: torch.dtype) -> torch.dtype:
+    """What to compute in: the stored type, or float32 for types such as fp8 that only store."""
+    return stored if stored in (torch.float32, torch.float16, torch.bfloat16) else torch.float32
 
 
 def listed(title: str, keys: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .recognise import Kind
+from .registry import DWPOSE_PROGRAM, ONNX, TORCHSCRIPT, YOLOX_PROGRAM, Architecture
 
 # Names that a TorchScript file says of itself are looked for in this much of it at most.
 _LARGEST_PICKLE = 64 << 20
@@ -36,21 +36,21 @@ class Program:
     words: frozenset[str] = frozenset()
 
     @property
-    def kind(self) -> Kind:
+    def architecture(self) -> Architecture:
         """The detector it is, as far as its names and sizes show.
 
         See docs/reference_behaviour.md#person-detector, 2.2.
         """
         shapes = list(self.outputs.values())
         if "simcc_x" in self.outputs or [shape[1:2] for shape in shapes] == [(133,), (133,)]:
-            return Kind.DWPOSE
+            return DWPOSE_PROGRAM
         if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][-1] == 85:
-            return Kind.YOLOX
+            return YOLOX_PROGRAM
         if {"dark5", "cls_preds"} & self.words:
-            return Kind.YOLOX
+            return YOLOX_PROGRAM
         if {"cls_x", "cls_y"} <= self.words:
-            return Kind.DWPOSE
-        return Kind.ONNX if self.format == "ONNX" else Kind.TORCHSCRIPT
+            return DWPOSE_PROGRAM
+        return ONNX if self.format == "ONNX" else TORCHSCRIPT
 
 
 def read_program(path: Path, head: bytes) -> Program | None:

@@ -47,7 +47,7 @@ def run(options: Namespace) -> Summary:
             bar.update(done - bar.n)
 
         dtype = DTYPES[options.dtype] if options.dtype else None
-        kind = convert_file(options.file, options.output, dtype, on_tensor)
+        architecture = convert_file(options.file, options.output, dtype, on_tensor)
     size = options.output.stat().st_size
-    report = [f"{kind.value}: {size:,} bytes written to {options.output}"]
-    return summary(options, started, report, kind=kind.name, size=size)
+    report = [f"{architecture.summary}: {size:,} bytes written to {options.output}"]
+    return summary(options, started, report, kind=architecture.name, size=size)

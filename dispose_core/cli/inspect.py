@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,13 +35,19 @@ def run(options: Namespace) -> Summary:
     from ..checkpoints.inspect import inspect_file
 
     found = inspect_file(options.file)
-    facts = {**asdict(found), "kind": found.kind.name, "what": found.kind.value}
+    facts = {item.name: getattr(found, item.name) for item in fields(found)}
+    architecture = facts.pop("architecture")
+    facts |= {"kind": architecture.name, "what": architecture.summary}
+    facts |= {"folder": architecture.folder, "use": architecture.use}
     return {"command": options.command, **facts, "report": sentences(found)}
 
 
 def sentences(found: Inspection) -> list[str]:
     """An inspection for people."""
-    lines = [f"{found.name}: {found.kind.value}", f"  {found.format}, {found.size:,} bytes"]
+    lines = [
+        f"{found.name}: {found.architecture.summary}",
+        f"  {found.format}, {found.size:,} bytes",
+    ]
     if found.tensors:
         types = ", ".join(f"{count} {name}" for name, count in sorted(found.dtypes.items()))
         lines.append(
@@ -56,9 +62,9 @@ def sentences(found: Inspection) -> list[str]:
     lines += [f"  {key}: {text[:100]}" for key, text in list(found.metadata.items())[:_SHOWN]]
     if found.left_out:
         lines.append(f"  beside the weights: {', '.join(found.left_out[:_SHOWN])}")
-    if found.folder:
-        lines.append(f"  belongs into models/{found.folder}")
-    lines.append(f"  used for: {found.use or 'nothing in this pack'}")
+    if found.architecture.folder:
+        lines.append(f"  belongs into models/{found.architecture.folder}")
+    lines.append(f"  used for: {found.architecture.use or 'nothing in this pack'}")
     if found.complete is not None:
         lines.append("  complete" if found.complete else f"  NOT complete: {found.faults}")
     return lines

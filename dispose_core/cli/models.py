@@ -44,7 +44,6 @@ def run(options: Namespace) -> Summary:
     rows = [
         {
             **asdict(model),
-            "kinds": [kind.name for kind in model.kinds],
             "present": None if folder is None else [str(p) for p in present(model, folder)],
         }
         for model in MODELS

@@ -107,12 +107,6 @@ class SvdEncoder(nn.Module):
         """(B, 3) ids -> (B, 768) float32 (docs/reference_behaviour.md#time-embedding)."""
         return sinusoids(ids.flatten(), self.sizes.added // 3).reshape(len(ids), -1)
 
-    def use_channels_last(self) -> None:
-        """Lay out the 2-D convolutions' weights for tensor cores; results stay the same."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
     def embed_time(self, timestep: Tensor | float, constants: CachedConditioning) -> Tensor:
         """The time embedding (B, E), after the SiLU that every resnet begins with.
 

@@ -9,8 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints.loaders import load_dispose, load_pose_net, load_unet
-from ..checkpoints.stable_diffusion import CLIP_VISION_HEADS, SD15Parts, load_sd15, load_svd_parts
+from ..checkpoints.architectures.dispose import load_dispose
+from ..checkpoints.architectures.mimicmotion import load_pose_net, load_unet
+from ..checkpoints.architectures.stable_diffusion import (
+    CLIP_VISION_HEADS,
+    SD15Parts,
+    load_sd15,
+    load_svd_parts,
+)
 from ..features.dift import diffusion_features
 from ..models.svd_sizes import HEAD_CHANNELS
 from ..motion.densifiers.base import Densifier

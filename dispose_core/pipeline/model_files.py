@@ -14,52 +14,20 @@ from pathlib import Path
 import torch
 
 from ..checkpoints.catalog import places, present, published, source
-from ..checkpoints.recognise import Kind, recognise, require_kind
-from ..checkpoints.state_dict import Weights, open_weights
+from ..checkpoints.registry import (
+    Architecture,
+    DiffusersFolder,
+    architectures_for,
+    recognize,
+    require_role,
+)
+from ..checkpoints.state_dict import open_weights
+from ..checkpoints.weights import Weights
 from ..errors import CheckpointError, DisPoseError
 from ..motion.densifiers.registry import DENSIFIERS
 from .config import RunConfig
 
 _SUFFIXES = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar")
-
-# What each file of a run may be, with what it is called in messages.
-_KINDS: dict[str, dict[Kind, str]] = {
-    "unet": {
-        Kind.MIMICMOTION: "MimicMotion_1-1.pth",
-        Kind.SVD_UNET: "a merged MimicMotion UNet",
-        Kind.SVD_COMFYUI: "MimicMotion as ComfyUI saves it",
-    },
-    "pose_net": {
-        Kind.POSE_NET: "mimic_motion_pose_net.safetensors",
-        Kind.MIMICMOTION: "MimicMotion_1-1.pth",
-    },
-    "dispose": {Kind.DISPOSE: "DisPose.pth"},
-    "svd": {Kind.SVD: "svd_xt_1_1.safetensors"},
-    "sd15": {Kind.SD15: "v1-5-pruned-emaonly-fp16.safetensors"},
-    "cmp": {Kind.CMP: "ckpt_iter_42000.pth.tar"},
-}
-_PUBLISHED_ROLES = {"unet": "mimicmotion"}  # else it is called as here
-
-# Components of a folder in diffusers' layout, and a class that tells it from other models.
-_FOLDERS = {
-    "svd": (("vae", "image_encoder"), "vae", "AutoencoderKLTemporalDecoder"),
-    "sd15": (("unet", "vae", "text_encoder"), "unet", "UNet2DConditionModel"),
-}
-
-# Components by the beginnings of their keys in the files that hold several.
-_PARTS: dict[Kind, dict[str, tuple[str, ...]]] = {
-    Kind.MIMICMOTION: {"UNet": ("unet.",), "PoseNet": ("pose_net.",)},
-    Kind.DISPOSE: {"motion encoders": ("controlnet_cond_embedding.", "point_adapter.")},
-    Kind.SVD: {"VAE": ("first_stage_model.",), "CLIP": ("conditioner.",)},
-}
-_WHOLE = {
-    Kind.SVD_UNET: "UNet",
-    Kind.SVD_COMFYUI: "UNet",
-    Kind.POSE_NET: "PoseNet",
-    Kind.DISPOSE: "ControlNet",
-    Kind.SD15: "SD 1.5",
-    Kind.CMP: "CMP",
-}
 
 
 @dataclass(frozen=True)
@@ -99,7 +67,7 @@ def _densifier_files(settings: RunConfig) -> list[str]:
     if settings.densifier_files is not None:  # its own folder, looked into when it is loaded
         return []
     roles = DENSIFIERS[settings.densifier_name].files
-    return [role.argument for role in roles if role.argument in _KINDS]
+    return [role.argument for role in roles if architectures_for(role.argument)]
 
 
 def find_densifier_files(config: RunConfig) -> dict[str, Path]:
@@ -127,20 +95,20 @@ def find_model_files(settings: RunConfig, names: list[str] | None = None) -> Mod
     faults: dict[str, str] = {}
     parameters: dict[str, int] = {}
     unet_dtype = None
-    kinds: dict[Path, Kind] = {}
+    architectures: dict[Path, Architecture] = {}
     opened: dict[Path, Weights] = {}
     for name in names or needed_files(settings):
         try:
             given = getattr(settings, name)
-            path = given or _beside(name, paths, kinds) or _search(name, settings.models)
+            path = given or _beside(name, paths, architectures) or _search(name, settings.models)
             if path.is_dir():
                 _check_folder(name, path)
                 parameters.update(_folder_parameters(name, path))
             else:
                 weights = opened[path] if path in opened else open_weights(path)
                 opened[path] = weights
-                kinds[path] = require_kind(weights.shapes, weights.name, _KINDS[name])
-                parameters.update(_file_parameters(weights, kinds[path], name))
+                architectures[path] = require_role(weights.shapes, weights.name, name)
+                parameters.update(_file_parameters(weights, architectures[path], name))
                 if name == "unet":
                     unet_dtype = _stored_dtype(weights)
             paths[name] = path
@@ -149,16 +117,18 @@ def find_model_files(settings: RunConfig, names: list[str] | None = None) -> Mod
     return ModelFiles(paths, faults, parameters, unet_dtype)
 
 
-def _beside(name: str, paths: Mapping[str, Path], kinds: Mapping[Path, Kind]) -> Path | None:
-    """PoseNet in MimicMotion's own file."""
+def _beside(
+    name: str, paths: Mapping[str, Path], architectures: Mapping[Path, Architecture]
+) -> Path | None:
+    """PoseNet in the UNet's own file, if that holds both."""
     unet = paths.get("unet")
-    if name != "pose_net" or unet is None or kinds.get(unet) is not Kind.MIMICMOTION:
+    if name != "pose_net" or unet is None or unet not in architectures:
         return None
-    return unet
+    return unet if name in architectures[unet].roles else None
 
 
 def _search(name: str, models: Path | None) -> Path:
-    known = published(role=_PUBLISHED_ROLES.get(name, name))
+    known = published(role=name)
     where = " ".join(map(source, known))
     option = f"--{name.replace('_', '-')}"
     if models is None:
@@ -174,7 +144,7 @@ def _search(name: str, models: Path | None) -> Path:
     folders = list(dict.fromkeys(model.folder for model in known))
     looked = [place for folder in folders for place in places(folder, models)]
     found = [path for place in looked for path in _alike(place, name)]
-    if name in _FOLDERS and not found:
+    if _diffusers_folder(name) and not found:
         looked.append(models / "diffusers")
         found = [path for path in _sorted(looked[-1], "*") if _is_folder_of(name, path)]
     if not found:
@@ -198,7 +168,7 @@ def _alike(place: Path, name: str) -> list[Path]:
                 shapes = open_weights(path).shapes
             except CheckpointError:
                 continue  # some other model's file; it is not asked for
-            if recognise(shapes) in _KINDS[name] and _is_whole(name, shapes):
+            if name in recognize(shapes).roles and _is_whole(name, shapes):
                 found.append(path)
     return found
 
@@ -220,11 +190,16 @@ def _is_folder_of(name: str, path: Path) -> bool:
     return True
 
 
+def _diffusers_folder(name: str) -> DiffusersFolder | None:
+    """The layout in which a model file may also be a folder."""
+    return next((each.diffusers for each in architectures_for(name) if each.diffusers), None)
+
+
 def _check_folder(name: str, path: Path) -> None:
-    if name not in _FOLDERS:
+    layout = _diffusers_folder(name)
+    if layout is None:
         raise CheckpointError(f"{path} is a folder. Name the file itself.")
-    parts, part, wanted = _FOLDERS[name]
-    for one in parts:
+    for one in layout.parts:
         config = path / one / "config.json"
         try:
             facts = json.loads(config.read_text(encoding="utf-8"))
@@ -234,14 +209,15 @@ def _check_folder(name: str, path: Path) -> None:
                 "diffusers' layout, or the checkpoint as a single file."
             ) from e
         found = facts.get("_class_name")
-        if one == part and found != wanted:
-            raise CheckpointError(f"{path}: its {part} is {found}, needed {wanted}.")
+        if one == layout.part and found != layout.class_name:
+            raise CheckpointError(f"{path}: its {one} is {found}, needed {layout.class_name}.")
         if one == "unet" and facts.get("cross_attention_dim") != 768:
             raise CheckpointError(f"{path}: no Stable Diffusion 1.5, its texts are of other width.")
 
 
 def _folder_parameters(name: str, path: Path) -> dict[str, int]:
-    counts = dict.fromkeys(_FOLDERS[name][0], 0)
+    layout = _diffusers_folder(name)
+    counts = dict.fromkeys(layout.parts if layout else (), 0)
     for part in counts:
         for suffix in (".safetensors", ".bin"):
             files = _sorted(path / part, f"*{suffix}")
@@ -255,25 +231,21 @@ def _folder_parameters(name: str, path: Path) -> dict[str, int]:
     return {"SD 1.5": counts["unet"] + counts["vae"]}
 
 
-def _file_parameters(weights: Weights, kind: Kind, name: str) -> dict[str, int]:
-    if name == "pose_net" and kind is Kind.MIMICMOTION:
-        return {"PoseNet": _count_below(weights, ("pose_net.",))}
-    parts: dict[str, tuple[str, ...]] = _PARTS.get(kind, {})
-    counts = {network: _count_below(weights, prefixes) for network, prefixes in parts.items()}
-    if kind in _WHOLE:
-        rest = tuple(prefix for prefixes in parts.values() for prefix in prefixes)
-        # The text encoder has done its part before the UNet runs.
-        rest += ("cond_stage_model.",)
-        counts[_WHOLE[kind]] = _count(weights, lambda key: not key.startswith(rest))
-    return counts
+def _file_parameters(weights: Weights, architecture: Architecture, name: str) -> dict[str, int]:
+    """Parameters of the networks in a file; of PoseNet alone if the file is there for that."""
+    prefixes = tuple(p for group in architecture.networks.values() for p in group if p)
+
+    def count(group: tuple[str, ...]) -> int:
+        if group == ("",):
+            return _count(weights, lambda key: not key.startswith(prefixes))
+        return _count(weights, lambda key: key.startswith(group))
+
+    counts = {network: count(group) for network, group in architecture.networks.items()}
+    return {"PoseNet": counts["PoseNet"]} if name == "pose_net" else counts
 
 
-def _count_below(weights: Weights, prefixes: tuple[str, ...]) -> int:
-    return _count(weights, lambda key: key.startswith(prefixes))
-
-
-def _count(weights: Weights, wanted: Callable[[str], bool]) -> int:
-    return sum(tensor.numel() for key, tensor in weights.tensors.items() if wanted(key))
+def _count(weights: Weights, selected: Callable[[str], bool]) -> int:
+    return sum(tensor.numel() for key, tensor in weights.tensors.items() if selected(key))
 
 
 def _stored_dtype(weights: Weights) -> torch.dtype:

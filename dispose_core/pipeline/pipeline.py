@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints.loaders import DisPose
+from ..checkpoints.architectures.dispose import DisPose
 from ..errors import NetworkError
 from ..guidance.control_hints import ControlHints
 from ..guidance.motion_embedding import encode_motion

@@ -16,7 +16,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from ...dispose_core.checkpoints.loaders import load_dispose
+from ...dispose_core.checkpoints.architectures.dispose import load_dispose
 from ...dispose_core.checkpoints.state_dict import open_weights
 from ...dispose_core.models.controlnet import HybridControlNet
 from ...dispose_core.models.module_utils import Ops

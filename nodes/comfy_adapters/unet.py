@@ -11,10 +11,11 @@ import comfy.sd
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...dispose_core.checkpoints.architectures.mimicmotion import load_pose_net, unet_weights
 from ...dispose_core.checkpoints.key_maps import rename_keys, to_comfyui
-from ...dispose_core.checkpoints.loaders import load_pose_net, unet_weights
-from ...dispose_core.checkpoints.recognise import Kind, recognise
-from ...dispose_core.checkpoints.state_dict import Weights, open_weights
+from ...dispose_core.checkpoints.registry import SVD, SVD_COMFYUI, SVD_UNET, recognize
+from ...dispose_core.checkpoints.state_dict import open_weights
+from ...dispose_core.checkpoints.weights import Weights
 from ...dispose_core.errors import CheckpointError, NetworkError
 from ...dispose_core.progress import Progress
 from .model_management import DEFAULT, DTYPES, load, patcher, precision
@@ -55,7 +56,7 @@ def comfyui_state(weights: Weights) -> dict[str, Tensor]:
     Raises:
         CheckpointError: another file.
     """
-    if recognise(weights.shapes) is Kind.SVD:
+    if recognize(weights.shapes) is SVD:
         return weights.below(_INSIDE_SVD).tensors
     return rename_keys(unet_weights(weights).tensors, to_comfyui)
 
@@ -70,8 +71,8 @@ def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
     Raises:
         CheckpointError: another file, or a damaged one.
     """
-    kind = recognise(open_weights(path).shapes)
-    if optional and kind in (Kind.SVD, Kind.SVD_UNET, Kind.SVD_COMFYUI):
+    architecture = recognize(open_weights(path).shapes)
+    if optional and architecture in (SVD, SVD_UNET, SVD_COMFYUI):
         return None
     net = load_pose_net(path)
     count = sum(weight.numel() for weight in net.parameters())

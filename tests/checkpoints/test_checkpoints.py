@@ -11,14 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
+from dispose_core.checkpoints.architectures.cmp import load_cmp
+from dispose_core.checkpoints.architectures.dispose import load_dispose
+from dispose_core.checkpoints.architectures.mimicmotion import load_pose_net, load_unet
 from dispose_core.checkpoints.key_maps import rename_keys, to_comfyui
-from dispose_core.checkpoints.loaders import (
-    Placement,
-    load_cmp,
-    load_dispose,
-    load_pose_net,
-    load_unet,
-)
 from dispose_core.errors import CheckpointError
 from tests.rule_weights import rule_state
 from tests.tiny_nets import (
@@ -129,7 +125,7 @@ def test_a_network_is_never_in_memory_twice(tmp_path):
 
 WATCHED_LOAD = """
 import sys, threading, torch
-from dispose_core.checkpoints.loaders import Placement, load_dispose
+from dispose_core.checkpoints.architectures.dispose import load_dispose
 from tests.checkpoints.test_checkpoints import anonymous_megabytes
 
 before, peak, done = anonymous_megabytes(), [0.0], threading.Event()
@@ -140,7 +136,7 @@ def watch():
 
 watcher = threading.Thread(target=watch)
 watcher.start()
-parts = load_dispose(sys.argv[1], placement=Placement(dtype=torch.bfloat16))
+parts = load_dispose(sys.argv[1], dtype=torch.bfloat16)
 done.set()
 watcher.join()
 assert parts.controlnet.dtype == torch.bfloat16
@@ -265,7 +261,7 @@ def test_an_fp16_file_runs_in_fp16_unless_told_otherwise(tmp_path, mimicmotion):
     path = saved(tmp_path / "m.safetensors", halves)
 
     assert tiny_unet(path).dtype == torch.float16
-    assert tiny_unet(path, placement=Placement(dtype=torch.bfloat16)).dtype == torch.bfloat16
+    assert tiny_unet(path, dtype=torch.bfloat16).dtype == torch.bfloat16
 
 
 def test_a_file_of_mixed_precision_runs_in_one(tmp_path, mimicmotion):
@@ -279,14 +275,6 @@ def test_fp8_storage_is_computed_in_float32(tmp_path, mimicmotion):
     small = {key: value.to(torch.float8_e4m3fn) for key, value in mimicmotion.items()}
 
     assert tiny_unet(saved(tmp_path / "m.safetensors", small)).dtype == torch.float32
-
-
-def test_channels_last_is_a_matter_of_placement(tmp_path, mimicmotion):
-    path = saved(tmp_path / "m.safetensors", mimicmotion)
-    net = tiny_unet(path, placement=Placement(channels_last=True))
-
-    assert net.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
-    assert not tiny_unet(path).conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(

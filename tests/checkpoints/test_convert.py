@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+from dispose_core.checkpoints.architectures.mimicmotion import load_pose_net, load_unet
 from dispose_core.checkpoints.convert import convert_file
 from dispose_core.checkpoints.inspect import inspect_file
-from dispose_core.checkpoints.loaders import load_pose_net, load_unet
-from dispose_core.checkpoints.recognise import Kind
+from dispose_core.checkpoints.registry import CMP
 from dispose_core.cli import main
 from dispose_core.errors import CheckpointError
 from tests.rule_weights import rule_state
@@ -41,7 +41,7 @@ def test_the_published_cmp_file_becomes_plain_weights(tmp_path):
         _use_new_zipfile_serialization=False,
     )
 
-    assert convert_file(source, output, torch.float16) is Kind.CMP
+    assert convert_file(source, output, torch.float16) is CMP
     found = inspect_file(output)
     assert found.complete and found.metadata == {"format": "pt"} and not found.left_out
     assert set(found.dtypes) == {"int64", "float16"}

@@ -15,7 +15,6 @@ from safetensors.torch import save
 
 from dispose_core.checkpoints.catalog import FOLDERS, HUB, MODELS, published, where_to_get
 from dispose_core.checkpoints.download import download
-from dispose_core.checkpoints.recognise import Kind
 from dispose_core.cli import main
 from dispose_core.cli import models as command
 from dispose_core.errors import CheckpointError
@@ -85,7 +84,7 @@ def model(content):
     return replace(
         published(name="DisPose.pth")[0],
         name="pose.safetensors",
-        kinds=(Kind.POSE_NET,),
+        architectures=("pose_net",),
         url=f"{HUB}/someone/Pose/resolve/main/pose.safetensors",
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
@@ -193,7 +192,7 @@ def test_no_connection_says_so(model, tmp_path, monkeypatch):
         ({"sha256": "0" * 64}, "has the SHA-256"),
         ({"size": 10**6}, "is [0-9,]+ bytes, published are 1,000,000"),
         ({"size": 1000}, "is 675,212 bytes there, published are 1,000"),
-        ({"kinds": (Kind.CMP,)}, "is MimicMotion's PoseNet"),
+        ({"architectures": ("cmp",)}, "is MimicMotion's PoseNet"),
     ],
 )
 def test_what_is_not_the_published_file_never_takes_its_place(

@@ -11,7 +11,16 @@ import torch
 from safetensors.torch import save_file
 
 from dispose_core.checkpoints.inspect import inspect_file
-from dispose_core.checkpoints.recognise import Kind
+from dispose_core.checkpoints.registry import (
+    CMP,
+    DISPOSE,
+    DWPOSE_PROGRAM,
+    MIMICMOTION,
+    ONNX,
+    SVD_COMFYUI,
+    TORCHSCRIPT,
+    YOLOX_PROGRAM,
+)
 from dispose_core.checkpoints.state_dict import open_weights
 from dispose_core.cli import main
 from dispose_core.errors import CheckpointError
@@ -66,16 +75,16 @@ class Dark(torch.nn.Module):
 @pytest.mark.parametrize(
     ("kind", "folder", "shapes"),
     [
-        (Kind.CMP, "dispose", manifest("cmp")),
-        (Kind.DISPOSE, "controlnet", manifest("controlnet")),
+        (CMP, "dispose", manifest("cmp")),
+        (DISPOSE, "controlnet", manifest("controlnet")),
         pytest.param(
-            Kind.MIMICMOTION,
+            MIMICMOTION,
             "diffusion_models",
             manifest("mimicmotion_unet_posenet"),
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            Kind.SVD_COMFYUI,
+            SVD_COMFYUI,
             "diffusion_models",
             manifest("comfyui_svd_unet"),
             marks=pytest.mark.slow,
@@ -85,7 +94,7 @@ class Dark(torch.nn.Module):
 def test_the_released_files_are_complete_and_know_their_folder(tmp_path, kind, folder, shapes):
     found = inspect_file(write_hollow(tmp_path / "x.safetensors", shapes))
 
-    assert (found.kind, found.folder, found.complete) == (kind, folder, True)
+    assert (found.architecture, found.architecture.folder, found.complete) == (kind, folder, True)
     assert found.tensors == len(shapes) and found.dtypes == {"float16": len(shapes)}
 
 
@@ -122,7 +131,7 @@ def test_dispose_without_the_embedding_that_mimicmotion_lends_is_complete(tmp_pa
     assert len(shapes) < len(manifest("tiny_controlnet"))
     found = inspect_file(write_hollow(tmp_path / "x.safetensors", shapes))
 
-    assert found.kind is Kind.DISPOSE and found.complete
+    assert found.architecture is DISPOSE and found.complete
 
 
 def test_what_lies_beside_the_weights_and_metadata_are_told(tmp_path):
@@ -139,9 +148,9 @@ def test_what_lies_beside_the_weights_and_metadata_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (YOLOX, Kind.YOLOX),
-        (DWPOSE, Kind.DWPOSE),
-        (onnx({"x": (1, 3)}, {"y": (1, 1000)}), Kind.ONNX),
+        (YOLOX, YOLOX_PROGRAM),
+        (DWPOSE, DWPOSE_PROGRAM),
+        (onnx({"x": (1, 3)}, {"y": (1, 1000)}), ONNX),
     ],
 )
 def test_onnx_models_are_told_by_what_they_take_and_give(tmp_path, content, kind):
@@ -149,8 +158,8 @@ def test_onnx_models_are_told_by_what_they_take_and_give(tmp_path, content, kind
     path.write_bytes(content)
     found = inspect_file(path)
 
-    assert found.kind is kind and found.format == "ONNX" and found.inputs
-    assert found.folder == ("detection" if kind is not Kind.ONNX else None)
+    assert found.architecture is kind and found.format == "ONNX" and found.inputs
+    assert found.architecture.folder == ("detection" if kind is not ONNX else None)
     with pytest.raises(CheckpointError, match="as ONNX: a program, not plain weights"):
         open_weights(path)
 
@@ -167,8 +176,8 @@ def test_torchscript_is_told_without_running_it(tmp_path):
         torch.jit.script(Dark()).save(str(tmp_path / "yolox.pt"))
         torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "other.pt"))
 
-    assert inspect_file(tmp_path / "yolox.pt").kind is Kind.YOLOX
-    assert inspect_file(tmp_path / "other.pt").kind is Kind.TORCHSCRIPT
+    assert inspect_file(tmp_path / "yolox.pt").architecture is YOLOX_PROGRAM
+    assert inspect_file(tmp_path / "other.pt").architecture is TORCHSCRIPT
 
 
 @pytest.mark.parametrize(
@@ -196,6 +205,6 @@ def test_the_command_speaks_to_people_and_to_programs(tmp_path, capsys):
     assert "belongs into models/dispose" in capsys.readouterr().out
     assert main(["inspect", str(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["kind"] == "CMP" and told["complete"] is True and told["tensors"] == 455
+    assert told["kind"] == "cmp" and told["complete"] is True and told["tensors"] == 455
     assert main(["inspect", str(Path(__file__))]) == 3
     assert "text or JSON" in capsys.readouterr().err

@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
-from dispose_core.checkpoints.loaders import load_pose_net
+from dispose_core.checkpoints.architectures.mimicmotion import load_pose_net
 from dispose_core.errors import CheckpointError, DisPoseError, MediaError, PoseError
 from dispose_core.motion.field_file import load_field
 from dispose_core.pose.openpose_json import load_openpose

@@ -17,7 +17,11 @@ from tests.weight_files import drawn, tiny_sd15
 
 pytest.importorskip("transformers", reason="transformers is not installed")
 
-from dispose_core.checkpoints.stable_diffusion import PROMPT_TOKENS, load_sd15, load_svd_parts
+from dispose_core.checkpoints.architectures.stable_diffusion import (
+    PROMPT_TOKENS,
+    load_sd15,
+    load_svd_parts,
+)
 from dispose_core.errors import CheckpointError
 
 VISION = "conditioner.embedders.0.open_clip.model."

@@ -149,14 +149,6 @@ def test_half_precision_stays_near_float32(golden, net, dtype, bound):
         assert (a - b.float()).square().mean().sqrt() < bound * a.square().mean().sqrt()
 
 
-def test_channels_last_changes_nothing_but_the_layout(inputs, hints, net):
-    other = make_controlnet()
-    other.use_channels_last()
-
-    assert other.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
-    close(run(other, inputs, hints), run(net, inputs, hints), atol=5e-5, rtol=0)
-
-
 @pytest.mark.slow  # tracing takes longer than all other tests of this file
 def test_compiles_as_one_graph(net, inputs, hints):
     constants = net.constants(inputs["context"], inputs["ids"], 3)

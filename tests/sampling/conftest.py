@@ -8,7 +8,7 @@ import cv2
 import pytest
 import torch
 
-from dispose_core.checkpoints.loaders import DisPose
+from dispose_core.checkpoints.architectures.dispose import DisPose
 from dispose_core.features.keypoint_features import keypoint_features
 from dispose_core.models.motion_encoder import MotionEncoder
 from dispose_core.models.point_adapter import PointAdapter

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from dispose_core.checkpoints.loaders import DisPose
+from dispose_core.checkpoints.architectures.dispose import DisPose
 from dispose_core.errors import NetworkError
 from dispose_core.guidance.control_hints import ControlHints
 from dispose_core.guidance.motion_embedding import encode_motion

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...checkpoints.loaders import load_cmp
+from ...checkpoints.architectures.cmp import load_cmp
 from ...models.cmp import CmpNetwork
 from ...pose.sequence import PoseSequence
 from ...progress import Progress, no_progress

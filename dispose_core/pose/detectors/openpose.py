@@ -15,7 +15,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from ...checkpoints.state_dict import Weights, open_weights
+from ...checkpoints.state_dict import open_weights
+from ...checkpoints.weights import Weights
 from ...errors import CheckpointError, MissingPackage, PoseError
 from ...progress import Progress, no_progress
 from .. import skeleton

@@ -21,7 +21,7 @@ import numpy as np
 
 from ....checkpoints import catalog as models
 from ....checkpoints.onnx_header import OnnxHeader, Shape, read_header
-from ....checkpoints.recognise import recognise
+from ....checkpoints.registry import recognize
 from ....checkpoints.state_dict import open_weights
 from ....errors import CheckpointError, NetworkError
 
@@ -114,10 +114,11 @@ def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Networ
     if _is_torchscript(path):
         return TorchScriptNetwork(path, device, size)
     # Neither: opening it as weights tells a web page, a cut-off archive or pickled code by name.
-    kind = recognise(open_weights(path).shapes)
+    architecture = recognize(open_weights(path).shapes)
     raise CheckpointError(
-        f"{path.name}: this is {kind.value}, as plain weights. Needed is an ONNX or TorchScript "
-        "file, such as yolox_l.onnx and dw-ll_ucoco_384.onnx (huggingface.co/yzd-v/DWPose)."
+        f"{path.name}: this is {architecture.summary}, as plain weights. Needed is an "
+        "ONNX or TorchScript file, such as yolox_l.onnx and dw-ll_ucoco_384.onnx "
+        "(huggingface.co/yzd-v/DWPose)."
     )
 
 

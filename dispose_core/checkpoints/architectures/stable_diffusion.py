@@ -29,11 +29,12 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from ..errors import CheckpointError
-from .ldm_keys import clip_vision_keys, svd_vae_keys
-from .recognise import Kind, require_kind
-from .state_dict import Weights, open_weights
-from .state_dict_diff import check_shapes
+from ...errors import CheckpointError
+from ..ldm_keys import clip_vision_keys, svd_vae_keys
+from ..registry import require_role
+from ..state_dict import open_weights
+from ..state_dict_diff import check_shapes
+from ..weights import Weights
 
 # "photo of a human", the one prompt DisPose was trained with
 # (docs/reference_behaviour.md#dift-features), in CLIP's tokens: start,
@@ -85,7 +86,7 @@ def load_svd_parts(path: str | Path, *, clip_vision_heads: int = CLIP_VISION_HEA
             _from_folder(CLIPVisionModelWithProjection, path, "image_encoder"),
         )
     weights = open_weights(path)
-    require_kind(weights.shapes, weights.name, {Kind.SVD: "svd_xt_1_1.safetensors"})
+    require_role(weights.shapes, weights.name, "svd")
     vae = Weights(weights.name, svd_vae_keys(weights.below(_VAE).tensors))
     image_encoder = Weights(weights.name, clip_vision_keys(weights.below(_CLIP).tensors))
     return SvdParts(_temporal_vae(vae), _clip_vision(image_encoder, clip_vision_heads))
@@ -108,8 +109,7 @@ def load_sd15(path: str | Path) -> SD15Parts:
         text = _from_folder(CLIPTextModel, path, "text_encoder")
     else:
         weights = open_weights(path)
-        needed = "v1-5-pruned-emaonly-fp16.safetensors"
-        require_kind(weights.shapes, weights.name, {Kind.SD15: needed})
+        require_role(weights.shapes, weights.name, "sd15")
         _require_whole(weights)
         unet, vae, text = _sd15_unet(weights), _sd15_vae(weights), _clip_text(weights)
     # Once, and in float32: it is little work, and half precision is slow on a CPU.

@@ -1,0 +1,1 @@
+"""Networks built from their files, one module for each family of files."""
