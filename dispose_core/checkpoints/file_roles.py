@@ -20,6 +20,8 @@ class FileRole:
         folder: of ComfyUI's models folder.
         source: where to get it, a sentence.
         catalog_role: of `catalog.ModelFile`, where the catalog lists it.
+        node_input: of the graph's loader, which may name another file; None if there is none.
+        summary: what the file is, for the tooltip of that input.
     """
 
     argument: str
@@ -27,9 +29,13 @@ class FileRole:
     folder: str
     source: str
     catalog_role: str | None = None
+    node_input: str | None = None
+    summary: str = ""
 
 
-def role_of(argument: str, catalog_role: str) -> FileRole:
+def role_of(
+    argument: str, catalog_role: str, node_input: str | None = None, summary: str = ""
+) -> FileRole:
     """The role of files that the catalog lists."""
     files = published(role=catalog_role)
     return FileRole(
@@ -38,6 +44,8 @@ def role_of(argument: str, catalog_role: str) -> FileRole:
         files[0].folder,
         source(files[0]),
         catalog_role,
+        node_input,
+        summary,
     )
 
 

@@ -1,7 +1,18 @@
 /** The pack's entries in ComfyUI's settings dialog, and what they do to new nodes. */
 
+import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { DETECTOR, PREVIEW_RATE, PREVIEW_SIZE, defaultDetector } from "./preferences.js";
+
+/** The backends that the node offers; the library's registry is their only list. */
+async function backends() {
+  const name = "DisPosePoseDetectorLoader";
+  const response = await api.fetchApi(`/object_info/${name}`);
+  const [type, details] = (await response.json())[name].input.required.backend;
+  return Array.isArray(type) ? type : details.options;
+}
+
+const detectors = await backends();
 
 app.registerExtension({
   name: "DisPose.Settings",
@@ -29,7 +40,7 @@ app.registerExtension({
         "Backend of new Pose Detector Loader nodes. Existing nodes and saved workflows keep their " +
         "backend.",
       type: "combo",
-      options: ["dwpose", "openpose", "mediapipe"],
+      options: detectors,
       defaultValue: "dwpose",
     },
   ],

@@ -55,7 +55,10 @@ DETECTORS: Registry[DetectorSpec] = Registry(
             "body, hands and face of several people; needs two files in models/detection. Runs on "
             "the GPU with TorchScript files or onnxruntime-gpu.",
             ".dwpose.detector:DWPoseDetector",
-            (role_of("person_file", "yolox"), role_of("pose_file", "dwpose")),
+            (
+                role_of("person_file", "yolox", "person_detector", "Person detection model"),
+                role_of("pose_file", "dwpose", "pose_network", "Pose model"),
+            ),
         ),
         DetectorSpec(
             "openpose",
