@@ -13,14 +13,6 @@ from pytest import approx
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "workflows" / "api" / "motion_preview.json"
-README = ROOT / "README.md"
-
-
-def test_every_node_is_in_the_readme(pack):
-    told = README.read_text(encoding="utf-8")
-    table = told[told.index("## Nodes") : told.index("## The command line")]
-    for node in pack.values():
-        assert node.GET_SCHEMA().display_name in table
 
 
 def test_every_input_and_output_has_a_tooltip(pack):
