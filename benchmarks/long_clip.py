@@ -65,9 +65,11 @@ def main() -> None:
         )
         print("| command | s | peak | two frames alone | beyond | after a third | two thirds |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
+        seconds = {}
         for command, job in jobs.items():
             few = watched([*job, "--max-frames", "2"])
             all_ = watched(job)
+            seconds[command] = all_.seconds
             beyond = all_.peak - few.peak
             memory = (all_.peak, few.peak, beyond, all_.third, all_.two_thirds)
             cells = [command, f"{all_.seconds:.0f}", *(f"{part:.0f} MB" for part in memory)]
@@ -76,6 +78,20 @@ def main() -> None:
             f"\nposes.json takes {poses.stat().st_size / 1e6:.1f} MB, "
             f"field.safetensors {field.stat().st_size / 1e6:.0f} MB."
         )
+        writing = seconds_to_write(field)
+        print(
+            f"Writing the field takes {writing:.1f} s, {writing / seconds['motion']:.1%} of `motion`."
+        )
+
+
+def seconds_to_write(field: Path) -> float:
+    """Seconds that `motion` spends on writing: the field's file is read and written again."""
+    from dispose_core import load_field, save_field
+
+    motion = load_field(field)
+    started = time.monotonic()
+    save_field(motion, field.with_name("again.safetensors"))
+    return time.monotonic() - started
 
 
 def write_clip(path: Path, frames: int) -> None:
