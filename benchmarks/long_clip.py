@@ -79,9 +79,8 @@ def main() -> None:
             f"field.safetensors {field.stat().st_size / 1e6:.0f} MB."
         )
         writing = seconds_to_write(field)
-        print(
-            f"Writing the field takes {writing:.1f} s, {writing / seconds['motion']:.1%} of `motion`."
-        )
+        share = writing / seconds["motion"]
+        print(f"Writing the field takes {writing:.1f} s, {share:.1%} of `motion`.")
 
 
 def seconds_to_write(field: Path) -> float:
