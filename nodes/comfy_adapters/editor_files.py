@@ -74,7 +74,7 @@ def keep_run(
     else:
         data = _poses(shown) | {
             "crowd": len(people),
-            "pictures": 0 if images is None else len(images),
+            "images": 0 if images is None else len(images),
         }
         _write(root, name, data, images, on_frame)
         _forget_old(root)

@@ -82,7 +82,7 @@ def test_edits_survive_fewer_frames_and_say_what_is_lost(edit, wire):
 def test_the_editor_finds_the_poses_as_they_came(edit, wire):
     *_, folder = edit(wire, MOVE)
     told = json.loads((folder / "poses.json").read_text("utf-8"))
-    assert (told["width"], told["height"], told["frames"], told["pictures"]) == (100, 200, 3, 0)
+    assert (told["width"], told["height"], told["frames"], told["images"]) == (100, 200, 3, 0)
     (values,) = told["people"]
     assert np.reshape(values, (3, 128, 3))[1, 4].tolist() == [0.34, 0.54, 0.9]
     assert np.reshape(values, (3, 128, 3))[1, 20].tolist() == [0, 0, 0]  # no hand was found

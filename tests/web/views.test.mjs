@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colourGrey, heat, inPicture, nearest } from "../../web/js/views/heat.js";
+import { colourGrey, heat, inImage, nearest } from "../../web/js/views/heat.js";
 import { Player } from "../../web/js/views/player.js";
 import { placeOf } from "../../web/js/views/strips.js";
 
@@ -56,10 +56,10 @@ test("heat runs from cold to hot", () => {
   assert.deepEqual([...pixels], [13, 13, 64, 255, 255, 217, 51, 255]);
 });
 
-test("a click finds its place in a picture that is shown whole and centred", () => {
-  assert.deepEqual(inPicture([150, 50], [300, 100], [50, 50]), [25, 25]);
-  assert.deepEqual(inPicture([100, 0], [300, 100], [50, 50]), [0, 0]);
-  assert.deepEqual(inPicture([50, 40], [100, 200], [50, 50]), [25, -5]);
+test("a click finds its place in an image that is shown whole and centred", () => {
+  assert.deepEqual(inImage([150, 50], [300, 100], [50, 50]), [25, 25]);
+  assert.deepEqual(inImage([100, 0], [300, 100], [50, 50]), [0, 0]);
+  assert.deepEqual(inImage([50, 40], [100, 200], [50, 50]), [25, -5]);
 });
 
 test("the nearest joint counts in pixels, not in shares of the sides", () => {

@@ -63,7 +63,7 @@ export const COMMANDS = [
   ...arrows("Ctrl+", "", "Ctrl + arrows: pan (drag with the right or middle button)", (e, dx, dy) => e.pan(-dx * PAN, -dy * PAN)),
   { label: "Hands", keys: ["3"], group: "View", help: "Show or hide the hands", run: (e) => e.toggle("hands") },
   { label: "Face", keys: ["4"], group: "View", help: "Show or hide the face", run: (e) => e.toggle("face") },
-  { label: "Image", keys: ["5"], group: "View", help: "Show or hide the image", run: (e) => e.toggle("picture") },
+  { label: "Image", keys: ["5"], group: "View", help: "Show or hide the image", run: (e) => e.toggle("image") },
   { label: "Help", keys: ["?"], group: "View", help: "Show or hide this list", run: (e) => e.toggleHelp() },
   { label: "", keys: ["Escape"], help: "Clear the selection; press again to keep the changes and close", run: (e) => e.escape() },
 ];

@@ -18,16 +18,16 @@ export class Editor {
    * @param {string} options.title
    * @param {import("./apply.js").Poses} options.poses as they came into the node
    * @param {import("./edits_text.js").Edit[]} options.edits
-   * @param {(onLoad: () => void) => import("./run_files.js").Pictures} options.pictures
+   * @param {(onLoad: () => void) => import("./run_files.js").Images} options.images
    * @param {(session: Session) => void} options.onEdit called after every change of the edits
    * @param {() => void} options.onClose
    */
-  constructor({ title, poses, edits, pictures, onEdit, onClose }) {
+  constructor({ title, poses, edits, images, onEdit, onClose }) {
     this.onEdit = onEdit;
     this.onClose = onClose;
     this.before = edits;
     this.ended = new AbortController(); // ends every listener at once
-    this.pictures = pictures(() => this.paintSoon());
+    this.images = images(() => this.paintSoon());
     this.written = edits;
     this.box = null;
     this.#build(title);
@@ -47,7 +47,7 @@ export class Editor {
     this.sizes.disconnect();
     cancelAnimationFrame(this.painting);
     this.#stop();
-    this.pictures.clear();
+    this.images.clear();
     this.dialog.close();
     this.dialog.remove();
     this.onClose();
@@ -88,7 +88,7 @@ export class Editor {
     this.paintSoon();
   }
 
-  /** @param {"hands" | "face" | "picture"} part */
+  /** @param {"hands" | "face" | "image"} part */
   toggle(part) {
     this.stage.shown[part] = !this.stage.shown[part];
     this.paintSoon();
@@ -121,11 +121,11 @@ export class Editor {
     );
   }
 
-  /** Paints once before the browser shows its next picture, however often it is called. */
+  /** Paints once before the browser shows its next image, however often it is called. */
   paintSoon() {
     this.painting ??= requestAnimationFrame(() => {
       this.painting = null;
-      this.stage.draw(this.session, this.pictures.of(this.session.frame), this.box);
+      this.stage.draw(this.session, this.images.of(this.session.frame), this.box);
       this.timeline.draw(this.session, this.colours);
     });
   }

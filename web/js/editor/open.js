@@ -4,7 +4,7 @@ import { say } from "../words.js";
 import { button } from "./button.js";
 import { Editor } from "./editor.js";
 import { EditsError, parseEdits, writeEdits } from "./edits_text.js";
-import { loadPoses, Pictures } from "./run_files.js";
+import { loadPoses, Images } from "./run_files.js";
 import { STYLE } from "./style.js";
 
 const RUN_FIRST =
@@ -48,7 +48,7 @@ export async function openEditor(host) {
     title: host.title,
     poses: found.poses,
     edits: told.edits,
-    pictures: (onLoad) => new Pictures(host.apiURL, host.run, found.pictures, onLoad),
+    images: (onLoad) => new Images(host.apiURL, host.run, found.images, onLoad),
     onEdit: (session) => host.write(writeEdits(session.edits, session.madeFor)),
     onClose: host.onClose,
   });

@@ -127,7 +127,7 @@ function drawBox(editor, start, add) {
       if (moved) return session.select(pointsIn(box, session, stage), { add });
       const lone = session.selection.size === 1 ? [...session.selection][0] : null;
       if (lone !== null && !(session.pointAt(lone).score > 0)) {
-        // A missing point is put where the picture is clicked.
+        // A missing point is put where the image is clicked.
         session.move(lone, ...stage.toFractions(start.x, start.y, session.given));
       } else if (!add) session.select([]);
     },

@@ -1,7 +1,7 @@
-/** The last run's poses and pictures, from ComfyUI's temp folder. */
+/** The last run's poses and images, from ComfyUI's temp folder. */
 import { N_POINTS } from "./skeleton.js";
 
-/** Pictures kept decoded: a window around the current frame and what play back passed. */
+/** Images kept decoded: a window around the current frame and what play back passed. */
 const KEPT = 96;
 
 /**
@@ -14,7 +14,7 @@ function addressOf(apiURL, run, filename) {
 }
 
 /**
- * @returns {Promise<{poses: import("./apply.js").Poses, pictures: number} | null>} null when the
+ * @returns {Promise<{poses: import("./apply.js").Poses, images: number} | null>} null when the
  *   files are gone; rejected when there is no answer
  */
 export async function loadPoses(apiURL, run) {
@@ -29,13 +29,13 @@ export async function loadPoses(apiURL, run) {
     return figure;
   });
   if (people.some((figure) => figure.length !== told.frames * N_POINTS * 3)) return null;
-  const { width, height, frames, crowd, pictures } = told;
-  return { poses: { width, height, frames, people, crowd }, pictures };
+  const { width, height, frames, crowd, images } = told;
+  return { poses: { width, height, frames, people, crowd }, images };
 }
 
-/** Pictures by frame: loaded when wanted, the next ones ahead, the oldest forgotten. */
-export class Pictures {
-  /** @param {() => void} onLoad called when a picture that was asked for has come */
+/** Images by frame: loaded when wanted, the next ones ahead, the oldest forgotten. */
+export class Images {
+  /** @param {() => void} onLoad called when an image that was asked for has come */
   constructor(apiURL, run, count, onLoad) {
     this.apiURL = apiURL;
     this.run = run;
@@ -45,7 +45,7 @@ export class Pictures {
     this.images = new Map();
   }
 
-  /** @returns {HTMLImageElement | null} the picture of a frame once it is there */
+  /** @returns {HTMLImageElement | null} the image of a frame once it is there */
   of(frame) {
     if (!this.count) return null;
     const wanted = Math.min(frame, this.count - 1);
@@ -54,7 +54,7 @@ export class Pictures {
     return image.complete && image.naturalWidth ? image : null;
   }
 
-  /** Lets go of all pictures. */
+  /** Lets go of all images. */
   clear() {
     for (const image of this.images.values()) image.onload = null;
     this.images.clear();

@@ -19,7 +19,7 @@ export const NOBODY = "None of these points is in this frame.";
 export const NOTHING_DONE = "Nothing was changed: {problem}.";
 export const NO_DOUBT = "There are no more frames with missing or doubtful points.";
 
-/** Five decimals are a fiftieth of a pixel of a picture of 2000; further out nothing is drawn. */
+/** Five decimals are a fiftieth of a pixel of an image of 2000; further out nothing is drawn. */
 const rounded = (value) => Math.round(Math.max(-10, Math.min(10, value)) * 1e5) / 1e5;
 
 export class Session {

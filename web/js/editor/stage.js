@@ -1,4 +1,4 @@
-/** The large canvas: picture, skeleton, zoom and pan, and which point is under the pointer. */
+/** The large canvas: image, skeleton, zoom and pan, and which point is under the pointer. */
 import { at } from "./apply.js";
 import { colourOf, GROUPS, HAND_EDGES, LIMBS, VISIBLE } from "./skeleton.js";
 
@@ -12,7 +12,7 @@ export class Stage {
     this.context = canvas.getContext("2d");
     this.zoom = 1;
     this.pan = { x: 0, y: 0 };
-    this.shown = { hands: true, face: true, picture: true };
+    this.shown = { hands: true, face: true, image: true };
   }
 
   /** Fits the drawing buffer to the place that the page gives the canvas. */
@@ -24,7 +24,7 @@ export class Stage {
     this.ratio = ratio;
   }
 
-  /** Where the picture lies, in CSS pixels of the canvas. */
+  /** Where the image lies, in CSS pixels of the canvas. */
   frameOf({ width, height }) {
     const { clientWidth, clientHeight } = this.canvas;
     const room = Math.min((clientWidth - 2 * MARGIN) / width, (clientHeight - 2 * MARGIN) / height);
@@ -81,18 +81,18 @@ export class Stage {
 
   /**
    * @param {import("./session.js").Session} session
-   * @param {CanvasImageSource | null} picture
+   * @param {CanvasImageSource | null} image
    * @param {{x: number, y: number, width: number, height: number} | null} box being drawn around points
    */
-  draw(session, picture, box = null) {
+  draw(session, image, box = null) {
     const { context } = this;
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
     const frame = this.frameOf(session.given);
     context.fillStyle = "#000";
     context.fillRect(frame.x, frame.y, frame.width, frame.height);
-    if (picture && this.shown.picture) {
-      context.drawImage(picture, frame.x, frame.y, frame.width, frame.height);
+    if (image && this.shown.image) {
+      context.drawImage(image, frame.x, frame.y, frame.width, frame.height);
     }
     session.poses.people.forEach((figure, person) => {
       context.globalAlpha = person === session.person ? 1 : 0.3;

@@ -1,4 +1,4 @@
-/** Small pieces of a view: its frame with the styles, pictures of the temp folder. */
+/** Small pieces of a view: its frame with the styles, images of the temp folder. */
 
 import { api } from "../../../../scripts/api.js";
 import { make } from "../make.js";
@@ -10,7 +10,7 @@ const STYLE = `
     flex-direction: column; gap: 4px; font: 12px/1.3 Inter, Arial, sans-serif;
     color: var(--input-text, #ddd); user-select: none; }
   .row { display: flex; flex-wrap: wrap; gap: 4px; align-items: center; }
-  .pictures { flex: 1 1 0; min-height: 0; display: flex; gap: 4px; }
+  .images { flex: 1 1 0; min-height: 0; display: flex; gap: 4px; }
   canvas { flex: 1 1 0; min-width: 0; min-height: 0; width: 100%; height: 100%;
     object-fit: contain; border-radius: 4px; background: var(--comfy-input-bg, #222); }
   canvas[role=button] { cursor: pointer; }
@@ -65,12 +65,12 @@ export function temporaryFile(subfolder, filename) {
  * @param {string} address
  * @returns {Promise<HTMLImageElement>} ready to draw
  */
-export function loadPicture(address) {
+export function loadImage(address) {
   return new Promise((resolve, reject) => {
-    const picture = new Image();
-    picture.onload = () => resolve(picture);
-    picture.onerror = () => reject(new Error(address));
-    picture.src = address;
+    const image = new Image();
+    image.onload = () => resolve(image);
+    image.onerror = () => reject(new Error(address));
+    image.src = address;
   });
 }
 

@@ -1,4 +1,4 @@
-/** Colours of similarity and places in fitted pictures: numbers only, nothing of the page. */
+/** Colours of similarity and places in fitted images: numbers only, nothing of the page. */
 
 // Cold to hot, as HEAT of `dispose_core/correspondence/similarity.py`.
 const HEAT = [
@@ -8,7 +8,7 @@ const HEAT = [
   [255, 217, 51],
 ];
 
-/** Share of the heat over the grey picture. */
+/** Share of the heat over the grey image. */
 export const SHOWN = 0.6;
 
 /**
@@ -34,26 +34,26 @@ export function colourGrey(pixels) {
 }
 
 /**
- * The place in a picture under a place in a box that shows it whole and centred.
+ * The place in an image under a place in a box that shows it whole and centred.
  * @param {[number, number]} place in the box
  * @param {[number, number]} box width and height
- * @param {[number, number]} picture width and height
- * @returns {[number, number]} in pixels of the picture; beside it they leave its size
+ * @param {[number, number]} image width and height
+ * @returns {[number, number]} in pixels of the image; beside it they leave its size
  */
-export function inPicture(place, box, picture) {
-  const scale = Math.min(box[0] / picture[0], box[1] / picture[1]);
-  return [0, 1].map((i) => (place[i] - (box[i] - picture[i] * scale) / 2) / scale);
+export function inImage(place, box, image) {
+  const scale = Math.min(box[0] / image[0], box[1] / image[1]);
+  return [0, 1].map((i) => (place[i] - (box[i] - image[i] * scale) / 2) / scale);
 }
 
 /**
  * @param {{at: [number, number]}[]} joints places as fractions
  * @param {[number, number]} place in pixels
- * @param {[number, number]} picture width and height
+ * @param {[number, number]} image width and height
  * @returns {number} index of the nearest
  */
-export function nearest(joints, place, picture) {
+export function nearest(joints, place, image) {
   const away = joints.map(({ at }) =>
-    Math.hypot(at[0] * picture[0] - place[0], at[1] * picture[1] - place[1]),
+    Math.hypot(at[0] * image[0] - place[0], at[1] * image[1] - place[1]),
   );
   return away.indexOf(Math.min(...away));
 }

@@ -11,7 +11,7 @@
 import { make } from "../make.js";
 import { previewRate } from "../preferences.js";
 import { say } from "../words.js";
-import { GONE, frame, loadPicture, temporaryFile } from "./dom.js";
+import { GONE, frame, loadImage, temporaryFile } from "./dom.js";
 import { Player, SPEEDS } from "./player.js";
 import { placeOf } from "./strips.js";
 
@@ -26,7 +26,7 @@ const MODES = [
 export function motionView() {
   const ending = new AbortController();
   const { signal } = ending;
-  const picture = make("canvas", { role: "button", tabindex: "0", "aria-label": say("Play or pause") });
+  const image = make("canvas", { role: "button", tabindex: "0", "aria-label": say("Play or pause") });
   const modes = make("div", { class: "row", role: "group", "aria-label": say("What is shown") });
   const play = make("button", { class: "play", type: "button" });
   const scrub = make("input", { type: "range", min: "0", value: "0", "aria-label": say("Frame") });
@@ -35,7 +35,7 @@ export function motionView() {
   const said = make("div", { class: "said", role: "status" });
   const bar = make("div", { class: "row" }, play, scrub, count, speed);
   const element = frame(
-    "dispose-motion-view", signal, modes, make("div", { class: "pictures" }, picture), bar, said,
+    "dispose-motion-view", signal, modes, make("div", { class: "images" }, image), bar, said,
   );
   for (const factor of SPEEDS) speed.append(make("option", { value: `${factor}` }, `${factor}×`));
   speed.value = "1";
@@ -56,11 +56,11 @@ export function motionView() {
     count.textContent = `${number} / ${data.first + (strips.frames - 1) * data.stride}`;
     element.dataset.frame = `${number}`;
     if (!sheets[sheet]) return; // drawn when it has arrived
-    if (picture.width !== width || picture.height !== height) {
-      picture.width = width;
-      picture.height = height;
+    if (image.width !== width || image.height !== height) {
+      image.width = width;
+      image.height = height;
     }
-    picture.getContext("2d").drawImage(sheets[sheet], x, y, width, height, 0, 0, width, height);
+    image.getContext("2d").drawImage(sheets[sheet], x, y, width, height, 0, 0, width, height);
   }
 
   function tick(now) {
@@ -92,7 +92,7 @@ export function motionView() {
     await Promise.all(
       files.map(async (file, i) => {
         try {
-          loaded[i] = await loadPicture(temporaryFile(data.subfolder, file));
+          loaded[i] = await loadImage(temporaryFile(data.subfolder, file));
         } catch {
           if (sheets === loaded) said.textContent = say(GONE);
           return;
@@ -113,13 +113,13 @@ export function motionView() {
     if (button) choose(button.dataset.mode);
   });
   on(play, "click", () => setPlaying(!player.playing));
-  on(picture, "click", () => setPlaying(!player.playing));
+  on(image, "click", () => setPlaying(!player.playing));
   on(scrub, "input", () => {
     setPlaying(false);
     seek(Number(scrub.value));
   });
   on(speed, "change", () => player.setSpeed(Number(speed.value), performance.now()));
-  on(picture, "keydown", (event) => {
+  on(image, "keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (event.key === " " || event.key === "Enter") setPlaying(!player.playing);
     else if (step) {

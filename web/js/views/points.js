@@ -12,10 +12,10 @@
 
 import { make } from "../make.js";
 import { say } from "../words.js";
-import { GONE, frame, loadPicture, temporaryFile } from "./dom.js";
-import { SHOWN, colourGrey, inPicture, nearest } from "./heat.js";
+import { GONE, frame, loadImage, temporaryFile } from "./dom.js";
+import { SHOWN, colourGrey, inImage, nearest } from "./heat.js";
 
-const RING = 0.02; // radius, of the picture's shorter side
+const RING = 0.02; // radius, of the image's shorter side
 const LEAST_RING = 5; // pixels
 
 /** @returns {import("./node_view.js").View} */
@@ -28,12 +28,12 @@ export function pointsView() {
   const said = make("span", { class: "said", role: "status" });
   const element = frame(
     "dispose-point-view", signal,
-    make("div", { class: "pictures" }, left, right), make("div", { class: "row" }, choice, said),
+    make("div", { class: "images" }, left, right), make("div", { class: "row" }, choice, said),
   );
 
   /** @type {PointsData} */
   let data;
-  let pictures; // [reference, target, maps] once they are here
+  let images; // [reference, target, maps] once they are here
 
   function choose(index) {
     const joint = data.joints[index];
@@ -42,13 +42,13 @@ export function pointsView() {
     said.textContent = say("similarity {best}, lowest elsewhere {lowest}", {
       best: joint.similarity.toFixed(2), lowest: joint.lowest.toFixed(2),
     });
-    const [reference, target, maps] = pictures;
+    const [reference, target, maps] = images;
 
-    const onLeft = drawPicture(left, reference);
+    const onLeft = drawImage(left, reference);
     for (const { at } of data.joints) ring(onLeft, at, "#ffffff", 1);
     ring(onLeft, joint.at, "#ffd933", 1.6);
 
-    const onRight = drawPicture(right, target, "grayscale(1)");
+    const onRight = drawImage(right, target, "grayscale(1)");
     onRight.globalAlpha = SHOWN;
     onRight.drawImage(heatOf(maps, index), 0, 0, right.width, right.height);
     onRight.globalAlpha = 1;
@@ -74,22 +74,22 @@ export function pointsView() {
   left.addEventListener(
     "click",
     (event) => {
-      if (!pictures) return;
+      if (!images) return;
       const box = [left.clientWidth, left.clientHeight];
       const size = [left.width, left.height];
-      const place = inPicture([event.offsetX, event.offsetY], box, size);
+      const place = inImage([event.offsetX, event.offsetY], box, size);
       choose(nearest(data.joints, place, size));
     },
     { signal },
   );
-  choice.addEventListener("change", () => pictures && choose(Number(choice.value)), { signal });
+  choice.addEventListener("change", () => images && choose(Number(choice.value)), { signal });
 
   return {
     element,
     async show(given) {
       const before = element.dataset.joint;
       data = given;
-      pictures = undefined;
+      images = undefined;
       said.textContent = "";
       choice.replaceChildren(
         ...data.joints.map(({ name }, i) => make("option", { value: `${i}` }, name.replaceAll("_", " "))),
@@ -97,10 +97,10 @@ export function pointsView() {
       const { reference, target, maps } = data.files;
       try {
         const loaded = await Promise.all(
-          [reference, target, maps].map((file) => loadPicture(temporaryFile(data.subfolder, file))),
+          [reference, target, maps].map((file) => loadImage(temporaryFile(data.subfolder, file))),
         );
         if (data !== given || signal.aborted) return; // another run was quicker
-        pictures = loaded;
+        images = loaded;
       } catch {
         if (data === given) said.textContent = say(GONE);
         return;
@@ -109,18 +109,18 @@ export function pointsView() {
     },
     close() {
       ending.abort();
-      pictures = undefined;
+      images = undefined;
       element.remove();
     },
   };
 }
 
-function drawPicture(canvas, picture, filter = "none") {
-  canvas.width = picture.naturalWidth;
-  canvas.height = picture.naturalHeight;
+function drawImage(canvas, image, filter = "none") {
+  canvas.width = image.naturalWidth;
+  canvas.height = image.naturalHeight;
   const context = canvas.getContext("2d");
   context.filter = filter;
-  context.drawImage(picture, 0, 0);
+  context.drawImage(image, 0, 0);
   context.filter = "none";
   return context;
 }
