@@ -25,9 +25,16 @@ def register_folders() -> None:
     A folder that the user's extra_model_paths.yaml or another pack has named already keeps its
     places and their order. Nothing is created on the disk: ComfyUI lists a folder that does not
     exist as an empty one, and finds it once it is made.
+
+    ComfyUI from 0.22 on has a `detection` folder of its own, which lists no ONNX files. The set of
+    endings is shared by all folders, so it is replaced for ours rather than changed.
     """
     for name in FOLDERS:
         folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
+        places, endings = folder_paths.folder_names_and_paths[name]
+        published_endings = {Path(model.name).suffix for model in published(name)}
+        if endings and not published_endings <= set(endings):  # an empty set lists every file
+            folder_paths.folder_names_and_paths[name] = (places, endings | published_endings)
 
 
 def weight_files(folder: str, role: str | None = None) -> list[str]:

@@ -43,7 +43,7 @@ def job(comfy, server, assets, tmp_path) -> dict:
 def test_cmp_spreads_the_motion_and_the_preview_shows_it(comfy, server, job, tmp_path):
     frame = comfy.run(job, timeout=300)
 
-    assert frame["outputs"]["report"]["text"][0].endswith("CMP: saw the whole picture")
+    assert frame["outputs"]["report"]["text"][0].endswith("CMP: saw the whole image")
     field, previews = comfy.files(frame, "field"), comfy.files(frame, "preview")
     assert len(field) == 3 and len(previews) == 2  # the reference's frame too
     still, moved = (read_image(comfy.download(file, tmp_path)) for file in field[:2])

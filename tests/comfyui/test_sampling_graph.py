@@ -83,7 +83,7 @@ def test_latents_after_every_step_are_the_papers(sample, clip, arrays):
     for step in range(STEPS):
         wanted = torch.from_numpy(arrays[f"latents_step{step}"][0])
         assert relative(found.steps[step + 1], wanted) < 1e-4  # measured: 1e-5
-    # Both guidance halves in one batch, and the encoder once a clip, four frames at a time.
+    # Cond and uncond in one batch, and the encoder once a clip, four frames at a time.
     assert found.calls["unet"] == [[2 * 4, 8, 16, 8]] * STEPS * WINDOWS
     assert found.calls["controlnet"] == [[2, 4, 8, 16, 8]] * STEPS * WINDOWS
     assert found.calls["motion"] == [[4, 2, 128, 64], [3, 2, 128, 64]]
@@ -413,8 +413,8 @@ def windows_too_short(prompt: dict) -> None:
 @pytest.mark.parametrize(
     ("break_it", "where", "message"),
     [
-        (wrong_frames, "sampling", r"clip of 7 entries .* the latents have 6 frames.*Conditioning"),
-        (wrong_frames_whole, "sampling", "Apply DisPose.* 7 entries .* the latents have 9 frames"),
+        (wrong_frames, "sampling", r"clip of 7 frames .* the latents have 6 frames.*Conditioning"),
+        (wrong_frames_whole, "sampling", "Apply DisPose.* 7 frames .* the latents have 9 frames"),
         (stock_apply, "control", "not an image. Use the node 'Apply DisPose ControlNet'"),
         (without_hints, "control", "neither a motion field nor keypoint features are connected"),
         (fewer_driving_poses, "control", "6 driving frames, but driving_pose has 1"),

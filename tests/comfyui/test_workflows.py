@@ -215,7 +215,7 @@ def another_size(prompt: dict) -> None:
         (nobody_in_the_image, "DisPosePoseExtract", "images.*no person found"),
         (start_behind_the_end, "DisPosePrepare", "start"),
         (sd15_as_video_model, "DisPoseApplyPoseGuidance", "the MODEL is SD15.*MimicMotion Loader"),
-        (sd15_vae_and_frames, "SamplerCustomAdvanced", "entries.*the latents have 6 frames"),
+        (sd15_vae_and_frames, "SamplerCustomAdvanced", "frames .*the latents have 6 frames"),
         (another_size, "SamplerCustomAdvanced", "64×64, but the latents are for 128×64"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

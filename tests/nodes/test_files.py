@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+PUBLISHED = {"dispose": {".safetensors", ".tar"}}  # endings of the files that belong there
 OURS = ("diffusion_models", "controlnet", "checkpoints", "dispose", "detection")
 
 
@@ -56,8 +57,24 @@ def test_folders_that_are_known_keep_their_places_and_their_order(files, models)
 
     assert folder_paths.folder_names_and_paths["dispose"] == (
         [elsewhere, str(models / "dispose")],
-        {".safetensors"},
+        {".safetensors", *PUBLISHED["dispose"]},
     )
+
+
+def test_files_that_comfyui_does_not_list_in_its_own_folder_are_listed(files, models):
+    """ComfyUI from 0.22 on registers `detection` with the set of endings that all folders share."""
+    import folder_paths
+
+    shared = {".safetensors", ".pth"}
+    for name in OURS:
+        folder_paths.folder_names_and_paths[name] = ([str(models / name)], shared)
+    put(models / "detection" / "renamed.onnx")
+    files.register_folders()
+
+    assert files.weight_files("detection", "yolox") == ["renamed.onnx"]
+    assert shared == {".safetensors", ".pth"}
+    for name in ("diffusion_models", "controlnet", "checkpoints"):
+        assert folder_paths.folder_names_and_paths[name][1] is shared
 
 
 @pytest.mark.parametrize("folder", OURS)
