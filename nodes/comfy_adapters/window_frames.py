@@ -53,7 +53,7 @@ def current_window(
     if len(frames) != num_frames:
         raise NetworkError(
             f"context window: got {len(frames)} frames for {num_frames} latents. Use the "
-            "'Context Windows' node of DisPose, or 'Context Windows (Manual)' with dim 0."
+            "'Context Windows' node of DisPose; ComfyUI's own adds frames that SVD has no room for."
         )
     return Window(frames, total)
 

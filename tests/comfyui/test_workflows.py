@@ -145,11 +145,16 @@ def test_a_template_opens_clean_and_is_the_api_workflow(browser_page, name):
     assert browser_page.ours() == []
     assert browser_page.page.locator(".p-toast-message-error, .p-toast-message-warn").count() == 0
     prompt, wanted = browser_page.prompt(), api(name)
-    for frame in prompt.values():
-        frame["inputs"].pop("video-preview", None)  # what the page itself adds to Load Video
-    assert {k: (n["class_type"], n["inputs"]) for k, n in prompt.items()} == {
-        k: (n["class_type"], n["inputs"]) for k, n in wanted.items()
+    assert {k: n["class_type"] for k, n in prompt.items()} == {
+        k: n["class_type"] for k, n in wanted.items()
     }
+    for key, node_ in wanted.items():
+        found = prompt[key]["inputs"]
+        if node_["class_type"].startswith("DisPose"):
+            assert found == node_["inputs"], key
+        else:  # ComfyUI's own nodes get other inputs from version to version, with defaults
+            shared = found.keys() & node_["inputs"].keys()
+            assert {k: found[k] for k in shared} == {k: node_["inputs"][k] for k in shared}, key
 
 
 @pytest.mark.parametrize("name", NAMES)
