@@ -111,7 +111,7 @@ def write_clip(folder: Path, clip: TinyClip) -> None:
             key: getattr(clip, key).numpy()
             for key in (
                 *("flow", "trajectory", "skeletons", "features"),
-                *("embedding", "picture_latents"),
+                *("embedding", "image_latents"),
             )
         },
     )

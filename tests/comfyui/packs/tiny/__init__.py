@@ -265,7 +265,7 @@ class Condition:
 
     def read(self, file, frames):
         g = arrays(file)
-        image, embedding = g["picture_latents"], g["embedding"]
+        image, embedding = g["image_latents"], g["embedding"]
         told = {"fps": 7, "motion_bucket_id": 127, "augmentation_level": 0.02}
         return (
             [[embedding, {**told, "concat_latent_image": image}]],
