@@ -158,13 +158,13 @@ def _root_shift(offsets: np.ndarray, supporting: np.ndarray) -> np.ndarray:
 
 
 def _two_bone_ik(leg: np.ndarray, target: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Two-bone inverse kinematics: move the ankles of (T, 3, 2) hip, knee, ankle to `target` (T, 2).
+    """Two-bone inverse kinematics: move the ankles of `leg` (T, 3, 2) to `target` (T, 2).
 
-    Points are complex numbers. The knee angle follows from the law of cosines,
+    A leg is hip, knee, ankle, as complex numbers. The knee angle b follows from the law of cosines,
     cos b = (d² - l1² - l2²) / (2·l1·l2) for a target at distance d from the hip and bones l1, l2;
-    then the leg is rotated so that the ankle lies in the direction of the target, which it falls
-    short of if out of reach. Frames where `target` is NaN are not contacts; around contacts the
-    change of angles and length is blended in and out.
+    then the leg is rotated towards the target, which it falls short of if out of reach. Frames
+    where `target` is NaN are not contacts; around contacts the change of angles and length is
+    blended in and out.
     """
     hip, knee, ankle = (leg @ (1, 1j)).T
     thigh, shin = knee - hip, ankle - knee

@@ -150,7 +150,7 @@ def _seen(poses: PoseSequence) -> np.ndarray:
 
 
 def _interpolate(values: np.ndarray, left: np.ndarray, right: np.ndarray, weight: np.ndarray):
-    """Interpolate values[left] … values[right] at `weight` per point; `left` and `right` are (T, N)."""
+    """Interpolate values[left] … values[right] by `weight`; indices (T, N), one per point."""
     point = np.arange(values.shape[1])
     start, end = values[left, point], values[right, point]
     return start + (end - start) * weight

@@ -101,7 +101,7 @@ def _scale(reference_body: Proportions, driver_body: Proportions) -> tuple[float
 def _roots(
     reference_body: Proportions, driver_body: Proportions, scale: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The driver's neck (T, 2) and root (T, 2) in every frame, and a (T,) mask of frames that show one.
+    """The driver's neck (T, 2) and root (T, 2) in every frame, and a (T,) mask of known frames.
 
     The root is the midpoint of the hips. Where one of the two is missing, it is derived from the
     other with the trunk vector, which is interpolated over time.
