@@ -228,7 +228,7 @@ def limb_radius(start: np.ndarray, end: np.ndarray, usual: float, thickness: np.
 
 
 def layer_of(body: BodyModel, name: str, side: str) -> float:
-    """Drawing order; limbs are before a body seen from the front and behind one seen from the back."""
+    """Drawing order; limbs are in front of a body seen from the front, behind one from the back."""
     return body.facing * (LAYERS[name] + (0.5 if side == "L" else 0.0))
 
 

@@ -147,7 +147,7 @@ def _arm(
 
 
 def _shoulder(body: BodyModel, shoulder: int, seen: np.ndarray, chest: np.ndarray) -> Bone:
-    """Bone from neck to shoulder that follows the chest at one end and the shoulder at the other."""
+    """Bone from neck to shoulder, following the chest at one end and the shoulder at the other."""
     joint = body.joints[shoulder]
     end = chest.copy()
     end[:, :, 3] = body.tracked[:, shoulder] - end[:, :, :2] @ joint
@@ -159,7 +159,7 @@ def _shoulder(body: BodyModel, shoulder: int, seen: np.ndarray, chest: np.ndarra
 
 
 def _hinge_twists(upper: _Moving, lower: _Moving, facing: int) -> tuple[np.ndarray, ...]:
-    """(n,) twist of upper arm and forearm about their axes, from the plane in which the elbow bends.
+    """(n,) twist of upper arm and forearm about their axes, from the bending plane of the elbow.
 
     The elbow bends towards its inner side, which faces forward on a straight arm. A weighted sum of
     both directions is used, in which the degree of bending is the weight of the first.

@@ -120,7 +120,7 @@ def limb_volumes(
 
 
 def _nearest(points: Tensor, chain: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest points (N, 2) on the two segments of `chain` (3, 2), and whether they lie off the joint."""
+    """Nearest points (N, 2) on the segments of `chain` (3, 2); whether they lie off the joint."""
     feet, inner = [], []
     for k in range(2):
         axis = chain[k + 1] - chain[k]
