@@ -216,7 +216,7 @@ class FeedForward(nn.Module):
 
 
 class SpatialTransformerBlock(nn.Module):
-    """Attention over the pixels of a frame, the cached cross-attention output and a feed-forward."""
+    """Attention over the pixels of a frame, the cached cross-attention and a feed-forward."""
 
     def __init__(self, channels: int, heads: int, context: int, ops: Ops):
         super().__init__()

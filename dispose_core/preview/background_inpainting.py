@@ -160,7 +160,7 @@ def _sources(hole: Tensor) -> Tensor:
 
 
 def _initial_match(match: Tensor | None, targets: Tensor, sources: Tensor, generator) -> Tensor:
-    """Initial source (N, 2) y, x of each target: the match of the coarser level, else a random one."""
+    """Initial source (N, 2) y, x of each target, from the coarser level or random."""
     candidates = sources.nonzero()
     pick = candidates[torch.randint(len(candidates), (len(targets),), generator=generator)]
     if match is None:
