@@ -69,7 +69,7 @@ def point_residuals(
 
 
 def level_sizes(size: tuple[int, int], levels: int) -> list[tuple[int, int]]:
-    """(h, w) of the down blocks' outputs for an image (H, W); the last block does not downsample."""
+    """(h, w) of the down blocks' outputs for an image (H, W); the last one does not downsample."""
     h, w = (side // DOWNSCALE for side in size)
     sizes = []
     for level in range(levels):

@@ -114,9 +114,8 @@ class MimicMotionUNet(SvdEncoder):
         expected = [tuple(skip.shape) for skip in skips] + [tuple(mid.shape)]
         actual = [tuple(residual.shape) for residual in (*residuals.down, residuals.mid)]
         if expected != actual:
-            which = next(
-                (i for i, pair in enumerate(zip(expected, actual)) if pair[0] != pair[1]), -1
-            )  # noqa: B905
+            pairs = enumerate(zip(expected, actual))  # noqa: B905
+            which = next((i for i, pair in pairs if pair[0] != pair[1]), -1)
             raise NetworkError(
                 f"ControlNet residuals do not fit the UNet: {len(actual)} of them, {len(expected)} "
                 f"needed; number {which} is {actual[which]}, needed {expected[which]}. "

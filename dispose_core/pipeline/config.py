@@ -1,4 +1,4 @@
-"""`RunConfig`: all settings of a run, read from TOML, JSON or the command line, and written to TOML.
+"""`RunConfig`: all settings of a run, read from TOML, JSON or the command line.
 
 Defaults and descriptions are defined only here and in `SamplingOptions`; the command line is
 generated from them. Importing this module does not import torch.

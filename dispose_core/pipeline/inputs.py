@@ -114,6 +114,6 @@ class PipelineInputs:
             needed = tuple(side // DOWNSCALE for side in self.size)
             if latent_size != needed:
                 raise NetworkError(
-                    f"control hints: encoded for latents of {latent_size}, the image needs {needed}. "
-                    "Encode them at the size of the reference image."
+                    f"control hints: encoded for latents of {latent_size}, the image needs "
+                    f"{needed}. Encode them at the size of the reference image."
                 )

@@ -185,8 +185,8 @@ def _search(name: str, models: Path | None) -> Path:
         found = [path for path in _sorted(searched[-1], "*") if _is_folder_of(name, path)]
     if not found:
         raise CheckpointError(
-            f"nothing found in {' or '.join(map(str, searched))}. {where} Put it there, or name the "
-            f"file with {option}."
+            f"nothing found in {' or '.join(map(str, searched))}. {where} Put it there, or name "
+            f"the file with {option}."
         )
     if len(found) > 1:
         raise CheckpointError(

@@ -74,7 +74,7 @@ class PoseSequence:
         face: np.ndarray | None = None,
         face_scores: np.ndarray | None = None,
     ) -> PoseSequence:
-        """Build from body (T, 18, 2), left and right hands (T, 2, 21, 2), face (T, 68, 2), scores."""
+        """Build from body (T, 18, 2), left and right hand (T, 2, 21, 2), and face (T, 68, 2)."""
         pose = cls.empty(len(body), canvas)
         points, scores = pose.points.copy(), pose.scores.copy()
         points[:, skeleton.BODY_SLICE], scores[:, skeleton.BODY_SLICE] = body, body_scores

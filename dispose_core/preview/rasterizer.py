@@ -224,10 +224,9 @@ def _close_cracks(result: Tensor, covered: Tensor) -> Tensor:
         colour, weight = flat[:, neighbours[fillable]], weight[fillable]
         weight = weight / weight.sum(1, keepdim=True)
         alpha = (colour[-1] * weight).sum(1)
-        flat[:-1, todo[fillable]] = (colour[:-1] * colour[-1] * weight).sum(2) / alpha.clamp_min(
-            1e-6
-        )
-        flat[-1, todo[fillable]] = alpha
-        known[todo[fillable]] = True
+        filled = todo[fillable]
+        flat[:-1, filled] = (colour[:-1] * colour[-1] * weight).sum(2) / alpha.clamp_min(1e-6)
+        flat[-1, filled] = alpha
+        known[filled] = True
         todo = todo[~fillable]
     return flat.view_as(result)

@@ -109,15 +109,15 @@ def denoise(
         scaled = schedule.scale_model_input(x, timestep)
         predicted = x.new_zeros(2 if options.guided else 1, *x.shape, dtype=torch.float32)
         for index, frames in enumerate(windows.frames, 1):
-            index_of_frames = frames.to(device)
+            rows = frames.to(device)
             for batch in batches:
                 window = predict_window(
-                    unet, controlnet, scaled[index_of_frames], timestep, batch, guidance, frames.tolist(),
+                    unet, controlnet, scaled[rows], timestep, batch, guidance, frames.tolist(),
                     options.control_strength,
                 )  # fmt: skip
                 if not window.isfinite().all():
                     raise NetworkError(_not_finite(number, options.steps, index, windows))
-                predicted[batch.rows].index_add_(1, index_of_frames, window.float() * weights)
+                predicted[batch.rows].index_add_(1, rows, window.float() * weights)
             on_window((number - 1) * len(windows) + index, options.steps * len(windows))
         predicted /= total_weights
         v = predicted[-1]

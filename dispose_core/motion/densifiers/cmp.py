@@ -94,10 +94,10 @@ class CmpDensifier:
         report = ["CMP: saw the whole image"]
         if self.subject is not None:
             mask = self.subject.detach().float().reshape(1, *self.subject.shape[-2:])
-            subject_mask = image_on_grid(mask, GRID).to(small)
-            small = torch.lerp(small.new_tensor(_BACKGROUND), small, subject_mask)
+            person = image_on_grid(mask, GRID).to(small)
+            small = torch.lerp(small.new_tensor(_BACKGROUND), small, person)
             report = [
-                f"CMP: saw the person alone, {100 * subject_mask.mean().item():.0f} % of the image; "
+                f"CMP: saw the person alone, {100 * person.mean().item():.0f} % of the image; "
                 "the rest was made plain grey"
             ]
         subject, layer = _person(image, sequence[0], self.subject)

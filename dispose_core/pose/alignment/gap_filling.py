@@ -159,7 +159,8 @@ def _interpolate(values: np.ndarray, left: np.ndarray, right: np.ndarray, weight
 def _report(seen: np.ndarray, filled: np.ndarray, max_gap: int) -> list[str]:
     present = seen.any(-1)
     lines = [
-        f"{name_frames(_range_mask(run, len(seen)))}: no person found{_describe_gap(run, len(seen), max_gap)}"
+        f"{name_frames(_range_mask(run, len(seen)))}: no person found"
+        f"{_describe_gap(run, len(seen), max_gap)}"
         for run in stretches(~present)
     ]
     ever = seen.any(0)

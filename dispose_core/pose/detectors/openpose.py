@@ -187,8 +187,8 @@ def _load(maker: Callable, path: Path, what: str):
     if what not in matches:
         first = f"a file with {next(iter(weights.shapes))} and {len(weights.tensors) - 1} others"
         raise CheckpointError(
-            f"{path.name}: this is {matches[0] if matches else first}, needed {what}. The three files "
-            f"{BODY_FILE}, {HAND_FILE} and {FACE_FILE} are at "
+            f"{path.name}: this is {matches[0] if matches else first}, needed {what}. The three "
+            f"files {BODY_FILE}, {HAND_FILE} and {FACE_FILE} are at "
             "https://huggingface.co/lllyasviel/Annotators."
         )
     safe = io.BytesIO()

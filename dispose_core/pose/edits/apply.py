@@ -219,7 +219,7 @@ def _differences(made_for: dict[str, int], people: Sequence[PoseSequence]) -> li
     made_on = (made_for.get("width", width), made_for.get("height", height))
     if made_on != (width, height):
         lines.append(
-            f"the edits were made on {made_on[0]}×{made_on[1]}, the poses are on {width}×{height}: places "
-            "are kept as fractions of the image"
+            f"the edits were made on {made_on[0]}×{made_on[1]}, the poses are on {width}×{height}: "
+            "places are kept as fractions of the image"
         )
     return lines

@@ -121,8 +121,8 @@ def parse_edits(text: str) -> Edits:
     _check_keys(raw, ("version", "made_for", "edits"), "edits")
     if raw.get("version") != VERSION or isinstance(raw["version"], bool):
         raise PoseError(
-            f"edits: version {_short_json(raw.get('version'))}, needed {VERSION}. Update the pack if "
-            "the workflow is newer than it."
+            f"edits: version {_short_json(raw.get('version'))}, needed {VERSION}. Update the pack "
+            "if the workflow is newer than it."
         )
     if len(raw["edits"]) > MOST_EDITS:
         raise PoseError(
