@@ -1,4 +1,4 @@
-"""Finding people in the graph: the detector and what it finds."""
+"""Nodes for pose detectors and pose detection."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .person import person_inputs
 from .search_aliases import search_words
 from .tensors import frames_to_comfy, frames_to_core
 
-FOLDER = "detection"  # of ComfyUI's models
-# Inputs that name a file in place of its published name, by the argument they are for.
+FOLDER = "detection"  # in ComfyUI's models folder
+# Optional inputs that override the published file names, by constructor argument.
 FILE_INPUTS = {"person_file": "person_detector", "pose_file": "pose_network"}
 
 

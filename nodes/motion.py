@@ -1,4 +1,4 @@
-"""Dense motion in the graph: the motion field and what it looks like."""
+"""Nodes for motion fields and their visualisation."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class MotionField(io.ComfyNode):
         field = motion_field(
             image, sequence, densifier_of(cmp, mask), on_frame=progress(len(sequence))
         )
-        # About as sharp as the field's grid, and a quarter of the memory.
+        # About the resolution of the field's grid, at a quarter of the memory.
         images = frames_to_comfy(motion_images(image, field, size=working_size(field.size)))
         shown = every_nth(1, len(field))
         flow = motion_modes(frames_to_core(images[shown.start :: shown.step]))

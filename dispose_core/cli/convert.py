@@ -1,4 +1,4 @@
-"""`convert`: weights -> safetensors."""
+"""`convert`: model weights -> safetensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         commands,
         "convert",
@@ -34,7 +34,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the safetensors file."""
+    """Write the safetensors file."""
     from tqdm import tqdm
 
     from ..checkpoints.convert import DTYPES, convert_file

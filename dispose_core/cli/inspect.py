@@ -1,4 +1,4 @@
-"""`inspect`: what a model file is, where it belongs and whether it is complete."""
+"""`inspect`: kind, location and completeness of a model file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 8
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         commands,
         "inspect",
@@ -31,7 +31,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Changes nothing; the summary holds all that was found."""
+    """Return the inspection as summary; writes nothing."""
     from ..checkpoints.inspect import inspect_file
 
     found = inspect_file(options.file)
@@ -40,7 +40,7 @@ def run(options: Namespace) -> Summary:
 
 
 def sentences(found: Inspection) -> list[str]:
-    """An inspection for people."""
+    """Describe an inspection for users."""
     lines = [f"{found.name}: {found.kind.value}", f"  {found.format}, {found.size:,} bytes"]
     if found.tensors:
         types = ", ".join(f"{count} {name}" for name, count in sorted(found.dtypes.items()))

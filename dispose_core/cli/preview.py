@@ -1,4 +1,4 @@
-"""`preview`: a reference and a motion field -> a video of the person moving."""
+"""`preview`: reference image and motion field -> video of the moving person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = add_command(
         commands,
         "preview",
@@ -35,7 +35,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the preview."""
+    """Write the preview."""
     from ..media.image import read_image
     from ..media.resize import describe_fit, resize_crop
     from ..motion.field_file import load_field
