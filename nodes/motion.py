@@ -147,7 +147,7 @@ class MotionField(io.ComfyNode):
                     tooltip="Which mask was used, and which joints were left out.",
                 ),
             ],
-            is_output_node=True,  # its view is fed on every run, also when nothing has changed
+            is_output_node=True,  # updates its view on every run, also without changes
             **search_words("optical flow", "dense motion", "drag"),
         )
 
@@ -208,7 +208,7 @@ class MotionPreview(io.ComfyNode):
                     "away.",
                 ),
             ],
-            is_output_node=True,  # its view is fed on every run, also when nothing has changed
+            is_output_node=True,  # updates its view on every run, also without changes
             **search_words("warp", "animate"),
         )
 

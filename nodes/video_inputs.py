@@ -26,7 +26,7 @@ class Stretch:
     duration: float | None
 
     def within(self, start: float, duration: float) -> Stretch:
-        """Intersect with an outer range given by `start` and `duration` (0 = to the end)."""
+        """Convert from an outer range, given by `start` and `duration` (0 = to the end)."""
         left = duration - self.start if duration else None
         if left is not None and left <= 0:
             raise MediaError(

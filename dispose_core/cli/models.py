@@ -67,7 +67,7 @@ def fetch(model: ModelFile, folder: Path | None) -> Path:
     """
     if folder is None:
         raise MediaError(
-            f"{model.name}: no ComfyUI around this pack to put it into. Name its models folder "
+            f"{model.name}: the pack is not installed in ComfyUI. Name its models folder "
             "with --models."
         )
     from tqdm import tqdm

@@ -217,7 +217,7 @@ def _check_unet(unet: Any, prompt: Tensor, up_block: int) -> None:
     channels = getattr(config, "in_channels", None)
     if channels != 4 or not hasattr(unet, "up_blocks") or hasattr(config, "num_frames"):
         raise NetworkError(
-            f"diffusion features: {type(unet).__name__} with {channels} input channels is no "
+            f"diffusion features: {type(unet).__name__} with {channels} input channels is not an "
             "SD 1.5-class UNet (4 channels, one image at a time). Load Stable Diffusion 1.5."
         )
     width = config.cross_attention_dim

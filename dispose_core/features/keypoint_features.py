@@ -42,7 +42,7 @@ class KeypointFeatures:
             raise NetworkError(
                 f"keypoint features: {tuple(features.shape)} with valid {tuple(valid.shape)}, "
                 f"needed ({skeleton.N_BODY}, channels) and ({skeleton.N_BODY},): "
-                "a row a body joint."
+                "one row per body joint."
             )
         bad = (valid & ~features.isfinite().all(1)).nonzero().flatten().tolist()
         if bad:

@@ -154,7 +154,7 @@ def window_index(frames: Sequence[int], available: int, name: str) -> Tensor:
     index = torch.as_tensor(frames, dtype=torch.int64).cpu()
     if ((index < 0) | (index >= available)).any():
         raise NetworkError(
-            f"{name}: frames {int(index.min())}…{int(index.max())} are wanted, the clip has "
+            f"{name}: frames {int(index.min())}…{int(index.max())} are needed, the clip has "
             f"0…{available - 1}. A clip has one frame for the reference and one for each driving "
             "frame; give the sampler as many latent frames."
         )

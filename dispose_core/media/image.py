@@ -114,13 +114,14 @@ def to_rgb(pil_image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
         grey = np.asarray(upright)
         if grey.max(initial=0) > 65535 or grey.min(initial=0) < 0:
             raise MediaError(
-                f"{name}: 32-bit values ({grey.min()}…{grey.max()}) have no agreed white. "
+                f"{name}: 32-bit values ({grey.min()}…{grey.max()}) have no defined white level. "
                 "Save it as an 8- or 16-bit PNG."
             )
         return np.repeat(grey.astype(np.uint16)[..., None], 3, axis=2)
     if upright.mode == "F":
         raise MediaError(
-            f"{name}: floating-point pixels have no agreed white. Save it as an 8- or 16-bit PNG."
+            f"{name}: floating-point pixels have no defined white level. "
+            "Save it as an 8- or 16-bit PNG."
         )
     if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA", "RGBa", "La"}:
         colours = upright.convert("RGBA")

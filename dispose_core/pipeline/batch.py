@@ -138,9 +138,9 @@ def _read_job(text: str, base: RunConfig, folder: Path) -> RunConfig:
     try:
         values = json.loads(text)
     except ValueError as e:
-        raise SettingsError(f"no JSON ({e}).") from e
+        raise SettingsError(f"not valid JSON ({e}).") from e
     if not isinstance(values, dict):
-        raise SettingsError('no JSON object, which is {"reference": …, "driving": …, …}.')
+        raise SettingsError('not a JSON object such as {"reference": …, "driving": …, …}.')
     shared = [key for key in SHARED if key in values]
     if shared:
         raise SettingsError(

@@ -281,7 +281,9 @@ def load_config(path: Path, base: RunConfig | None = None) -> RunConfig:
     except OSError as e:
         raise SettingsError(f"{path}: cannot be read ({e.strerror}). Check the path.") from e
     except ValueError as e:  # TOMLDecodeError and UnicodeDecodeError
-        raise SettingsError(f"{path}: no TOML file ({e}). One setting a line: steps = 25") from e
+        raise SettingsError(
+            f"{path}: not a TOML file ({e}). Write one setting per line: steps = 25"
+        ) from e
     return with_values(base or RunConfig(), values, str(path), path.parent)
 
 

@@ -58,7 +58,7 @@ class PipelineInputs:
             raise NetworkError("reference image: values that are not finite. Load it again.")
         if self.features is not None and self.poses is None:
             raise NetworkError(
-                "keypoint features without poses: where they belong in each frame is not known. "
+                "keypoint features without poses: their positions in each frame are unknown. "
                 "Give the poses of the clip too, the reference's first."
             )
         self._check_length()
@@ -85,7 +85,7 @@ class PipelineInputs:
         lengths = self._lengths()
         if not lengths:
             raise NetworkError(
-                "nothing to animate by: pose images, motion and poses are all missing. "
+                "nothing to animate with: pose images, motion and poses are all missing. "
                 "Give at least the pose images."
             )
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())

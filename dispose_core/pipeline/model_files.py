@@ -173,7 +173,7 @@ def _search(name: str, models: Path | None) -> Path:
             f" {where}"
         )
     if not models.is_dir():
-        raise CheckpointError(f"{models} is no folder. Name ComfyUI's models folder.")
+        raise CheckpointError(f"{models} is not a folder. Name ComfyUI's models folder.")
     for model in published_models:
         if found := present(model, models):
             return found[0]
@@ -243,7 +243,9 @@ def _check_folder(name: str, path: Path) -> None:
         if component == part and found != expected_class:
             raise CheckpointError(f"{path}: its {part} is {found}, needed {expected_class}.")
         if component == "unet" and facts.get("cross_attention_dim") != 768:
-            raise CheckpointError(f"{path}: no Stable Diffusion 1.5, its texts are of other width.")
+            raise CheckpointError(
+                f"{path}: not Stable Diffusion 1.5; its text embeddings have another width."
+            )
 
 
 def _folder_parameters(name: str, path: Path) -> dict[str, int]:

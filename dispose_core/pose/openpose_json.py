@@ -64,7 +64,7 @@ def read_openpose(
         frames = [frames]
     if not isinstance(frames, (list, tuple)) or not all(isinstance(f, dict) for f in frames):
         raise PoseError(
-            f"{name}: not OpenPose keypoints (a list with one object a frame). "
+            f"{name}: not OpenPose keypoints (a list with one object per frame). "
             "Use the JSON that a pose node saves, or connect a POSE_KEYPOINT output."
         )
     if not frames:

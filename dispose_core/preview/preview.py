@@ -151,7 +151,7 @@ def held_frame(field: MotionField, frame: int) -> int:
 def _mask_of(field: MotionField, size: tuple[int, int]) -> Tensor:
     if field.subject is None:
         raise DisPoseError(
-            "preview: the motion field does not say where the person is (it comes from another "
+            "preview: the motion field has no mask of the person (it comes from another "
             "program or densifier). Give a mask that is white on the person."
         )
     return F.interpolate(field.subject[None, None], size, mode="bilinear")[0, 0]

@@ -65,7 +65,7 @@ def encode_image(
     for name, values in (("CLIP vision", embedding), ("the VAE", latents)):
         if not values.isfinite().all():
             raise NetworkError(
-                f"reference image: what {name} makes of it is not finite. Run the pipeline in "
+                f"reference image: the output of {name} is not finite. Run the pipeline in "
                 "bfloat16 or float32, or use another file of the model."
             )
     return ImageConditioning(embedding, latents)

@@ -175,7 +175,7 @@ def _robust_fit(
     scale_y = _slope(source[:, 1], target[:, 1])
     if size_ratio is None:
         # A single joint determines the position but not the scale.
-        report.append("only one shared joint at a time: the driving person keeps the own size")
+        report.append("only one shared joint at a time: the driving person keeps its own size")
         scale_y = 1.0
     elif not size_ratio / MOST_DISAGREEMENT <= scale_y <= size_ratio * MOST_DISAGREEMENT:
         report.append(

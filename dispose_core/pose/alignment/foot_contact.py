@@ -31,7 +31,7 @@ _EASE = 5
 _SOFT = 3
 # Largest relative change of a leg's length; beyond it the knee bends.
 _GIVE = 0.015
-# A knee bent by more than this (radians) keeps its side; others use the side of the majority.
+# A knee bent by more than this (radians) keeps its side; others bend to the usual side.
 _BENT = 0.35
 
 

@@ -90,7 +90,7 @@ def _scale(reference_body: Proportions, driver_body: Proportions) -> tuple[float
     """Ratio of the body sizes, reference / driver, and its report line."""
     scale = body_scale(reference_body, driver_body)
     if scale is None:
-        return 1.0, ["the reference shows no bone of the driver: the driver keeps the own size"]
+        return 1.0, ["the reference shows no bone of the driver: the driver keeps its own size"]
     ratios = reference_body.lengths / driver_body.lengths
     return scale, [
         f"body scaled by {scale:.3f} in pixels, its bones by {np.nanmin(ratios):.2f} to "

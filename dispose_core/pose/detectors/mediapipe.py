@@ -103,7 +103,7 @@ class MediaPipeDetector:
             return self._holistic.Holistic(smooth_landmarks=False)
         except RuntimeError as e:  # protobuf 5 writes a graph that MediaPipe cannot read
             raise MissingPackage(
-                f"MediaPipe cannot start beside protobuf {importlib.metadata.version('protobuf')}"
+                f"MediaPipe cannot start with protobuf {importlib.metadata.version('protobuf')}"
                 f", which it needs below 5. {_INSTALL}"
             ) from e
 

@@ -198,7 +198,7 @@ def _load(maker: Callable, path: Path, what: str):
         return maker(safe)
     except (KeyError, RuntimeError) as e:
         raise CheckpointError(
-            f"{path.name}: not all of {what} is in it ({str(e).splitlines()[-1][:200]}). "
+            f"{path.name}: parts of {what} are missing ({str(e).splitlines()[-1][:200]}). "
             "Download it again."
         ) from e
 

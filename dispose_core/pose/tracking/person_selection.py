@@ -136,7 +136,7 @@ def _indexed(people: Sequence[PoseSequence], index: int, name: str) -> int:
     if index >= len(people):
         most = f"{len(people)} people" if len(people) > 1 else "one person"
         raise PoseError(
-            f"{name}: person {index} wanted; frames hold at most {most}, counted from 0. "
+            f"{name}: there is no person {index}; frames hold at most {most}, counted from 0. "
             f"Choose an index up to {len(people) - 1}, or 'largest'."
         )
     return index
@@ -182,7 +182,7 @@ def _require_frame(people: Sequence[PoseSequence], frame: int, name: str) -> Non
     present = np.any([person.present for person in people], axis=0)
     if frame >= len(present):
         raise PoseError(
-            f"{name}: frame {frame} wanted to choose a person in; there are {len(present)}, "
+            f"{name}: there is no frame {frame} to choose a person in; there are {len(present)}, "
             f"counted from 0. Choose a frame up to {len(present) - 1}."
         )
     if not present[frame]:

@@ -72,7 +72,7 @@ class Network(ABC):
         outputs = [np.concatenate(output) for output in zip(*parts, strict=True)]
         if any(np.isnan(output).any() for output in outputs):
             raise NetworkError(
-                f"{self.name}: the network gave NaN (no number). The file is damaged, or the "
+                f"{self.name}: the network gave NaN (not a number). The file is damaged, or the "
                 "device computes it wrongly: download it again, or run it on the CPU."
             )
         return outputs
@@ -133,7 +133,7 @@ def _open_onnx(path: Path, device: str) -> Network:
     image = takes[0] if len(takes) == 1 else ()
     if len(image) != 4 or image[1] != 3 or None in image[2:] or not header.outputs:
         raise CheckpointError(
-            f"{path.name}: a network that takes {listed(takes)}, no detector: one takes images "
+            f"{path.name}: not a detector; it takes {listed(takes)}, while detectors take images "
             "(N, 3, height, width). Use the files as they are published."
         )
     if (image[0] or 1) > _LARGEST_BATCH or max(_size(image)) > _LONGEST_SIDE:
@@ -304,7 +304,7 @@ def _refuse_damaged(name: str, content: np.ndarray) -> None:
     sums = {model.sha256 for model in models.MODELS if model.size == content.size}
     if sums and hashlib.sha256(content.data).hexdigest() not in sums:
         raise CheckpointError(
-            f"{name}: as large as the published file, but other bytes: it is damaged. "
+            f"{name}: has the size of the published file, but not its content: it is damaged. "
             "Delete it and download it again."
         )
 
