@@ -47,7 +47,6 @@ class Registry(Mapping[str, E], Generic[E]):
         return entry
 
     def unregister(self, name: str) -> None:
-        """Remove an entry."""
         del self._entries[name]
 
     def __getitem__(self, name: str) -> E:

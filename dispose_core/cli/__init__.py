@@ -48,14 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def exit_code(error: DisPoseError) -> int:
-    """Exit code for an error."""
     if isinstance(error, SettingsError):
         return WRONG
     return MISSING_PACKAGE if isinstance(error, MissingPackage) else UNUSABLE
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser with all commands and their options."""
     parser = argparse.ArgumentParser(
         prog="python -m dispose_core",
         description="Animate the person in an image with the motion of a video.",

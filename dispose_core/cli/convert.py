@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "convert",
@@ -34,7 +33,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Write the safetensors file."""
     from tqdm import tqdm
 
     from ..checkpoints.convert import DTYPES, convert_file

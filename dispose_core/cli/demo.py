@@ -24,7 +24,6 @@ SHEET_MOMENTS = 6
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "demo",

@@ -16,7 +16,6 @@ NEEDED = ["sd15"]
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "features",
@@ -31,7 +30,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Write the features file."""
     from ..features.features_file import save_features
     from ..media.image import read_image
     from ..media.resize import fit_size

@@ -18,7 +18,6 @@ _SHOWN = 8
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "inspect",
@@ -40,7 +39,6 @@ def run(options: Namespace) -> Summary:
 
 
 def sentences(found: Inspection) -> list[str]:
-    """Describe an inspection for users."""
     lines = [f"{found.name}: {found.kind.value}", f"  {found.format}, {found.size:,} bytes"]
     if found.tensors:
         types = ", ".join(f"{count} {name}" for name, count in sorted(found.dtypes.items()))

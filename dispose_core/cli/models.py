@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "models",
@@ -84,7 +83,6 @@ def fetch(model: ModelFile, folder: Path | None) -> Path:
 
 
 def table(folder: Path | None) -> list[str]:
-    """Table of all files for users."""
     where = f"in {folder}" if folder else "no models folder; name one with --models"
     lines = [f"model files ({where}):"]
     for model in MODELS:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "motion",
@@ -41,7 +40,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Write the motion field."""
     from .moved_reference import move_reference
 
     started = time.monotonic()

@@ -163,7 +163,6 @@ def _parser_of(annotation: Any) -> Callable[[str], Any]:
 
 
 def _without_none(annotation: Any) -> Any:
-    """X of `X | None`."""
     choices = [choice for choice in get_args(annotation) if choice is not type(None)]
     if len(choices) == 1 and type(None) in get_args(annotation):
         return choices[0]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "pose",
@@ -32,7 +31,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Write the OpenPose JSON."""
     from ..media.video_read import probe, read_frames
     from ..pipeline.components import Components
     from ..pipeline.device import choose_device

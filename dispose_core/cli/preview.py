@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command."""
     parser = add_command(
         commands,
         "preview",
@@ -35,7 +34,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Write the preview."""
     from ..media.image import read_image
     from ..media.resize import describe_fit, resize_crop
     from ..motion.field_file import load_field

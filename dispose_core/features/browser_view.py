@@ -40,7 +40,6 @@ class PointView:
     joints: list[dict]
 
     def describe(self) -> dict:
-        """Metadata for the browser."""
         return {"map_size": list(self.map_size), "columns": COLUMNS, "joints": self.joints}
 
 

@@ -109,7 +109,6 @@ def ensemble_features(
     All noise is drawn on the CPU before the first pass, so it depends on neither device nor batch.
 
     Args:
-        run: the UNet.
         mean: (4, h, w) scaled latents of the image, the mean of the VAE's distribution.
         std: (4, h, w) their standard deviation, scaled too; every copy draws its own sample, as in
             the official code. None uses the mean for all copies.

@@ -68,7 +68,6 @@ def keypoint_features(
     Args:
         feature_map: (C, h, w) of the whole reference image, at any scale.
         pose: pose of the reference, one frame. Joints outside the image are clamped to its edge.
-        size: (H, W) of the image.
 
     Returns:
         Vectors of the visible joints; the others are zero and not valid.

@@ -57,7 +57,6 @@ def match_image(
         reference: (3, H, W) 0…1.
         pose: pose of the reference, one frame.
         target: (3, h, w) 0…1; resized to the reference's height.
-        matches: from `match_joints`.
 
     Returns:
         (3, H, W + W') 0…1

@@ -56,7 +56,6 @@ class PointResiduals:
 
     Attributes:
         per_level: the levels in the order of the down blocks.
-        num_frames: F+1.
     """
 
     per_level: tuple[PointLevel, ...]

@@ -50,7 +50,6 @@ def encode_motion(
     """Compute the motion embedding, with at most `chunk` frames in memory at full size.
 
     Args:
-        encoder: not modified.
         motion: motion of the sequence. Optional; without it motion guidance is off, and `frames` is
             required.
         size: (H, W) of the image, multiples of 8.
@@ -58,7 +57,6 @@ def encode_motion(
         flow_strength, trajectory_strength: see `MotionEncoder.forward`.
         chunk: frames per pass; affects memory and speed, not the result.
         device, dtype: compute device and dtype, see `placed`.
-        on_frame: called after each pass; may raise to cancel.
 
     Returns:
         (n, C, H/8, W/8) on the CPU, in the encoder's dtype.
@@ -100,7 +98,6 @@ def encode_motion(
 
 
 def _check_maps(maps: Tensor, name: str, frames: list[int], size: tuple[int, int]) -> Tensor:
-    """Validate maps and return them."""
     needed = (len(frames), 2, *size)
     if tuple(maps.shape) != needed:
         raise NetworkError(

@@ -25,12 +25,10 @@ def encode_poses(
     """Compute the pose latents of a sequence.
 
     Args:
-        net: not modified.
         images: (F+1, 3, H, W), 0…1, skeleton images, the reference's first; a tensor, or an object
             that returns tensors for slices.
         chunk: images per pass; affects memory and speed, not the result.
         device, dtype: compute device and dtype, see `placed`.
-        on_frame: called after each pass; may raise to cancel.
 
     Returns:
         (F+1, C, H/8, W/8) on the CPU, in the net's dtype. Uncond uses zeros instead.

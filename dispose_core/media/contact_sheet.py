@@ -45,7 +45,6 @@ def _row(name: str, images: Sequence[np.ndarray], moments: Sequence[int]) -> np.
 
 
 def _add_label(image: np.ndarray, text: str) -> np.ndarray:
-    """Add a border and a label above the image."""
     cell = np.pad(image, ((LABEL, 0), (GAP, 0), (0, 0)), constant_values=PAPER)
     position = (GAP, LABEL - 9)
     return cv2.putText(cell, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)

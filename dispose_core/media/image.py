@@ -48,7 +48,6 @@ def write_image(path: str | Path, image: Tensor | np.ndarray) -> None:
     """Write an image in the format given by the extension of `path`.
 
     Args:
-        path: the file.
         image: tensor (3, H, W) or array (H, W, 3), RGB; uint8, or float in 0…1.
 
     Raises:
@@ -94,7 +93,6 @@ def to_rgb(pil_image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
     """Convert an open image to (H, W, 3) RGB, uint8 or, for 16-bit grey, uint16.
 
     Args:
-        pil_image: the opened image.
         name: name of the image in messages.
         frame: frame of an animation.
 

@@ -90,7 +90,6 @@ def resize_crop(image: Tensor, size: tuple[int, int], official: bool = False) ->
 
     Args:
         image: (…, C, H, W) uint8, or float in 0…1.
-        size: (H, W) of the result.
         official: no anti-aliasing.
 
     Returns:

@@ -21,7 +21,6 @@ class Strips:
     """Sheets of frames in reading order, `COLUMNS` per row and up to `ROWS` rows.
 
     Attributes:
-        num_frames: number of frames.
         size: (w, h) of a frame in pixels.
         step: (w, h) from one frame's corner to the next one's.
         sheets: JPEG files of up to COLUMNS·ROWS frames each.
@@ -33,7 +32,6 @@ class Strips:
     sheets: list[bytes]
 
     def describe(self) -> dict:
-        """Layout of the frames, for the browser."""
         return {
             "frames": self.num_frames,
             "size": list(self.size),
@@ -70,7 +68,6 @@ def frame_strips(frames: Iterable[np.ndarray]) -> Strips:
 
 
 def jpeg(image: np.ndarray) -> bytes:
-    """Encode (H, W, 3) uint8 RGB as JPEG."""
     colours = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 

@@ -33,7 +33,6 @@ def write_video(
     4:2:0 video needs even sides; the last row or column of an odd image is repeated.
 
     Args:
-        path: the file.
         frames: (H, W, 3) uint8 RGB, all of one size.
         fps: frames per second.
         audio: samples (channels, n) float32 and their rate, from the first frame on; cut to the
@@ -133,8 +132,6 @@ def _convert_frames(
 
 
 class _AudioTrack:
-    """AAC track of a file being written."""
-
     FRAME = 1024  # samples per AAC frame
 
     def __init__(self, file: av.container.OutputContainer, samples: np.ndarray, rate: int):

@@ -69,7 +69,6 @@ class CmpNetwork(nn.Module):
         """Dense flow of a batch of frames.
 
         Args:
-            encoded: from `encode_reference`.
             sparse: (n, 2, h, w) pixels, (dx, dy) at the joints (`motion.sparse_flow.sparse_flow`).
             mask: (n, 2, h, w) 1 at the joints.
 

@@ -29,10 +29,6 @@ class HybridControlNet(SvdEncoder):
 
     Keys are those of the released file without the encoders that run only once:
     `controlnet_cond_embedding` is the motion encoder, `point_adapter` the point adapter.
-
-    Args:
-        sizes: of the network.
-        ops: layer classes.
     """
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):

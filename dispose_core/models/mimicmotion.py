@@ -30,12 +30,7 @@ def build_unet(
 
 
 class MimicMotionUNet(SvdEncoder):
-    """The denoiser. Works for any SVD-class UNet; without pose and residuals it is SVD.
-
-    Args:
-        sizes: of the network.
-        ops: layer classes.
-    """
+    """The denoiser. Works for any SVD-class UNet; without pose and residuals it is SVD."""
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
         super().__init__(sizes, ops)

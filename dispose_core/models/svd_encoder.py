@@ -30,10 +30,6 @@ class SvdEncoder(nn.Module):
 
     `load_state_dict` leaves the network ready for inference: frozen, and without the weights that
     do not affect its output (see `svd_unet`).
-
-    Args:
-        sizes: of the network.
-        ops: layer classes.
     """
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
@@ -135,8 +131,6 @@ class SvdEncoder(nn.Module):
 
         Args:
             x: (B F, C0, h, w), the output of `conv_in`.
-            time: (B, E) from `embed_time`.
-            constants: from `constants`.
             levels: (F, C_i, h_i, w_i) added after down block i, the same for cond and uncond; the
                 skips do not include it (docs/reference_behaviour.md#controlnet-down-blocks).
 

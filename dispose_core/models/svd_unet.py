@@ -350,11 +350,7 @@ class Block(nn.Module):
     Args:
         widths: input channels of each resnet.
         channels: output channels of each resnet.
-        transformers: number of transformers.
         depth: layers of each transformer.
-        eps: epsilon of the resnets' norms.
-        sizes: of the whole network.
-        ops: layer classes.
     """
 
     def __init__(

@@ -30,7 +30,6 @@ def motion_field(
             (`pose.sequence.join_sequences`).
         densifier: spreads the motion of the joints over the image.
         official: treat missing joints as the official code does (`trajectory_points`).
-        on_frame: called after each frame; may raise to cancel.
 
     Returns:
         The motion field. Frames without any body joint are invalid, have zero motion, and are

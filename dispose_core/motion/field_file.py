@@ -42,8 +42,6 @@ def save_field(field: MotionField, path: str | Path, on_frame: Progress = no_pro
     """Write a motion field for `load_field`.
 
     Args:
-        field: the motion field.
-        path: the file.
         on_frame: called after each frame is packed; may raise to cancel, which leaves no file.
 
     Raises:

@@ -41,8 +41,6 @@ def save_flow(
     """Write flow and trajectory maps, a few frames at a time.
 
     Args:
-        field: the motion field.
-        path: the file.
         size: (H, W) of flow and maps; the image's when None.
         on_frame: called as frames are written, twice per frame; may raise to cancel, which leaves
             no file.

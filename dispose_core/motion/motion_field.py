@@ -28,7 +28,6 @@ class MotionField:
     Attributes:
         grid: (F+1, 2, h, w) float32, (dx, dy) in pixels of this h×w grid; frame 0 is zero.
         trajectories: joint motion; `trajectory` converts it to blurred maps.
-        size: (H, W) of the image.
         valid: (F+1,) bool, frames that have a pose; the flow of others is zero.
         layer: (h, w) drawing order of the grid points if known; larger is nearer.
         subject: (h, w) mask of the person on the grid, 0…1, if known.
@@ -115,7 +114,6 @@ def resize_flow(
 
     Args:
         flow: (n, 2, h, w) pixels of h×w.
-        size: (H, W).
         resample: bilinear (with `align_corners=False`) or nearest.
 
     Returns:

@@ -31,7 +31,6 @@ def sparse_marks(
         sequence: F+1 poses, frame 0 the reference.
         size: (H, W) of the image; joints outside are clamped to its edge.
         grid: (h, w) of the grid; `size` when None.
-        official: see above.
 
     Returns:
         (F+1, 18, 2) int64 grid x, y; (F+1, 18, 2) float64 dx, dy in pixels of the grid;

@@ -42,7 +42,6 @@ class TrajectoryPoints:
         return len(self.visible)
 
     def at(self, index: Tensor) -> TrajectoryPoints:
-        """Select frames."""
         return TrajectoryPoints(self.start[index], self.end[index], self.visible[index])
 
 
@@ -65,10 +64,6 @@ def trajectory_marks(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The unblurred map as one displacement per joint.
 
-    Args:
-        points: n frames.
-        size: (H, W).
-
     Returns:
         (n, 18, 2) int64 pixel x, y of each joint; (n, 18, 2) float64 displacement dx, dy in pixels;
         (n, 18) bool, False for omitted joints and for those covered by a later one.
@@ -82,7 +77,6 @@ def trajectory_maps(points: TrajectoryPoints, size: tuple[int, int]) -> Tensor:
     """Blurred displacement maps (docs/reference_behaviour.md#trajectory-map).
 
     Args:
-        points: n frames.
         size: (H, W) of the maps.
 
     Returns:

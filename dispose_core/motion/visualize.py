@@ -103,7 +103,6 @@ def motion_images(
 
     Args:
         image: (3, H, W) reference, 0…1.
-        field: motion field of this image.
         frames: absolute frames; all when None.
         size: (h, w) of each half; the image's when None.
 
@@ -175,5 +174,4 @@ def _key(side: int, max_motion: float) -> np.ndarray:
 
 
 def _to_bytes(image: Tensor) -> np.ndarray:
-    """(3, H, W) 0…1 -> (H, W, 3) uint8."""
     return image.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy().copy()

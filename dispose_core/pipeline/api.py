@@ -37,7 +37,6 @@ def load_detector(
         name: dwpose, openpose, mediapipe, or a registered name.
         folder: folder of its files, under their published names.
         device: torch device name, such as "cuda:0".
-        options: further constructor arguments.
 
     Raises:
         PoseError: there is no detector of that name.
@@ -88,11 +87,8 @@ def prepare_motion(
     Args:
         reference: image of one person.
         driving: video of one person.
-        detector: pose detector.
-        densifier: densifier.
         resolution: short side of the resized reference in pixels.
         stride: use every n-th frame of the video.
-        on_frame: called after each detected frame; may raise to cancel.
 
     Returns:
         The motion field, and a report.

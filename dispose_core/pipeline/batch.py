@@ -97,10 +97,7 @@ def run_jobs(
     the remaining jobs are reported as "not begun".
 
     Args:
-        jobs: from `read_jobs`.
-        files: from `find_files_of`.
         make_components: called once, with the first plan.
-        stage_progress: see `run_animation`.
         on_begin: called before each job that is run.
 
     Yields:

@@ -28,7 +28,6 @@ class Components:
 
     Args:
         paths: files from `model_files.find_model_files`.
-        device: compute device.
         dtype: compute dtype; float32 when None.
         offload: see `pipeline.offload`.
         head_channels, clip_vision_heads: those of the released networks except in test models.
@@ -55,7 +54,6 @@ class Components:
 
     @cached_property
     def pipeline(self) -> DisPosePipeline:
-        """The sampling pipeline, loaded on first use."""
         unet = load_unet(self.paths["unet"], head_channels=self._head_channels)
         dispose = load_dispose(
             self.paths["dispose"],
@@ -103,7 +101,6 @@ class Components:
         return module.build(network, subject, self.device, torch.float32, official)
 
     def detector(self, config: RunConfig) -> PoseDetector:
-        """The configured pose detector."""
         folder, models = config.detector_files, config.models
         name = config.detector or default_detector(folder, models)
         key = name, folder or models

@@ -202,7 +202,6 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
 
     @property
     def sampling(self) -> SamplingOptions:
-        """Options of the sampler."""
         return SamplingOptions(**{f.name: getattr(self, f.name) for f in fields(SamplingOptions)})
 
     @property
@@ -221,7 +220,6 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
 
     @property
     def uses_control(self) -> bool:
-        """Whether the ControlNet is run."""
         return self.control_strength > 0
 
     @property
@@ -243,7 +241,6 @@ def with_values(
     """Return a configuration with some values replaced.
 
     Args:
-        config: the configuration.
         values: by name; None resets to the default.
         source: origin of the values, for messages.
         folder: base of relative paths; the working directory when None.
@@ -297,7 +294,6 @@ def to_toml(config: RunConfig, notes: tuple[str, ...] = ()) -> str:
 
 
 def config_path(output: Path) -> Path:
-    """Path of the configuration saved with an output."""
     return output.with_suffix(".toml")
 
 
@@ -306,7 +302,6 @@ def _takes_none(key: str) -> bool:
 
 
 def _lines(error: ValidationError) -> list[str]:
-    """Error messages, one per value."""
     unknown, lines = [], []
     for fault in error.errors():
         message = fault["msg"].removeprefix("Value error, ")

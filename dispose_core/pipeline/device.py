@@ -33,7 +33,6 @@ def choose_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtyp
 
     Args:
         stored: dtype of the UNet's file, if known.
-        device: compute device.
     """
     if device.type == "cpu" or stored not in DTYPES.values():
         return torch.float32
@@ -42,5 +41,4 @@ def choose_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtyp
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """Name of a dtype in the settings."""
     return next(name for name, value in DTYPES.items() if value == dtype)

@@ -23,7 +23,6 @@ def bytes_per_frame(
     last item applies to callers that keep them as uint8.
 
     Args:
-        size: (H, W) of the image.
         dtype: dtype of the networks.
         channels: of the embeddings.
     """

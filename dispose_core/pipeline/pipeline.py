@@ -38,7 +38,6 @@ StageProgress = Callable[[str], Progress]
 
 
 def no_stage_progress(stage: str) -> Progress:
-    """Default `StageProgress` that does nothing."""
     return no_progress
 
 
@@ -53,7 +52,6 @@ class DisPosePipeline:
         unet, dispose, pose_net: from `checkpoints`, the ControlNet without `fold_multiplicity`.
         vae: diffusers' `AutoencoderKLTemporalDecoder` of SVD.
         image_encoder: transformers' `CLIPVisionModelWithProjection` of SVD.
-        device: compute device.
         dtype: compute dtype, to which the networks are converted once. That of the UNet when None,
             but float32 on a CPU, where half precision takes 20 to 100 times as long.
         offload: see `offload.Offload`; affects memory and speed, not the result.
@@ -177,8 +175,6 @@ class DisPosePipeline:
         """Decode latents to images, one by one.
 
         Args:
-            latents: from `sample`.
-            options: those of `sample`.
             on_frame: called before each image is yielded; may raise to cancel.
 
         Yields:

@@ -39,7 +39,6 @@ class AnimationPlan:
     Attributes:
         settings: from `resolve`.
         image: (3, H, W) 0…1, the reference at its original size.
-        size: (H, W) of the result.
         driver: the driving video.
         stride: in frames of the driving video.
         num_driving: driving frames, according to the file's metadata.
@@ -60,17 +59,14 @@ class AnimationPlan:
 
     @property
     def driving(self) -> Path:
-        """Path of the driving video."""
         return _require_path(self.settings.driving, "driving")
 
     @property
     def output(self) -> Path:
-        """Path of the output."""
         return _require_path(self.settings.output, "output")
 
     @property
     def frames_used(self) -> VideoRange:
-        """Frames of the driving video to use."""
         config = self.settings
         return VideoRange(config.stride, config.start, config.duration, config.max_frames)
 

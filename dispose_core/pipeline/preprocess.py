@@ -50,7 +50,6 @@ class VideoRange:
         return min(available, self.max_frames or available)
 
     def fps(self, info: VideoInfo) -> Fraction:
-        """Frame rate of the used frames."""
         return info.fps / self.stride_of(info)
 
     def read(self, source: Path, info: VideoInfo) -> Iterator[np.ndarray]:
@@ -93,7 +92,6 @@ def fit_reference(
 
     Args:
         source: (3, H, W) 0…1, at its original size.
-        size: (H, W) of the result.
         detector: creates the detector; called only without `pose_file`.
         pose_file: OpenPose JSON of the reference.
         threshold: least score of detected points.
@@ -122,8 +120,6 @@ def load_driving_poses(
     """Load driving poses from a file, the chosen person first, with a report.
 
     Args:
-        file: OpenPose JSON.
-        choice: person to use.
         frames: number of frames of the driving video, if there is one.
 
     Raises:
@@ -185,7 +181,6 @@ def build_motion_field(
     official: bool = False,
     on_frame: Progress = no_progress,
 ) -> MotionField:
-    """Compute the motion field of aligned poses."""
     return motion_field(
         reference.image, aligned_poses.poses, densifier, official=official, on_frame=on_frame
     )

@@ -66,7 +66,6 @@ def read_inputs(
 def make_features(
     reference: preprocess.FittedReference, components: Components, stage_progress: StageProgress
 ) -> KeypointFeatures:
-    """Compute the keypoint features of the reference's first person."""
     feature_map: Tensor = components.feature_map(reference.image, stage_progress("features"))
     return keypoint_features(feature_map, reference.people[0], reference.size)
 

@@ -47,8 +47,6 @@ def run_animation(
     are unchanged.
 
     Args:
-        plan: from `plan_animation`.
-        components: with the files of the plan's settings.
         stage_progress: receives "detection", "motion field", "features" and the pipeline's stages;
             may raise to cancel.
 
@@ -92,8 +90,6 @@ def compared_frames(
     Args:
         reference: (H, W, 3) uint8, as are skeletons and results.
         driver: (h, w, 3) uint8; resized to the height.
-        skeletons: skeleton images.
-        results: frames of the result.
     """
     height = len(reference)
     gap = np.zeros((height, GAP, 3), np.uint8)
@@ -104,7 +100,6 @@ def compared_frames(
 
 
 def compare_path(output: Path) -> Path:
-    """Path of the comparison saved with an output."""
     return output.with_name(f"{output.stem}_compare{output.suffix}")
 
 

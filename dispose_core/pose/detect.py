@@ -29,11 +29,8 @@ def extract_poses(
     """Detect the people of a video or still image, the chosen person first.
 
     Args:
-        detector: from `create_detector`.
         frames: see `PoseDetector.detect`, likewise `total` and `on_frame`.
         threshold: points with a lower score count as missing.
-        hands: keep the hands.
-        face: keep the face.
         name: name of the input in error messages.
         choice: person to put first; the largest by default. `PersonChoice("index")` keeps the
             detector's order, as the official code does.
@@ -78,7 +75,6 @@ def detect_reference(
     """Detect the people of the reference image, the chosen person first, as sequences of one frame.
 
     Args:
-        detector: from `create_detector`.
         image: (H, W, 3) uint8 RGB.
         choice: see `extract_poses`.
         threshold: see `extract_poses`.

@@ -65,8 +65,6 @@ def draw_frame(
 
     Args:
         people: sequences of equal length.
-        frame: index of the frame.
-        size: (H, W) of the image.
         options: parts to draw; all by default.
 
     Raises:
@@ -109,7 +107,6 @@ class _Canvas:
         self.pixels = np.zeros((int(height * ratio), int(width * ratio), 3), dtype=np.uint8)
 
     def draw(self, people: Sequence[PoseSequence], options: DrawOptions) -> np.ndarray:
-        """Draw people given as sequences of one frame."""
         placed = [self._place(person) for person in people]
         if options.body:
             draw_body(self.pixels, [(points[skeleton.BODY_SLICE], pose) for points, pose in placed])

@@ -49,7 +49,6 @@ def person_at_a_glance(
 
     Args:
         image: (3, H, W) reference, 0…1.
-        field: motion field of this image.
         frames: absolute frames, at least one.
         mask: (H, W) 0…1, the person; that of the field when None.
 

@@ -29,7 +29,6 @@ def optical_flow(
         between: "frames": from each image to the next, on the pixels of the former, zero outside
             the person; "reference": from the reference to each later image.
         size: (H, W); the image's when None.
-        on_frame: called as (done, total); may raise to cancel.
 
     Returns:
         (F, H, W, 2) float32, (dx, dy) in pixels of that size.

@@ -68,7 +68,6 @@ def preview_frames(
         field: motion field of this image at any size.
         frames: absolute frames in output order; 0 is the reference.
         mask: (H, W) 0…1, the person; that of the field when None.
-        on_frame: called after each frame; may raise to cancel.
         search_side: quality of the background, see `inpaint_background`.
 
     Raises:

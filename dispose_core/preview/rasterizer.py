@@ -65,7 +65,6 @@ def warp_frames(
     The flow of only one frame is in memory at a time.
 
     Args:
-        field: motion field of this image.
         image: (C, H, W).
         frames: absolute frames; 0 is the reference.
         mask: (H, W) 0…1, the person; everything when None.

@@ -38,7 +38,6 @@ def decode_frames(
     """Yield decoded images as soon as no later chunk affects them.
 
     Args:
-        run: the decoder.
         latents: (F+1, 4, h, w).
         chunk: frames per pass; affects memory, speed and temporal context of the decoder.
         official: see `decode_chunks`.
@@ -80,8 +79,6 @@ def decode_chunks(num_frames: int, chunk: int = CHUNK, official: bool = False) -
     spaced.
 
     Args:
-        num_frames: number of frames.
-        chunk: frames per chunk.
         official: the official chunks without overlap, the last one shorter.
 
     Raises:

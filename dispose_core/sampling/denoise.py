@@ -83,7 +83,6 @@ def denoise(
     Args:
         unet, controlnet: on one device, in one dtype.
         noise: (F+1, 4, h, w) standard normal.
-        guidance: encoded guidance.
         windows: windows that cover all frames, in any order.
         options: steps, guidance scale and strengths.
         on_window: called after each window, counted over all steps; may raise to cancel.

@@ -37,7 +37,6 @@ def sequence_noise(
 
     Args:
         seed: any 64-bit integer.
-        num_frames: F+1.
         size: (H, W) of the image, multiples of 8.
         length: window length, the period of repeated noise.
         kind: "repeated" draws `length` frames and repeats them, as the official code does: frames j

@@ -20,7 +20,6 @@ NoiseKind = Literal["repeated", "independent"]
 
 
 def _option(default: T, summary: str) -> T:
-    """A dataclass field with its default and help text."""
     value: Any = field(default=default, metadata={"help": summary})
     return value
 

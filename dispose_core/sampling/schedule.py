@@ -17,7 +17,6 @@ def euler_schedule(steps: int, half_timesteps: bool = False) -> EulerDiscreteSch
     v-prediction, timesteps 0.25 ln(sigma). The scheduler is stateful; create one for each run.
 
     Args:
-        steps: at least 1.
         half_timesteps: round timesteps to float16, as in official runs in half precision. Sigmas
             stay float32.
 

@@ -45,7 +45,6 @@ def context_windows(
     there.
 
     Args:
-        num_frames: F+1.
         length: frames of a window, the reference included; at least 2.
         overlap: frames that neighbours share, the reference included, below `length`. 0 counts as
             1, since the reference is always shared; the official code skips a frame between windows

@@ -42,7 +42,6 @@ def keep_run(
     Args:
         people: poses before edits.
         images: IMAGE (1 or T, H, W, C), one for each pose or one for all.
-        on_frame: progress callback.
 
     Returns:
         The subfolder of ComfyUI's temp folder, for the node's ui output; and messages for the user.

@@ -102,7 +102,6 @@ def load_control_networks(
     """Load DisPose's networks from their file.
 
     Args:
-        path: the file.
         dtype: a key of `model_management.DTYPES`, or its `DEFAULT`.
         head_channels: 64 except in test models.
 

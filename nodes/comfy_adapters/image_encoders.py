@@ -36,11 +36,8 @@ def condition(
         clip_vision: CLIP_VISION of SVD.
         vae: its VAE.
         image: (3, H, W) 0…1; resized to `size` if needed.
-        size: (H, W) of the result.
-        num_frames: F+1.
         ids: condition values that ComfyUI's SVD reads: fps (from which it subtracts 1),
             motion_bucket_id, augmentation_level.
-        seed: of the augmentation noise.
     """
     if tuple(image.shape[-2:]) != tuple(size):
         image = resize_crop(image, size)
@@ -83,7 +80,6 @@ def decode(vae: Any, latents: Tensor, chunk: int, on_frame: Progress) -> Tensor:
         vae: VAE of SVD.
         latents: (F+1, 4, h, w), the reference first.
         chunk: frames per pass of the decoder.
-        on_frame: progress callback.
 
     Returns:
         IMAGE (F, H, W, 3).

@@ -64,7 +64,6 @@ def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
     """Load PoseNet from its own file or MimicMotion's, managed by ComfyUI.
 
     Args:
-        path: the file.
         optional: return None instead of raising for models without PoseNet.
 
     Raises:
@@ -119,7 +118,6 @@ def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_frame: Progress) 
     Args:
         pose_net: a `PoseNet`, managed by ComfyUI.
         skeletons: IMAGE (F+1, H, W, 3), the reference's first.
-        on_frame: progress callback.
 
     Returns:
         (F+1, C, H/8, W/8) on the CPU.

@@ -31,7 +31,6 @@ class Densifier(Protocol):
         Args:
             image: (3, H, W) reference, 0…1.
             sequence: F+1 poses of one person, frame 0 the reference; fractions of the image.
-            on_frame: called after each frame; may raise to cancel.
 
         Returns:
             Flow that the caller may modify; frames without a pose are set to zero.

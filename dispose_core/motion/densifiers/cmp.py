@@ -53,7 +53,6 @@ class CmpDensifier:
         subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The background is
             replaced by grey, which makes CMP more accurate (paper, appendix H). Without a mask the
             network receives the whole image, as in the official code.
-        chunk: frames per batch.
         device: compute device; that of the network when None.
         dtype: compute dtype; that of the network when None.
         official: treat missing joints as the official code does (`sparse_flow`).
@@ -81,7 +80,6 @@ class CmpDensifier:
         Args:
             image: (3, H, W) reference, 0…1.
             sequence: F+1 poses of one person, frame 0 the reference.
-            on_frame: called after each frame; may raise to cancel.
 
         Returns:
             Flow (F+1, 2, 384, 384), enlarged by nearest neighbour as in the official code;

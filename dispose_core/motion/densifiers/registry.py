@@ -43,7 +43,6 @@ class DensifierModule(Protocol):
         """Create the densifier of one sequence.
 
         Args:
-            network: from `load_network`.
             subject: (1, H, W) or (H, W) mask of the person, 0…1; None if unknown.
             device, dtype: compute device and dtype; those of the network when None.
             official: reproduce the official code, including its errors.
@@ -68,7 +67,6 @@ class DensifierSpec:
     files: tuple[FileRole, ...] = ()
 
     def module(self) -> DensifierModule:
-        """Import its module."""
         module: DensifierModule = importlib.import_module(self.load, __package__)
         return module
 

@@ -38,7 +38,6 @@ def fill_gaps(poses: PoseSequence, max_gap: int) -> tuple[PoseSequence, list[str
     are interpolated too. Nothing is filled before the first or after the last detection.
 
     Args:
-        poses: (T) frames of one person.
         max_gap: longest gap to fill, in frames; 0 fills nothing.
 
     Returns:
@@ -90,7 +89,6 @@ def one_euro(poses: PoseSequence, strength: float) -> PoseSequence:
     across.
 
     Args:
-        poses: (T) frames of one person.
         strength: approximate number of frames; 0 = off. 2 halves the jitter of a person at rest.
     """
     detected = poses.scores > 0

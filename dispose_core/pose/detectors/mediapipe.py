@@ -109,7 +109,6 @@ class MediaPipeDetector:
 
 
 def _import_holistic() -> ModuleType:
-    """Import mediapipe.python.solutions.holistic."""
     try:
         with warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")

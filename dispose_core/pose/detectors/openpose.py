@@ -137,7 +137,6 @@ class OpenPoseDetector:
 
 
 def _import_parts() -> SimpleNamespace:
-    """Import the classes of controlnet_aux that are used."""
     try:
         with warnings.catch_warnings():  # about packages that are not used here
             warnings.simplefilter("ignore")

@@ -27,7 +27,6 @@ class DetectorSpec:
         load: "module:class", a module of this package or an absolute name.
         files: model files by constructor argument.
         on_device: whether the class takes a `device`.
-        options: further constructor arguments.
     """
 
     name: str
@@ -95,7 +94,6 @@ def create_detector(
         name: key in `DETECTORS`.
         files: paths by constructor argument, such as `person_file`; see `DetectorSpec.locate`.
         device: torch device name, such as "cuda:0".
-        options: further constructor arguments.
 
     Raises:
         PoseError: there is no detector of that name.

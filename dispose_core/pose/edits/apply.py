@@ -208,7 +208,6 @@ def _report(
 
 
 def _differences(made_for: dict[str, int], people: Sequence[PoseSequence]) -> list[str]:
-    """Report lines on how the poses differ from those the edits were made for."""
     height, width = people[0].canvas
     current = {"frames": len(people[0]), "people": len(people), "width": width, "height": height}
     lines = [

@@ -117,8 +117,6 @@ def similarity(
         source: (K,) complex.
         target: (n, K) complex.
         weight: (n, K), 0 where a point is missing.
-        stiffness: see above.
-        inertia: see above.
 
     Returns:
         (turn, shift), each (n,) complex, target ≈ turn · source + shift.
@@ -141,7 +139,6 @@ def build_body_model(sequence: PoseSequence, size: tuple[int, int]) -> BodyModel
 
     Args:
         sequence: n = F+1 poses, frame 0 the reference, with at least one visible body joint.
-        size: (h, w) of the grid.
     """
     pixels = np.array([size[1], size[0]], dtype=float)
     visible = sequence.body_visible

@@ -71,7 +71,6 @@ class SkinningDensifier:
         Args:
             image: (3, H, W) reference, 0…1.
             sequence: F+1 poses of one person, frame 0 the reference.
-            on_frame: called after each frame; may raise to cancel.
 
         Returns:
             Flow (F+1, 2, h, w) with a longest side of at most 512; `layer` (h, w), larger is

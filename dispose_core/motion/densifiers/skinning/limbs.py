@@ -52,7 +52,6 @@ class Bone:
     """A shape in the reference and its transforms to each frame.
 
     Attributes:
-        shape: region of the bone.
         layer: drawing order, larger is nearer.
         start, end: (n, 2, 4) transforms at both ends, (x, y, z, 1) → (x, y), blended along the
         bone; the same array for a rigid bone.

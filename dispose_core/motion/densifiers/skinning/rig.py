@@ -55,7 +55,6 @@ def build_bones(body: BodyModel, thickness: np.ndarray) -> list[Bone]:
     """Build all bones of the body.
 
     Args:
-        body: the body model.
         thickness: (h, w) distance of each pixel of the person from the background, in pixels.
     """
     size = body_size(body)

@@ -27,7 +27,6 @@ def torso_bones(body: BodyModel, size: np.ndarray) -> list[Bone]:
     """Bones of the torso, blended from chest to pelvis, and of the head.
 
     Args:
-        body: the body model.
         size: (n,) size of the body relative to the reference.
     """
     joints = body.joints

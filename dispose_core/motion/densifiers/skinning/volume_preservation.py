@@ -52,15 +52,9 @@ class LimbVolume:
         self, joints: np.ndarray, tracked: np.ndarray, usable: np.ndarray, size: np.ndarray,
         points: np.ndarray, share: np.ndarray, radius: float,
     ) -> None:  # fmt: skip
-        """
-        Args:
-            joints: (3, 2) in the reference.
-            tracked: (n, 3, 2) in the frames.
-            usable: (n,) whether all three are visible.
-            size: (n,) size of the body relative to the reference.
-            points: (P, 2) pixels.
-            share: (P,) summed skinning weight of both bones.
-            radius: of the limb in pixels.
+        """`joints` (3, 2), `tracked` (n, 3, 2) with `usable` (n,) where visible, body `size` (n,).
+
+        `points` (P, 2) are pixels with the summed skinning weight `share` (P,) of both bones.
         """
         chosen = np.flatnonzero(share > 0.05)
         self.at = torch.from_numpy(chosen)
@@ -95,8 +89,6 @@ def limb_volumes(
     """Limbs of which the reference shows both bones.
 
     Args:
-        body: the body model.
-        bones: from `build_bones`.
         size: (n,) size of the body relative to the reference.
         points: (P, 2) pixels.
         weights: (B, P) skinning weights.

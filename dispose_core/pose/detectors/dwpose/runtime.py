@@ -101,7 +101,6 @@ def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Networ
     A TorchScript file contains a program; it is loaded because the user chose it as a detector.
 
     Args:
-        path: the file.
         device: torch device name, such as "cuda:0"; ignored by runtimes that cannot use it.
         size: (H, W) of the input images of a TorchScript file, which does not store it.
 
