@@ -65,11 +65,11 @@ def point_view(
     Raises:
         NetworkError: the map was made with another model.
     """
-    shown = features.valid.nonzero().flatten().tolist()
-    if not shown:
+    visible_joints = features.valid.nonzero().flatten().tolist()
+    if not visible_joints:
         return None
     joints, tiles = [], []
-    for joint in shown:
+    for joint in visible_joints:
         similarity = similarity_map(features, joint, feature_map)
         match, lowest = best_match(similarity), float(similarity.min())
         joints.append(

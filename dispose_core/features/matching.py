@@ -47,10 +47,10 @@ def similarity_map(features: KeypointFeatures, joint: int, feature_map: Tensor) 
         NetworkError: the joint is not visible in the reference, or the map has other channels.
     """
     if not features.valid[joint]:
-        shown = ", ".join(skeleton.BODY[j] for j in features.valid.nonzero().flatten().tolist())
+        joints = ", ".join(skeleton.BODY[j] for j in features.valid.nonzero().flatten().tolist())
         raise NetworkError(
             f"similarity: the reference does not show {skeleton.BODY[joint]}, it shows "
-            f"{shown or 'no joint'}. Choose one of those."
+            f"{joints or 'no joint'}. Choose one of those."
         )
     vector = features.features[joint]
     if feature_map.ndim != 3 or len(feature_map) != len(vector):

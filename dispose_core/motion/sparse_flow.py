@@ -42,8 +42,8 @@ def sparse_marks(
         # The order of the operations matters: truncation must give the official code's pixel.
         track = track / track.new_tensor(size[::-1]) * track.new_tensor(grid[::-1])
     pixels = track[:1].long().expand(len(track), -1, -1)
-    shown = torch.ones_like(seen) if official else seen & seen[:1]
-    return pixels, track - track[:1], last_on_pixel(pixels, shown)
+    drawn = torch.ones_like(seen) if official else seen & seen[:1]
+    return pixels, track - track[:1], last_on_pixel(pixels, drawn)
 
 
 def sparse_flow(
@@ -62,9 +62,9 @@ def sparse_flow(
         (n, 2, h, w) float32 flow, (dx, dy) in pixels of the grid, zero away from joints;
         (n, 2, h, w) float32 mask, 1 in both channels at joints.
     """
-    pixels, displacements, shown = sparse_marks(sequence, size, grid, official)
+    pixels, displacements, drawn = sparse_marks(sequence, size, grid, official)
     chosen = torch.arange(len(sequence))[slice(None) if frames is None else list(frames)]
-    frame, joint = shown[chosen].nonzero(as_tuple=True)
+    frame, joint = drawn[chosen].nonzero(as_tuple=True)
     x, y = pixels[chosen[frame], joint].unbind(-1)
 
     flow = torch.zeros(len(chosen), 2, *(grid or size))

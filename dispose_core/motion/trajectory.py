@@ -82,8 +82,8 @@ def trajectory_maps(points: TrajectoryPoints, size: tuple[int, int]) -> Tensor:
     Returns:
         (n, 2, H, W) float32, (dx, dy) in pixels of `size`, blurred by a normalised Gaussian.
     """
-    pixels, displacements, shown = trajectory_marks(points, size)
-    displacements = displacements * shown[..., None]
+    pixels, displacements, drawn = trajectory_marks(points, size)
+    displacements = displacements * drawn[..., None]
     maps = torch.empty(len(points), 2, *size)
     for first in range(0, len(points), CHUNK):
         part = slice(first, first + CHUNK)

@@ -58,10 +58,10 @@ def keep_run(
             f"{without}, or a single image for all poses."
         )
         images = None
-    shown = people[: max(1, MOST_POSES // num_frames)]
-    if len(shown) < len(people):
+    editable = people[: max(1, MOST_POSES // num_frames)]
+    if len(editable) < len(people):
         report.append(
-            f"the editor shows the first {len(shown)} of {len(people)} people: it holds at most "
+            f"the editor shows the first {len(editable)} of {len(people)} people: it holds at most "
             f"{MOST_POSES} poses. Edits to the other people are still applied; to see them, choose "
             "a person or a shorter clip before this node."
         )
@@ -70,7 +70,7 @@ def keep_run(
     if (root / name).is_dir():
         os.utime(root / name)
     else:
-        data = _poses(shown) | {
+        data = _poses(editable) | {
             "crowd": len(people),
             "pictures": 0 if images is None else len(images),
         }

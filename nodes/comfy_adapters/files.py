@@ -41,12 +41,12 @@ def weight_files(folder: str, role: str | None = None) -> list[str]:
         folder: "diffusion_models", "controlnet", "checkpoints", "dispose" or "detection".
         role: of `ModelFile`, such as "yolox"; files of this role come first.
     """
-    wanted = [model.name for model in published(folder, role)]
+    expected = [model.name for model in published(folder, role)]
     found = [
         name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(_WEIGHTS)
     ]
-    ours = {name: i for i, name in enumerate(wanted)}
-    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or wanted
+    ours = {name: i for i, name in enumerate(expected)}
+    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or expected
 
 
 def weight_path(folder: str, name: str) -> Path:

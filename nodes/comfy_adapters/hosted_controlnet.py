@@ -120,13 +120,13 @@ def load_control_networks(
     net = parts.controlnet
     net.fold_multiplicity()
     parameters = sum(weight.numel() for weight in net.parameters())
-    wanted = precision(dtype, net.conv_in.weight.dtype, parameters)
+    dtypes = precision(dtype, net.conv_in.weight.dtype, parameters)
     return ControlNetworks(
-        patcher(DisPoseControlNet(net.to(wanted.stored))),
+        patcher(DisPoseControlNet(net.to(dtypes.stored))),
         # The small encoders are stored in their compute dtype.
-        patcher(parts.motion_encoder.to(wanted.computed)),
+        patcher(parts.motion_encoder.to(dtypes.computed)),
         parts.point_adapter.float(),
-        wanted.computed,
+        dtypes.computed,
         net.conv_in.out_channels,
         own_ids,
     )

@@ -42,7 +42,7 @@ class _Tracks:
     ids: np.ndarray  # (P,)
     positions: np.ndarray  # (P, K, 2), NaN for joints never detected
     speed: np.ndarray  # (P, K, 2)
-    detections: np.ndarray  # (P,)
+    num_detections: np.ndarray  # (P,)
     absent: np.ndarray  # (P,) frames since the last detection
 
 
@@ -62,7 +62,7 @@ def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
     owner = _follow(joints_of(people))
     tracked = []
     for track in range(max(1, owner.max(initial=-1) + 1)):
-        frames, slots = np.nonzero(owner == track)  # one slot a frame at most
+        frames, slots = np.nonzero(owner == track)  # at most one slot per frame
         person = PoseSequence.empty(len(owner), people[0].canvas)
         person.points[frames], person.scores[frames] = points[frames, slots], scores[frames, slots]
         tracked.append(person)
@@ -156,8 +156,8 @@ def _sizes(joints: np.ndarray) -> np.ndarray:
 
 def _correct(tracks: _Tracks, rows: np.ndarray, detections: np.ndarray) -> None:
     """Update the tracks in `rows` with their detections; all other tracks count as absent."""
-    nth = np.minimum(tracks.detections[rows], len(_SPEED_GAIN) - 1)
-    residual = detections - tracks.positions[rows]  # NaN where not seen now or never before
+    nth = np.minimum(tracks.num_detections[rows], len(_SPEED_GAIN) - 1)
+    residual = detections - tracks.positions[rows]  # NaN unless detected now and before
     compared = np.isfinite(residual)
     residual = np.where(compared, residual, 0.0)
     positions = tracks.positions[rows] + residual * _POSITION_GAIN[nth][:, None, None]
@@ -165,7 +165,7 @@ def _correct(tracks: _Tracks, rows: np.ndarray, detections: np.ndarray) -> None:
     body = np.where(compared, speed, 0.0).sum(1, keepdims=True) / compared.sum(1, keepdims=True)
     tracks.positions[rows] = np.where(np.isnan(positions), detections, positions)
     tracks.speed[rows] = np.where(compared, speed, speed + (body - speed) * _FALL_IN)
-    tracks.detections[rows] += 1
+    tracks.num_detections[rows] += 1
 
     tracks.absent += 1
     tracks.absent[rows] = 0
@@ -181,6 +181,6 @@ def _update_tracks(tracks: _Tracks, ids: np.ndarray, detections: np.ndarray) -> 
         np.concatenate([tracks.ids[stay], ids]),
         np.concatenate([tracks.positions[stay], detections]),
         np.concatenate([tracks.speed[stay], np.zeros_like(detections)]),
-        np.concatenate([tracks.detections[stay], first]),
+        np.concatenate([tracks.num_detections[stay], first]),
         np.concatenate([tracks.absent[stay], first - 1]),
     )

@@ -162,12 +162,12 @@ def _cut(pixels: np.ndarray, body: BodyModel) -> np.ndarray:
     rows, columns = (np.flatnonzero(most.any(axis)) for axis in (1, 0))
     margin = round(0.5 * body.unit)
     box = tuple(slice(max(0, at[0] - margin), at[-1] + margin + 1) for at in (rows, columns))
-    near, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
-    if near.std((0, 1)).max() < _LEAST_CONTRAST:
+    crop, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
+    if crop.std((0, 1)).max() < _LEAST_CONTRAST:
         return usual
-    back, front = (_colours(near[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD))
+    back, front = (_colours(crop[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD))
     try:
-        cv2.grabCut(near, seeds, None, back, front, _ROUNDS, cv2.GC_EVAL)  # type: ignore[call-overload]
+        cv2.grabCut(crop, seeds, None, back, front, _ROUNDS, cv2.GC_EVAL)  # type: ignore[call-overload]
     except cv2.error:  # one colour everywhere
         return usual
     cut = np.zeros_like(labels)
