@@ -26,8 +26,8 @@ MIXED = 2
 # 0…1 below which there is no edge), and gain around 0.5.
 SNAP, SNAP_NOISE, SNAP_STEEPNESS = 3, 1e-3, 2.0
 # The outline is dilated by up to SPARE where a part moves by SURE or more, both as shares of the
-# longer side. The outline of a moving part is uncertain, and a missing rim is more visible than an
-# additional one.
+# longer side. The outline of a moving part is uncertain, and a rim of background inside the person
+# is more visible than one of the person outside.
 SPARE, SURE = 0.002, 0.005
 # Opacity of the person in the overlay.
 ONION = 0.55

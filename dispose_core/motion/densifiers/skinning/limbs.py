@@ -36,8 +36,8 @@ from .primitives import Shape, crosswise
 _RADIUS_BOUNDS = (0.6, 1.6)
 # A relative change of the squared length below this is noise, not foreshortening.
 _LENGTH_NOISE = 0.01
-# Logarithms of size changes below this are noise, for a crouching body looks smaller; above twice
-# this they count in full.
+# Changes of the body size, as logarithms, are ignored below this, since a crouching body looks
+# smaller; above twice this they count in full.
 _SIZE_NOISE = 0.06
 # Quantile of the lengths over all frames that is taken as a bone's true length.
 _LONGEST = 0.85
@@ -54,7 +54,7 @@ class Bone:
     Attributes:
         layer: drawing order, larger is nearer.
         start, end: (n, 2, 4) transforms at both ends, (x, y, z, 1) → (x, y), blended along the
-        bone; the same array for a rigid bone.
+            bone; the same array for a rigid bone.
     """
 
     shape: Shape
