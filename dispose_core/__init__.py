@@ -1,6 +1,6 @@
-"""The DisPose library: poses, motion, and the images they make. It never imports ComfyUI.
+"""The DisPose library: poses, motion fields and animation, independent of ComfyUI.
 
-Importing it loads nothing else: each public name is imported when it is first used.
+Public names are imported lazily on first use.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""What can go wrong, in words a graph user understands.
+"""Errors of the library.
 
-Every message names the input, what was found, what was needed and what to do. A message is made
-once, where the value is known; callers do not wrap it again.
+Messages are written for users: they name the input, the value found, the value needed and the
+remedy. Errors are raised where the value is known and are not wrapped again.
 """
 
 
 class DisPoseError(Exception):
-    """Base of every error the library raises on purpose."""
+    """Base class of all errors that the library raises deliberately."""
 
 
 class PoseError(DisPoseError):
-    """Poses are missing, damaged or do not fit together."""
+    """Poses are missing, damaged or inconsistent."""
 
 
 class MediaError(DisPoseError):
@@ -18,16 +18,16 @@ class MediaError(DisPoseError):
 
 
 class MissingPackage(DisPoseError):
-    """An optional package is needed for what was asked and is not installed."""
+    """An optional package is needed and not installed."""
 
 
 class NetworkError(DisPoseError):
-    """What a network is given does not fit it or one another: sizes, frames, channels, values."""
+    """Inputs of a network have wrong or inconsistent sizes, frames, channels or values."""
 
 
 class CheckpointError(DisPoseError):
-    """A weights file is damaged, unsafe, or not the file that is needed."""
+    """A weights file is damaged, unsafe, or of another kind than needed."""
 
 
 class SettingsError(DisPoseError):
-    """A setting of a run is unknown, missing, of another type or outside its range."""
+    """A setting is unknown, missing, of the wrong type or out of range."""

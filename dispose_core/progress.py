@@ -1,13 +1,12 @@
-"""How long work tells its caller where it stands."""
+"""Progress callbacks for long-running functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# Called as (done, total) after each frame. It may raise to cancel: the work stops there and
-# leaves nothing half-written.
+# Called as (done, total) after each frame. It may raise to cancel; no partial files are left.
 Progress = Callable[[int, int], None]
 
 
 def no_progress(done: int, total: int) -> None:
-    """The `Progress` of a caller who does not ask."""
+    """Default `Progress` that does nothing."""

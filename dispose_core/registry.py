@@ -1,7 +1,7 @@
-"""Registries: entries by name, each holding all that a front end needs to offer it.
+"""Registries of named entries, such as detectors and densifiers.
 
-Command-line choices, node combos, help and the messages about missing files are derived from the
-entries, so that a new detector or densifier is one file and one entry.
+Command-line choices, node combos, help texts and messages about missing files are derived from the
+entries, so that a new detector or densifier needs one file and one entry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .errors import DisPoseError
 
 
 class Entry(Protocol):
-    """What every entry has: a name, one word that users type, and a sentence or two on it."""
+    """Required attributes of an entry: a one-word name and a summary of one or two sentences."""
 
     @property
     def name(self) -> str: ...
@@ -27,12 +27,12 @@ E = TypeVar("E", bound=Entry)
 
 
 class Registry(Mapping[str, E], Generic[E]):
-    """Entries by name, in the order in which they are offered.
+    """Entries by name, in display order.
 
     Args:
-        what: what an entry is, for messages, such as "pose detector".
-        entries: the pack's own.
-        error: raised for a name that is not registered.
+        what: kind of entry for messages, such as "pose detector".
+        entries: built-in entries.
+        error: raised for unknown names.
     """
 
     def __init__(self, what: str, entries: tuple[E, ...], error: type[DisPoseError]) -> None:
@@ -42,12 +42,11 @@ class Registry(Mapping[str, E], Generic[E]):
             self.register(entry)
 
     def register(self, entry: E) -> E:
-        """Adds an entry, or replaces the one of its name."""
+        """Add an entry, replacing one of the same name."""
         self._entries[entry.name] = entry
         return entry
 
     def unregister(self, name: str) -> None:
-        """Takes an entry out."""
         del self._entries[name]
 
     def __getitem__(self, name: str) -> E:
@@ -67,11 +66,11 @@ class Registry(Mapping[str, E], Generic[E]):
         return name in self._entries
 
     def summaries(self) -> str:
-        """All entries in one text, for tooltips and help: "name: summary name: summary"."""
+        """All entries in one text for tooltips and help: "name: summary name: summary"."""
         return " ".join(f"{name}: {entry.summary}" for name, entry in self.items())
 
 
 def load_attribute(path: str, package: str | None = None) -> Any:
-    """The attribute that "module:attribute" names; the module is imported now."""
+    """Import the module of "module:attribute" and return the attribute."""
     module, _, attribute = path.partition(":")
     return getattr(importlib.import_module(module, package), attribute)

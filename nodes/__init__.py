@@ -1,4 +1,4 @@
-"""ComfyUI nodes: each translates in, calls one function of `dispose_core`, and translates out."""
+"""ComfyUI nodes: thin wrappers that convert inputs and call `dispose_core`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .comfy_adapters.files import register_folders
 
 
 class DisPoseExtension(ComfyExtension):
-    """The list of our nodes, in the order of a graph."""
+    """List of the nodes, in the order of a typical graph."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         register_folders()

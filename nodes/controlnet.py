@@ -1,4 +1,4 @@
-"""DisPose's guidance in the graph: its file as a CONTROL_NET, and the clip it is to follow."""
+"""Nodes that load DisPose's ControlNet and apply it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding people in the graph: the detector and what it finds."""
+"""Nodes for pose detectors and pose detection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Correcting poses by hand: the node behind the pose editor in the browser (`web/js`)."""
+"""Node of the pose editor in the browser (`web/js`)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PoseEditor(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, edits: str | None = None) -> bool | str:
-        # Before anything is detected for nothing. A linked text is None here and is read below.
+        # Validated before detection runs. A linked text is None here and is validated below.
         try:
             parse_edits(edits or "")
         except PoseError as e:

@@ -1,4 +1,4 @@
-"""Motion out of the graph, to nodes of other packs."""
+"""Nodes that export motion for nodes of other packs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reference looks like at each joint, seen by Stable Diffusion 1.5."""
+"""Nodes for keypoint features of the reference from Stable Diffusion 1.5."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class KeypointFeatures(io.ComfyNode):
                     tooltip="Which joints were read, and how well each was found again.",
                 ),
             ],
-            is_output_node=True,  # its view is fed on every run, also when nothing has changed
+            is_output_node=True,  # updates its view on every run, also without changes
             **search_words("dift", "correspondence", "diffusion features"),
         )
 

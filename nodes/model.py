@@ -1,4 +1,4 @@
-"""The video model in the graph: MimicMotion, its pose guidance, and windows for long clips."""
+"""Nodes for the video model: loader, pose guidance and context windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dense motion in the graph: the motion field and what it looks like."""
+"""Nodes for motion fields and their visualisation."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class MotionField(io.ComfyNode):
                     tooltip="Which mask was used, and which joints were left out.",
                 ),
             ],
-            is_output_node=True,  # its view is fed on every run, also when nothing has changed
+            is_output_node=True,  # updates its view on every run, also without changes
             **search_words("optical flow", "dense motion", "drag"),
         )
 
@@ -163,7 +163,7 @@ class MotionField(io.ComfyNode):
         field = motion_field(
             image, sequence, densifier_of(cmp, mask), on_frame=progress(len(sequence))
         )
-        # About as sharp as the field's grid, and a quarter of the memory.
+        # About the resolution of the field's grid, at a quarter of the memory.
         images = frames_to_comfy(motion_images(image, field, size=working_size(field.size)))
         shown = every_nth(1, len(field))
         flow = motion_modes(frames_to_core(images[shown.start :: shown.step]))
@@ -208,7 +208,7 @@ class MotionPreview(io.ComfyNode):
                     "away.",
                 ),
             ],
-            is_output_node=True,  # its view is fed on every run, also when nothing has changed
+            is_output_node=True,  # updates its view on every run, also without changes
             **search_words("warp", "animate"),
         )
 

@@ -1,4 +1,4 @@
-"""Which of several people is meant: the inputs that ask it, and a node for poses from anywhere."""
+"""Person selection: shared inputs, and a node for poses from other packs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .search_aliases import search_words
 
 
 def person_inputs() -> list[io.Input]:
-    """The inputs that `PersonChoice` is made of, by the same names wherever people are chosen."""
+    """Inputs of a `PersonChoice`, with the same names in all nodes."""
     return [
         io.Combo.Input(
             "person",

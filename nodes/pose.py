@@ -1,4 +1,4 @@
-"""Poses in the graph: load, save, fit to the reference, draw."""
+"""Nodes that load, save, align and draw poses."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class LoadPoses(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:
-        # Naming the input here also keeps ComfyUI from refusing a file that is newer than its
-        # list of files.
+        # Naming the input here also stops ComfyUI from rejecting files that are newer than its
+        # file list.
         return files.problem_with(file) or True
 
     @classmethod

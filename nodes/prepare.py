@@ -1,4 +1,4 @@
-"""Getting images and videos into shape: the first nodes of every graph."""
+"""Nodes that prepare images and videos; the first ones of a graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the reference image to latents and back: what surrounds the stock sampler."""
+"""Nodes around the stock sampler: conditioning, noise and decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""During which part of the sampling guidance is given: the inputs that ask it."""
+"""Inputs for the part of the sampling in which guidance is active."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 
 def span_inputs() -> list[io.Input]:
-    """`start` and `end`, shares of the sampling from 0 to 1."""
+    """`start` and `end`, fractions of the sampling from 0 to 1."""
     ends = (
         ("start", 0.0, "When the guidance starts, from 0 (start of sampling) to 1 (end)."),
         ("end", 1.0, "When the guidance ends, from 0 (start of sampling) to 1 (end)."),

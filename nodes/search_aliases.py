@@ -1,4 +1,4 @@
-"""Words by which people look for a node that are not in its name."""
+"""Search aliases of nodes."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _KNOWN = "search_aliases" in {field.name for field in fields(io.Schema)}  # from
 
 
 def search_words(*words: str) -> dict[str, list[str]]:
-    """Arguments of `io.Schema`; none where ComfyUI has no place for such words."""
+    """Keyword arguments of `io.Schema`; empty if ComfyUI does not support search aliases."""
     return {"search_aliases": list(words)} if _KNOWN else {}

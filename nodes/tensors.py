@@ -1,4 +1,4 @@
-"""Between ComfyUI's tensors and the library's: the only place that knows both layouts."""
+"""Convert between the tensor layouts of ComfyUI and the library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mask_to_core(mask: Tensor | None, size: tuple[int, int]) -> Tensor | None:
     """MASK (1, H, W) or (H, W) -> (H, W) 0…1.
 
     Raises:
-        MediaError: several masks, or one of another size than the image.
+        MediaError: several masks, or a mask of another size than the image.
     """
     if mask is None:
         return None
@@ -53,7 +53,7 @@ def frames_to_core(images: Tensor) -> Iterable[np.ndarray]:
 def frames_to_comfy(frames: Iterable[np.ndarray]) -> Tensor:
     """(H, W, 3) uint8 frames -> IMAGE (n, H, W, 3).
 
-    Kept as bytes until their number is known, so that no second copy of the floats is held.
+    Frames are collected as uint8, so that only one float32 copy is made.
     """
     collected = list(frames)
     batch = torch.empty((len(collected), *collected[0].shape))
@@ -87,7 +87,7 @@ def audio_to_comfy(audio: tuple[np.ndarray, int] | None) -> dict | None:
 
 
 def audio_to_core(audio: dict | None) -> tuple[np.ndarray, int] | None:
-    """AUDIO -> samples (channels, n) of its first clip and their rate."""
+    """AUDIO -> samples (channels, n) of its first batch item, and their rate."""
     if audio is None:
         return None
     return audio["waveform"][0].cpu().float().numpy(), int(audio["sample_rate"])

@@ -1,4 +1,4 @@
-"""The driving clip, whether it comes as VIDEO or as IMAGE batch: what Prepare reads frames from."""
+"""Driving videos as VIDEO or IMAGE batch, for the Prepare node."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Audio = tuple[np.ndarray, int] | None
 
 @dataclass(frozen=True)
 class Stretch:
-    """The part of a clip that is used, in seconds; duration None = to the end."""
+    """A time range in seconds; duration None = to the end."""
 
     start: float
     duration: float | None
 
     def within(self, start: float, duration: float) -> Stretch:
-        """This part of a part: `start` and `duration` (0 = to the end) of the outer one."""
+        """Convert from an outer range, given by `start` and `duration` (0 = to the end)."""
         left = duration - self.start if duration else None
         if left is not None and left <= 0:
             raise MediaError(
@@ -40,10 +40,10 @@ class Stretch:
 def driving_source(
     video: Input.Video | None, images: Tensor | None, fps: float, stretch: Stretch
 ) -> FileSource | ImageSource | None:
-    """Whichever of both inputs is connected, None for neither.
+    """The connected one of both inputs, None if neither is.
 
     Raises:
-        MediaError: both are connected, or there is no frame in the stretch.
+        MediaError: both are connected, or the range has no frame.
     """
     if video is not None and images is not None:
         raise MediaError(
@@ -56,8 +56,8 @@ def driving_source(
 
 
 def _video_source(video: Input.Video, stretch: Stretch) -> FileSource | ImageSource:
-    # Newer ComfyUI trims, crops and resizes without touching the file: a trim is a window on it,
-    # what else is pending exists only once the video is asked for its images.
+    # Newer ComfyUI trims, crops and resizes lazily: a trim is a time range of the file, other
+    # operations are applied only when the images are requested.
     pending = getattr(video, "has_pending_frame_edits", lambda: False)()
     made_of_images = type(video).get_stream_source is Input.Video.get_stream_source
     if pending or made_of_images:
@@ -81,7 +81,7 @@ class FileSource:
         return read_frames(self.source, stride, start, duration, most, on_frame)
 
     def audio(self, seconds: float) -> Audio:
-        """The sound from the start of the stretch on."""
+        """Audio from the start of the range on."""
         return read_audio(self.source, self.stretch.start, seconds)
 
 
@@ -111,7 +111,7 @@ class ImageSource:
             yield frame
 
     def audio(self, seconds: float) -> Audio:
-        """The sound from the start of the stretch on."""
+        """Audio from the start of the range on."""
         if self.sound is None:
             return None
         samples, rate = self.sound

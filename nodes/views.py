@@ -1,7 +1,7 @@
-"""What nodes tell the views in the browser: names of small temporary files, and how to read them.
+"""UI outputs for the views in the browser: names and layout of small temporary files.
 
-A view is a convenience: where its files cannot be written, the node says so in the log and its
-results are handed out all the same.
+Views are optional: if their files cannot be written, a warning is logged and the node still returns
+its results.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Ui = dict[str, list[dict]]  # what ComfyUI sends to the page and keeps in the hi
 
 
 def motion_ui(frames: range, modes: Mapping[str, Strips]) -> Ui | None:
-    """For the motion view.
+    """UI output of the motion view.
 
     Args:
-        frames: of the motion field, a frame each.
-        modes: what can be shown: "flow", "arrows", "person", "onion".
+        frames: frame indices of the motion field.
+        modes: sheets by mode: "flow", "arrows", "person", "onion".
     """
 
     def view() -> dict:
@@ -36,7 +36,7 @@ def motion_ui(frames: range, modes: Mapping[str, Strips]) -> Ui | None:
 
 
 def points_ui(view: PointView | None) -> Ui | None:
-    """For the point view; None where there is nothing to show."""
+    """UI output of the point view; None if there is nothing to display."""
     if view is None:
         return None
 

@@ -1,15 +1,15 @@
-"""The wire types of our nodes that ComfyUI has no class for."""
+"""Connection types of the nodes that ComfyUI does not define."""
 
 from comfy_api.latest import io
 
-# The list of OpenPose dicts, one a frame, that pose nodes of many packs exchange.
+# List of OpenPose dicts, one per frame, as exchanged by pose nodes of many packs.
 PoseKeypoint = io.Custom("POSE_KEYPOINT")
 PoseDetector = io.Custom("DISPOSE_POSE_DETECTOR")
-# What spreads the motion; DISPOSE_CMP in graphs of earlier versions.
+# A densifier; DISPOSE_CMP in graphs of earlier versions.
 Densifier = io.Custom("DISPOSE_DENSIFIER")
 MotionField = io.Custom("DISPOSE_MOTION_FIELD")
 KeypointFeatures = io.Custom("DISPOSE_KEYPOINT_FEATURES")
-# (n, H, W, 2) float32 (dx, dy) pixels, as the nodes of comfyui_controlnet_aux exchange it.
+# (n, H, W, 2) float32 (dx, dy) pixels, as used by comfyui_controlnet_aux.
 OpticalFlow = io.Custom("OPTICAL_FLOW")
-# PoseNet in ComfyUI's hands: a ModelPatcher.
+# PoseNet in a ModelPatcher.
 PoseNet = io.Custom("DISPOSE_POSE_NET")

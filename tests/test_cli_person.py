@@ -75,4 +75,4 @@ def test_the_motion_is_that_of_the_chosen_person(couple, tmp_path, capsys):
 
 def test_a_person_who_is_not_in_the_poses_ends_with_code_3(couple, capsys):
     assert couple("--person", "index:2") == 3
-    assert "poses.json: person 2 wanted; frames hold at most 2" in capsys.readouterr().err
+    assert "poses.json: there is no person 2; frames hold at most 2" in capsys.readouterr().err

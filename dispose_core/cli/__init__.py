@@ -1,7 +1,7 @@
-"""The command line: one module a command, with its options, help and work together.
+"""The command line; each module of this package defines one command.
 
-Progress goes to stderr, results to stdout, so that `--json` can be piped. Heavy packages are
-imported inside the work, so that help and wrong arguments are answered at once.
+Progress is written to stderr and results to stdout, so that `--json` can be piped. Heavy packages
+are imported only when a command runs, so that help and invalid arguments respond quickly.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from . import animate, convert, demo, features, inspect, models, motion, pose, p
 from .options import EXIT_CODES
 
 COMMANDS = (pose, motion, preview, demo, animate, features, inspect, convert, models)
-# 2 is argparse's; a command that has done only some of its jobs gives its own in the summary.
+# argparse uses 2; a command that completes only some of its jobs sets its own in the summary.
 OK, WRONG, UNUSABLE, MISSING_PACKAGE, CANCELLED = 0, 2, 3, 4, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code."""
+    """Run a command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # Reports contain signs that a redirected Windows console cannot write.
+        # Reports contain characters that a redirected Windows console cannot encode.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
@@ -42,20 +42,18 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(summary, ensure_ascii=False))
         else:
             print("\n".join(summary["report"]))
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return int(summary.get("exit_code", OK))
 
 
 def exit_code(error: DisPoseError) -> int:
-    """Of a command that ends with this error."""
     if isinstance(error, SettingsError):
         return WRONG
     return MISSING_PACKAGE if isinstance(error, MissingPackage) else UNUSABLE
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
     parser = argparse.ArgumentParser(
         prog="python -m dispose_core",
         description="Animate the person in an image with the motion of a video.",

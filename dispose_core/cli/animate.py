@@ -1,4 +1,4 @@
-"""`animate`: a reference image and a driving video -> animated video; one clip or many."""
+"""`animate`: reference image and driving video -> animated video, for one job or several."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOME_FAILED, CANCELLED = 5, 130
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command, whose options are the fields of `RunConfig`."""
+    """Add the command; its options are the fields of `RunConfig`."""
     line = "animate --reference portrait.jpg --driving dance.mp4 --models ComfyUI/models -o out.mp4"
     parser = add_command(
         commands,
@@ -61,7 +61,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the video, or those of `--jobs`."""
+    """Write the video, or those of `--jobs`."""
     from ..pipeline.model_files import find_model_files, needed_files
     from ..pipeline.plan import plan_animation, require_paths, resolve
     from ..pipeline.run import run_animation
@@ -91,7 +91,7 @@ def run(options: Namespace) -> Summary:
 
 
 def make_components(plan: AnimationPlan, paths: Mapping[str, Path]) -> Components:
-    """The components of a clip's settings, none of them loaded yet."""
+    """Create the components of a plan; they load lazily."""
     from ..pipeline.components import Components
 
     config = plan.settings
@@ -99,7 +99,7 @@ def make_components(plan: AnimationPlan, paths: Mapping[str, Path]) -> Component
 
 
 def _run_jobs(options: Namespace, base: RunConfig, started: float) -> Summary:
-    """Runs every clip of `--jobs`; a failed one does not end the others."""
+    """Run all jobs of `--jobs`; errors in one do not stop the others."""
     from ..pipeline.batch import find_files_of, read_jobs, run_jobs
 
     jobs = read_jobs(options.jobs, base)
@@ -137,7 +137,7 @@ def _run_jobs(options: Namespace, base: RunConfig, started: float) -> Summary:
 
 
 def _table(results: list[JobResult]) -> list[str]:
-    """A line a job: number, state, seconds, output or what went wrong."""
+    """One line per job: number, state, seconds, output or error."""
     return [
         f"line {result.line:>4}  {result.state:<11}  {result.seconds:>8.1f} s  "
         f"{result.message.splitlines()[0] if result.message else result.output}"

@@ -1,4 +1,4 @@
-"""What a command shows while it works and when it is done."""
+"""Console output of the commands: progress bars, reports and JSON summaries."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..progress import Progress
 if TYPE_CHECKING:
     import numpy as np
 
-Summary = dict[str, Any]  # what `--json` prints; its "report" is printed without
+Summary = dict[str, Any]  # printed by `--json`; without it only "report" is printed
 
 
 def summary(options: Namespace, started: float, report: list[str], **facts: Any) -> Summary:
-    """What `--json` prints."""
+    """Build the summary that `--json` prints."""
     return {
         "command": options.command,
         "output": str(options.output),
@@ -29,11 +29,11 @@ def summary(options: Namespace, started: float, report: list[str], **facts: Any)
     }
 
 
-_UNITS = {"sampling": "window", "features": "pass"}  # of stages that do not count frames
+_UNITS = {"sampling": "window", "features": "pass"}  # units of stages that do not count frames
 
 
 def say(lines: Iterable[str]) -> None:
-    """What is told before the work is done: on stderr, as progress is."""
+    """Print report lines to stderr during a run."""
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
@@ -56,7 +56,7 @@ class Bar:
 
 
 class StageBars:
-    """A `StageProgress`: a bar for each stage in turn."""
+    """A `StageProgress` that shows one bar per stage."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
@@ -68,7 +68,7 @@ class StageBars:
         self.close()
 
     def close(self) -> None:
-        """End the bar that is shown, if any."""
+        """Close the current bar, if any."""
         if self._bar is not None:
             self._bar.bar.close()
             self._bar = None
@@ -80,7 +80,7 @@ class StageBars:
 
 
 def ticking(frames: Iterable[np.ndarray], on_frame: Progress) -> Iterator[np.ndarray]:
-    """The frames, each counted once it has been used."""
+    """Yield frames and report progress after each one."""
     for done, frame in enumerate(frames, 1):
         yield frame
         on_frame(done, done)

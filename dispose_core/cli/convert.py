@@ -1,4 +1,4 @@
-"""`convert`: weights -> safetensors."""
+"""`convert`: model weights -> safetensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "convert",
@@ -34,7 +33,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the safetensors file."""
     from tqdm import tqdm
 
     from ..checkpoints.convert import DTYPES, convert_file

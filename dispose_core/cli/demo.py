@@ -1,4 +1,4 @@
-"""`demo`: the whole job up to the preview, with a file of every stage."""
+"""`demo`: all stages up to the preview, writing one file per stage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ SHEET_MOMENTS = 6
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "demo",
@@ -50,7 +49,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the five files of the demo."""
+    """Write the five files of the demo."""
     from ..media.video_write import write_video
     from ..motion.visualize import motion_images
     from ..pose.openpose_json import save_openpose
@@ -59,7 +58,7 @@ def run(options: Namespace) -> Summary:
 
     started = time.monotonic()
     folder: Path = options.output
-    del options.output  # a folder here, a video in the configuration
+    del options.output  # a folder here, but a video in the configuration
     config = config_of(options)
     options.output = folder
     moved = move_reference(config)
@@ -88,7 +87,7 @@ def run(options: Namespace) -> Summary:
 
 
 def _write_sheet(folder: Path, image: Tensor, config: RunConfig, frames: int) -> None:
-    """Driver, skeleton, motion and preview at a few moments, read back from the files."""
+    """Write a contact sheet of driver, skeleton, motion and preview at selected frames."""
     import numpy as np
 
     from ..media.contact_sheet import contact_sheet
@@ -106,5 +105,5 @@ def _write_sheet(folder: Path, image: Tensor, config: RunConfig, frames: int) ->
     write_image(folder / "sheet.png", contact_sheet(to_pixels(image), rows, moments))
 
 
-def _pick(frames: Iterable[np.ndarray], wanted: list[int]) -> list[np.ndarray]:
-    return [frame for i, frame in enumerate(frames) if i in wanted]
+def _pick(frames: Iterable[np.ndarray], indices: list[int]) -> list[np.ndarray]:
+    return [frame for i, frame in enumerate(frames) if i in indices]

@@ -1,4 +1,4 @@
-"""`features`: a reference image -> its keypoint features, to animate it many times."""
+"""`features`: reference image -> keypoint features, for reuse in several runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ NEEDED = ["sd15"]
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "features",
@@ -31,7 +30,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the features file."""
     from ..features.features_file import save_features
     from ..media.image import read_image
     from ..media.resize import fit_size

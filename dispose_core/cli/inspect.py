@@ -1,4 +1,4 @@
-"""`inspect`: what a model file is, where it belongs and whether it is complete."""
+"""`inspect`: kind, location and completeness of a model file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ _SHOWN = 8
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "inspect",
@@ -31,7 +30,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Changes nothing; the summary holds all that was found."""
+    """Return the inspection as summary; writes nothing."""
     from ..checkpoints.inspect import inspect_file
 
     found = inspect_file(options.file)
@@ -43,7 +42,6 @@ def run(options: Namespace) -> Summary:
 
 
 def sentences(found: Inspection) -> list[str]:
-    """An inspection for people."""
     lines = [
         f"{found.name}: {found.architecture.summary}",
         f"  {found.format}, {found.size:,} bytes",

@@ -1,4 +1,4 @@
-"""`models`: the model files there are, which of them are present, and downloads on request."""
+"""`models`: list the known model files and their status, and download them on request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "models",
@@ -38,7 +37,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Downloads what `--download` names; the summary has every file there is."""
+    """Download the files of `--download`; the summary lists all files."""
     folder = options.models or comfyui_models()
     fetched = [fetch(model, folder) for model in MODELS if model.name in options.download]
     rows = [
@@ -59,14 +58,14 @@ def run(options: Namespace) -> Summary:
 
 
 def fetch(model: ModelFile, folder: Path | None) -> Path:
-    """Downloads a file into its folder below the models folder.
+    """Download a file into its folder below the models folder.
 
     Raises:
         MediaError: there is no models folder, or see `download`.
     """
     if folder is None:
         raise MediaError(
-            f"{model.name}: no ComfyUI around this pack to put it into. Name its models folder "
+            f"{model.name}: the pack is not installed in ComfyUI. Name its models folder "
             "with --models."
         )
     from tqdm import tqdm
@@ -83,7 +82,6 @@ def fetch(model: ModelFile, folder: Path | None) -> Path:
 
 
 def table(folder: Path | None) -> list[str]:
-    """All files for people."""
     where = f"in {folder}" if folder else "no models folder; name one with --models"
     lines = [f"model files ({where}):"]
     for model in MODELS:
@@ -103,6 +101,6 @@ def table(folder: Path | None) -> list[str]:
 
 
 def gigabytes(model: ModelFile) -> str:
-    """The size for people, in GB or MB of powers of ten."""
+    """Format the size in decimal GB or MB."""
     unit, name = (1e9, "GB") if model.size >= 1e9 else (1e6, "MB")
     return f"{model.size / unit:.2f} {name}"

@@ -1,4 +1,4 @@
-"""`motion`: a reference, and a driving video or poses -> motion field."""
+"""`motion`: reference image, and driving video or poses -> motion field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "motion",
@@ -41,11 +40,10 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the motion field."""
     from .moved_reference import move_reference
 
     started = time.monotonic()
-    save = _writer(options.output)  # a name that cannot be used is told before the work
+    save = _writer(options.output)  # first, to reject unsuitable names early
     moved = move_reference(config_of(options), options.size)
     field = moved.field
     with Bar("writing") as bar:
@@ -63,10 +61,10 @@ def run(options: Namespace) -> Summary:
 
 
 def _writer(output: Path) -> Callable[..., None]:
-    """What writes a file of this name.
+    """Function that writes the format of this file name.
 
     Raises:
-        SettingsError: the name is of neither format.
+        SettingsError: the file name has an unknown extension.
     """
     from ..motion.field_file import save_field
     from ..motion.flow_npz import save_flow

@@ -1,4 +1,4 @@
-"""Reference and driver -> motion, with progress bars: what `motion` and `demo` share."""
+"""Compute the motion field of a reference with progress bars, for `motion` and `demo`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from .console import Bar
 
 @dataclass(frozen=True, eq=False)
 class MovedReference:
-    """A reference and its motion.
+    """A reference with its aligned poses and motion field.
 
     Attributes:
-        fps: of the driving frames used, where a video was read.
+        fps: frame rate of the driving frames used, if read from a video.
     """
 
     reference: FittedReference
@@ -50,14 +50,14 @@ class MovedReference:
 
 
 def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> MovedReference:
-    """Everything up to the motion field.
+    """Run all stages up to the motion field.
 
     Args:
         config: with `reference`, and `driving` or `poses`.
-        size: (H, W) of the reference; fitted to `resolution` when None.
+        size: (H, W) of the reference; derived from `resolution` when None.
 
     Raises:
-        DisPoseError: an input or a model file cannot be used; the message says which.
+        DisPoseError: an input or a model file cannot be used; the message names it.
     """
     if config.reference is None:
         raise SettingsError("reference is not given. Name its file.")
@@ -102,7 +102,7 @@ def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> Mo
 def write_preview(
     path: Path, image: Tensor, field: MotionField, mask: Tensor | None, fps: float | Fraction
 ) -> list[str]:
-    """The moving person as a video; returns what the writer changed."""
+    """Write the preview as a video and return the writer's notes."""
     with Bar(path.name, len(field) - 1) as bar:
         video_range = preview_frames(image, field, range(1, len(field)), mask, bar)
         notes = write_video(path, (f.image.permute(1, 2, 0).numpy() for f in video_range), fps)

@@ -1,4 +1,4 @@
-"""Options of the commands, generated from `RunConfig`, and what all commands share."""
+"""Options of the commands, generated from `RunConfig`, and options shared by all commands."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def add_command(
     run: Callable[[argparse.Namespace], Summary],
     *examples: str,
 ) -> argparse.ArgumentParser:
-    """A subparser with examples, exit codes and `--json`.
+    """Add a subparser with examples, exit codes and `--json`.
 
     Args:
-        run: does the work and returns the summary for `--json`.
+        run: runs the command and returns the summary for `--json`.
     """
     lines = "\n".join(f"  python -m dispose_core {example}" for example in examples)
     parser: argparse.ArgumentParser = commands.add_parser(
@@ -65,7 +65,7 @@ def add_command(
 
 
 def add_output(parser: argparse.ArgumentParser, example: str) -> None:
-    """The file to write."""
+    """Add the option for the output file."""
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help=f"file to write, such as {example}"
     )
@@ -77,12 +77,12 @@ def add_config(
     required: tuple[str, ...] = (),
     defaults: dict[str, Any] | None = None,
 ) -> None:
-    """Options for fields of `RunConfig`; those that are not given do not come out of parsing.
+    """Add options for fields of `RunConfig`; options that are not given are absent after parsing.
 
     Args:
         names: of the fields.
-        required: those that must be given.
-        defaults: where a command's own differ from `RunConfig`'s; they do come out of parsing.
+        required: names of required options.
+        defaults: defaults that differ from those of `RunConfig`; these are present after parsing.
     """
     defaults = defaults or {}
     for name in names:
@@ -115,13 +115,13 @@ def add_config(
 
 
 def add_models(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Where model files are, and how the networks run."""
+    """Add options for the models folder, device, dtype and offloading."""
     add_config(parser.add_argument_group("model files"), "models", *names)
     add_config(parser.add_argument_group("running"), "device", "dtype", "offload")
 
 
 def config_of(options: argparse.Namespace) -> RunConfig:
-    """The options given on the command line over those of `--config`, over the defaults."""
+    """Configuration from the command line, which overrides `--config`, which overrides defaults."""
     file = getattr(options, "config", None)
     config = RunConfig() if file is None else load_config(file)
     given = {key: value for key, value in vars(options).items() if key in RunConfig.model_fields}
@@ -132,14 +132,14 @@ def config_of(options: argparse.Namespace) -> RunConfig:
 
 
 def comfyui_models() -> Path | None:
-    """The models folder of the ComfyUI that the pack is installed in; None elsewhere."""
+    """The models folder of the ComfyUI in which the pack is installed, else None."""
     pack = Path(__file__).resolve().parents[2]
     folder = pack.parents[1] / "models"
     return folder if pack.parent.name == "custom_nodes" and folder.is_dir() else None
 
 
 def size(text: str) -> tuple[int, int]:
-    """ "WxH" -> (H, W)."""
+    """Parse "WxH" to (H, W)."""
     match = re.fullmatch(r"(\d+)[x×](\d+)", text)
     if not match or not all(16 <= int(side) <= 8192 for side in match.groups()):
         raise argparse.ArgumentTypeError(
@@ -149,7 +149,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def _parser_of(annotation: Any) -> Callable[[str], Any]:
-    """Reads the text of one option as pydantic reads the field."""
+    """Parser of an option's text that follows the pydantic field."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
     def parse(text: str) -> Any:
@@ -163,7 +163,6 @@ def _parser_of(annotation: Any) -> Callable[[str], Any]:
 
 
 def _without_none(annotation: Any) -> Any:
-    """X of `X | None`."""
     choices = [choice for choice in get_args(annotation) if choice is not type(None)]
     if len(choices) == 1 and type(None) in get_args(annotation):
         return choices[0]

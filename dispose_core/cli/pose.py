@@ -1,4 +1,4 @@
-"""`pose`: an image or video -> OpenPose JSON."""
+"""`pose`: image or video -> OpenPose JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "pose",
@@ -32,7 +31,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the OpenPose JSON."""
     from ..media.video_read import probe, read_frames
     from ..pipeline.components import Components
     from ..pipeline.device import choose_device
@@ -45,7 +43,9 @@ def run(options: Namespace) -> Summary:
     components = Components({}, choose_device(config.device))
     info = probe(options.input)
     if info.num_frames == 1:
-        image = next(read_frames(options.input))  # some files hold more than they say
+        image = next(
+            read_frames(options.input)
+        )  # the file may have more frames than its metadata says
         people, report = extract_poses(
             components.detector(config),
             [image],

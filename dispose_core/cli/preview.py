@@ -1,4 +1,4 @@
-"""`preview`: a reference and a motion field -> a video of the person moving."""
+"""`preview`: reference image and motion field -> video of the moving person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the command."""
     parser = add_command(
         commands,
         "preview",
@@ -35,7 +34,6 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
-    """Writes the preview."""
     from ..media.image import read_image
     from ..media.resize import describe_fit, resize_crop
     from ..motion.field_file import load_field

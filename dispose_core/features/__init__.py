@@ -1,1 +1,1 @@
-"""Keypoint features: diffusion features of the reference at its joints, and views of them."""
+"""Keypoint features: diffusion features of the reference at its joints, and their visualisation."""

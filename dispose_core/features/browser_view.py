@@ -1,4 +1,4 @@
-"""What the point view in the browser shows: two images and a map of similarity for each joint."""
+"""Data of the point view in the browser: two images and a similarity map for each joint."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ..pose.sequence import PoseSequence
 from .keypoint_features import KeypointFeatures
 from .matching import best_match, similarity_map
 
-COLUMNS = 6  # maps beside each other
-LONGEST_MAP = 128  # cells of a map's longer side at most
+COLUMNS = 6  # maps per row
+LONGEST_MAP = 128  # longer side of a map
 
 
 @dataclass(frozen=True, eq=False)
 class PointView:
-    """Files of the view, and what is in them.
+    """Files and metadata of the view.
 
     Attributes:
         reference, target: JPEG files.
-        maps: a PNG of grey maps, `COLUMNS` beside each other, one for each of `joints` in order;
-            black is a map's own lowest similarity, white its highest.
+        maps: PNG of greyscale maps, `COLUMNS` per row, in the order of `joints`; each map is scaled
+            from its lowest (black) to its highest similarity (white).
         map_size: (w, h) of a map.
-        joints: for each joint that the reference shows: `name`; `at` and `match`, its place there
-            and the place most like it in the target, fractions; `similarity` of that match;
-            `lowest` of the map. Similarities are cosines.
+        joints: for each visible joint `name`; `at` and `match`, its position in the reference and
+            the best match in the target, fractions; `similarity` of the match; `lowest` of the map.
+            Similarities are cosines.
     """
 
     reference: bytes
@@ -40,7 +40,6 @@ class PointView:
     joints: list[dict]
 
     def describe(self) -> dict:
-        """What a program needs to know besides the files."""
         return {"map_size": list(self.map_size), "columns": COLUMNS, "joints": self.joints}
 
 
@@ -51,26 +50,26 @@ def point_view(
     features: KeypointFeatures,
     feature_map: Tensor,
 ) -> PointView | None:
-    """Prepares the view.
+    """Build the view.
 
     Args:
         reference: (3, H, W) 0…1.
-        pose: the reference's, one frame.
-        target: (3, h, w) 0…1, the image that is searched.
-        features: the reference's.
+        pose: pose of the reference, one frame.
+        target: (3, h, w) 0…1, the image to search.
+        features: those of the reference.
         feature_map: (C, h', w') of the target, made with the same model and options.
 
     Returns:
-        None where the reference shows no joint.
+        None if the reference shows no joint.
 
     Raises:
         NetworkError: the map was made with another model.
     """
-    shown = features.valid.nonzero().flatten().tolist()
-    if not shown:
+    visible_joints = features.valid.nonzero().flatten().tolist()
+    if not visible_joints:
         return None
     joints, tiles = [], []
-    for joint in shown:
+    for joint in visible_joints:
         similarity = similarity_map(features, joint, feature_map)
         match, lowest = best_match(similarity), float(similarity.min())
         joints.append(

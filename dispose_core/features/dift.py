@@ -1,8 +1,7 @@
-"""Diffusion features: what an SD 1.5 UNet sees in a noised image (DIFT,
-docs/reference_behaviour.md#dift-features).
+"""Diffusion features (DIFT) of an image from an SD 1.5 UNet.
 
-An image in, a feature map out. `diffusion_features` runs diffusers' modules; a host with a UNet
-of its own gives `ensemble_features` a `FeaturePass` instead.
+See docs/reference_behaviour.md#dift-features. `diffusion_features` runs diffusers' modules; a host
+with its own UNet calls `ensemble_features` with a `FeaturePass` instead.
 """
 
 from __future__ import annotations
@@ -16,34 +15,33 @@ from torch import Tensor
 from ..errors import NetworkError
 from ..progress import Progress, no_progress
 
-# What the released weights were trained with (docs/reference_behaviour.md#dift-features); the
-# caller embeds it.
+# Prompt used in training (docs/reference_behaviour.md#dift-features), to be encoded by the caller.
 PROMPT = "photo of a human"
 
-# SD 1.5's noise schedule: betas are the squares of a line between these roots.
+# SD 1.5's "scaled linear" noise schedule: the square roots of the betas are linear.
 TRAIN_STEPS = 1000
 FIRST_BETA, LAST_BETA = 0.00085, 0.012
 
 
 @dataclass(frozen=True)
 class DiffusionFeatureOptions:
-    """How the features are made; the defaults are the paper's.
+    """Options of the features; the defaults are the paper's.
 
-    The released weights know features of timestep 261 and up block 1 only. The ensemble's size and
-    seed merely average the noise away, more or less well.
+    The released weights were trained with timestep 261 and up block 1. Ensemble size and seed only
+    affect how well the noise is averaged out.
     """
 
-    timestep: int = 261  # 0…999, of the noise that is added
-    ensemble: int = 8  # noisy copies that are averaged
-    up_block: int = 1  # whose output is the feature map; 1 of SD 1.5: 1280 channels at 1/16
+    timestep: int = 261  # 0…999
+    ensemble: int = 8  # number of noisy copies that are averaged
+    up_block: int = 1  # up block with the features; in SD 1.5 block 1 has 1280 channels at 1/16
     seed: int = 0
-    batch: int = 4  # copies a UNet pass: memory and speed, not the result
+    batch: int = 4  # copies per UNet pass; affects memory and speed, not the result
 
 
 class FeaturePass(Protocol):
-    """A UNet with its prompt, run up to the wanted up block.
+    """A UNet with its prompt, run up to the selected up block.
 
-    Takes noisy latents (b, 4, h, w), float32 on the CPU, and the timestep; gives that block's
+    Takes noisy latents (b, 4, h, w), float32 on the CPU, and the timestep; returns the block's
     output after its upsampler, (b, C, h', w'), on any device.
     """
 
@@ -59,7 +57,7 @@ def diffusion_features(
     options: DiffusionFeatureOptions | None = None,
     on_copy: Progress = no_progress,
 ) -> Tensor:
-    """Feature map of an image.
+    """Compute the feature map of an image.
 
     Args:
         unet: diffusers' `UNet2DConditionModel` of an SD 1.5-class model.
@@ -73,7 +71,7 @@ def diffusion_features(
         (C, h', w') float32 on the CPU; (1280, H/16, W/16) with SD 1.5.
 
     Raises:
-        NetworkError: another kind of UNet, prompt or image, or a setting outside its range.
+        NetworkError: another kind of UNet, prompt or image, or an option out of range.
     """
     options = options or DiffusionFeatureOptions()
     _check_unet(unet, prompt, options.up_block)
@@ -84,15 +82,15 @@ def diffusion_features(
             f"diffusion features: image of shape {tuple(image.shape)}, needed (3, H, W) with "
             f"sides that are multiples of {scale}. Let Prepare fit the image."
         )
-    # One encoding serves all copies: each official copy encodes the same image
+    # Encoded once; the official code encodes the same image for each copy
     # (docs/reference_behaviour.md#quirk-8).
     latents = vae.encode(image[None].to(weight) * 2 - 1).latent_dist
     factor = vae.config.scaling_factor
-    own = next(unet.parameters())
-    prompt = prompt.to(own)
+    unet_weight = next(unet.parameters())
+    prompt = prompt.to(unet_weight)
 
     def run(noisy: Tensor, timestep: int) -> Tensor:
-        return up_block_features(unet, noisy.to(own), timestep, prompt, options.up_block)
+        return up_block_features(unet, noisy.to(unet_weight), timestep, prompt, options.up_block)
 
     mean, std = latents.mean[0].float() * factor, latents.std[0].float() * factor
     return ensemble_features(run, mean, std, options, on_copy)
@@ -106,16 +104,14 @@ def ensemble_features(
     options: DiffusionFeatureOptions | None = None,
     on_copy: Progress = no_progress,
 ) -> Tensor:
-    """Mean feature map over noisy copies of an image's latents.
+    """Average the feature maps of noisy copies of an image's latents.
 
-    All noise is drawn on the CPU from the seed, before the first pass: device and batch do not
-    change it.
+    All noise is drawn on the CPU before the first pass, so it depends on neither device nor batch.
 
     Args:
-        run: the UNet.
         mean: (4, h, w) scaled latents of the image, the mean of the VAE's distribution.
-        std: (4, h, w) its standard deviation, scaled too: every copy takes its own sample, as
-            the official code does. None takes the mean for all, for hosts whose VAE gives no more.
+        std: (4, h, w) their standard deviation, scaled too; every copy draws its own sample, as in
+            the official code. None uses the mean for all copies.
         options: the paper's when None.
         on_copy: called after each pass; may raise to cancel.
 
@@ -123,7 +119,7 @@ def ensemble_features(
         (C, h', w') float32 on the CPU.
 
     Raises:
-        NetworkError: a setting outside its range, or features that are not finite.
+        NetworkError: an option out of range, or features that are not finite.
     """
     options = options or DiffusionFeatureOptions()
     if options.ensemble < 1 or options.batch < 1:
@@ -153,14 +149,14 @@ def ensemble_features(
 
 
 def add_noise(latents: Tensor, noise: Tensor, timestep: int) -> Tensor:
-    """Latents as SD 1.5 sees them at a timestep: sqrt(a) x + sqrt(1 - a) n.
+    """Forward diffusion of SD 1.5: sqrt(a) x + sqrt(1 - a) n with the cumulative alpha a.
 
     Args:
         latents, noise: of one shape.
         timestep: 0…999.
 
     Raises:
-        NetworkError: the timestep is outside that range.
+        NetworkError: the timestep is out of range.
     """
     if not 0 <= timestep < TRAIN_STEPS:
         raise NetworkError(
@@ -168,14 +164,14 @@ def add_noise(latents: Tensor, noise: Tensor, timestep: int) -> Tensor:
             "The paper's is 261."
         )
     betas = torch.linspace(FIRST_BETA**0.5, LAST_BETA**0.5, TRAIN_STEPS) ** 2
-    kept = (1 - betas).cumprod(0)[timestep]
-    return kept.sqrt() * latents + (1 - kept).sqrt() * noise
+    alpha = (1 - betas).cumprod(0)[timestep]
+    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
 
 
 def up_block_features(
     unet: Any, noisy: Tensor, timestep: int, prompt: Tensor, up_block: int
 ) -> Tensor:
-    """Output of one up block, after its upsampler; what comes behind it is not run.
+    """Output of one up block after its upsampler; later layers are not run.
 
     Args:
         unet: diffusers' `UNet2DConditionModel`, with plain time and text conditioning.
@@ -203,12 +199,12 @@ def up_block_features(
     x = unet.mid_block(x, time, **context(unet.mid_block))
     for block in unet.up_blocks[: up_block + 1]:
         count = len(block.resnets)
-        taken, skips = skips[-count:], skips[:-count]
+        block_skips, skips = skips[-count:], skips[:-count]
         x = block(
             hidden_states=x,
-            res_hidden_states_tuple=taken,
+            res_hidden_states_tuple=block_skips,
             temb=time,
-            # The next skip's size, because halving an odd size and doubling it adds one.
+            # Upsample to the size of the next skip, which may be odd.
             upsample_size=skips[-1].shape[2:] if skips else None,
             **context(block),
         )
@@ -220,7 +216,7 @@ def _check_unet(unet: Any, prompt: Tensor, up_block: int) -> None:
     channels = getattr(config, "in_channels", None)
     if channels != 4 or not hasattr(unet, "up_blocks") or hasattr(config, "num_frames"):
         raise NetworkError(
-            f"diffusion features: {type(unet).__name__} with {channels} input channels is no "
+            f"diffusion features: {type(unet).__name__} with {channels} input channels is not an "
             "SD 1.5-class UNet (4 channels, one image at a time). Load Stable Diffusion 1.5."
         )
     width = config.cross_attention_dim

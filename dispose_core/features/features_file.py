@@ -1,4 +1,4 @@
-"""Keypoint features in a safetensors file, to make them once for many clips."""
+"""Save and load keypoint features as safetensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMAT = {"format": "dispose keypoint features", "version": "1"}
 
 
 def save_features(path: str | Path, features: KeypointFeatures) -> None:
-    """Writes what `load_features` reads.
+    """Write features for `load_features`.
 
     Raises:
         MediaError: the folder cannot be written, or the disk is full.
@@ -27,11 +27,11 @@ def save_features(path: str | Path, features: KeypointFeatures) -> None:
 
 
 def load_features(path: str | Path) -> KeypointFeatures:
-    """Features from `save_features`.
+    """Read features written by `save_features`.
 
     Raises:
         CheckpointError: missing, damaged, or another file.
-        NetworkError: values that are no features.
+        NetworkError: the values are not features.
     """
     weights = open_weights(path)
     if set(weights.tensors) != {_FEATURES, _VALID}:

@@ -1,4 +1,4 @@
-"""`KeypointFeatures`: the reference's feature vector at each body joint.
+"""`KeypointFeatures`: feature vectors of the reference at its body joints.
 
 See docs/reference_behaviour.md#keypoint-lookup.
 """
@@ -18,11 +18,11 @@ from ..pose.sequence import PoseSequence
 
 @dataclass(frozen=True, eq=False)
 class KeypointFeatures:
-    """One vector a body joint; float32 on the CPU.
+    """One vector per body joint; float32 on the CPU.
 
     Attributes:
         features: (18, C), OpenPose order; zero where not valid.
-        valid: (18,) bool: joints that the reference shows.
+        valid: (18,) bool, joints visible in the reference.
 
     Raises:
         NetworkError: other shapes, or values that are not finite.
@@ -42,7 +42,7 @@ class KeypointFeatures:
             raise NetworkError(
                 f"keypoint features: {tuple(features.shape)} with valid {tuple(valid.shape)}, "
                 f"needed ({skeleton.N_BODY}, channels) and ({skeleton.N_BODY},): "
-                "a row a body joint."
+                "one row per body joint."
             )
         bad = (valid & ~features.isfinite().all(1)).nonzero().flatten().tolist()
         if bad:
@@ -58,23 +58,22 @@ class KeypointFeatures:
 def keypoint_features(
     feature_map: Tensor, pose: PoseSequence, size: tuple[int, int]
 ) -> KeypointFeatures:
-    """Feature vectors at the joints of the reference pose.
+    """Sample a feature map at the joints of the reference pose.
 
-    Four map cells are gathered a joint; the map is never enlarged. The result is that of the
-    official code, which enlarges the map to an image with width and height swapped and reads it
-    at a whole pixel. The swap moves a joint by less than a pixel of the image, is part of what
-    the released weights were trained with, and is kept: there is no other behaviour here.
+    Only four cells per joint are read. The result equals that of the official code, which upsamples
+    the map to the image size with width and height swapped and reads it at integer pixels. The swap
+    shifts a joint by less than a pixel and is kept, since the released weights were trained with
+    it.
 
     Args:
         feature_map: (C, h, w) of the whole reference image, at any scale.
-        pose: the reference's, one frame. A joint outside the image takes the nearest edge.
-        size: (H, W) of the image.
+        pose: pose of the reference, one frame. Joints outside the image are clamped to its edge.
 
     Returns:
         Vectors of the visible joints; the others are zero and not valid.
 
     Raises:
-        NetworkError: not one pose, not one map, or a vector with values that are not finite.
+        NetworkError: not exactly one pose or map, or a vector that is not finite.
     """
     if feature_map.ndim != 3 or 0 in feature_map.shape:
         raise NetworkError(
@@ -89,7 +88,7 @@ def keypoint_features(
     height, width = size
     visible = pose.body_visible[0]
     points = np.where(visible[:, None], pose.body[0], 0.0)
-    # x runs over H columns and y over W rows of the official code's enlarged map.
+    # Swapped on purpose: x runs over H columns and y over W rows in the official code.
     x = _cell_position(points[:, 0], height, feature_map.shape[2])
     y = _cell_position(points[:, 1], width, feature_map.shape[1])
     vectors = _bilinear(feature_map, torch.from_numpy(x), torch.from_numpy(y))
@@ -97,14 +96,14 @@ def keypoint_features(
 
 
 def _cell_position(fraction: np.ndarray, pixels: int, cells: int) -> np.ndarray:
-    """Where on a map of `cells` the whole pixel lies that holds a fraction of `pixels`."""
-    # Clipped before it becomes an int: far outside it would not fit.
+    """Position on a map of `cells` of the integer pixel at a fraction of `pixels`."""
+    # Clipped first, since distant points would overflow the integer.
     pixel = np.floor(np.clip(fraction * pixels, 0, pixels - 1))
     return np.maximum((pixel + 0.5) * (cells / pixels) - 0.5, 0.0)
 
 
 def _bilinear(feature_map: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """(K, C) float32 at positions (K,) in cells, 0 the middle of the first."""
+    """Sample (K, C) float32 at positions (K,) in cells, where 0 is the centre of the first cell."""
     height, width = feature_map.shape[1:]
     x0, y0 = x.long(), y.long()
     x1, y1 = (x0 + 1).clamp(max=width - 1), (y0 + 1).clamp(max=height - 1)
@@ -114,6 +113,6 @@ def _bilinear(feature_map: Tensor, x: Tensor, y: Tensor) -> Tensor:
     weights = torch.stack([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx])
     device = feature_map.device
     corners = feature_map[:, rows.to(device), columns.to(device)].float().cpu()  # (C, 4, K)
-    # A weight of zero must not let a bad neighbour in.
+    # 0 × NaN would be NaN, so unused corners are masked.
     corners = torch.where(weights > 0, corners, 0.0)
     return torch.einsum("cnk,nk->kc", corners, weights.float())

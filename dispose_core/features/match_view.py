@@ -1,4 +1,4 @@
-"""An image of where the joints of the reference are found again."""
+"""Visualise matches of the reference's joints in another image."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..pose.sequence import PoseSequence
 from .keypoint_features import KeypointFeatures
 from .matching import Match, best_match, similarity_map
 
-DIM = 0.55  # of the images' brightness: the marks stand out
-MULTIPLE = 64  # pixels, of the sides of an image that is searched
-RING = 0.012  # radius of a mark, of the image's shorter side
+DIM = 0.55  # brightness of the images, so that the markers stand out
+MULTIPLE = 64  # divisor of the sides of the target image
+RING = 0.012  # radius of a marker as a share of the image's shorter side
 
 
 def match_joints(features: KeypointFeatures, feature_map: Tensor) -> dict[int, Match]:
-    """The place most like each joint of the reference: joint number -> match.
+    """Best match of each visible joint of the reference, by joint index.
 
     Args:
-        features: the reference's.
-        feature_map: (C, h, w) of the image that is searched.
+        features: those of the reference.
+        feature_map: (C, h, w) of the target image.
 
     Raises:
         NetworkError: the map was made with another model.
@@ -33,7 +33,7 @@ def match_joints(features: KeypointFeatures, feature_map: Tensor) -> dict[int, M
 
 
 def describe_matches(matches: dict[int, Match]) -> str:
-    """Which joints were found how well, a line each."""
+    """Similarity of each match, one per line."""
     lines = [f"{len(matches)} of {skeleton.N_BODY} joints have features"]
     lines += [
         f"{skeleton.BODY[j]}: similarity {match.similarity:.2f}" for j, match in matches.items()
@@ -42,7 +42,7 @@ def describe_matches(matches: dict[int, Match]) -> str:
 
 
 def fit_target(target: Tensor, height: int) -> Tensor:
-    """(3, h, w) 0…1 at another height, uncut, its sides multiples of 64 as the UNet needs."""
+    """Resize (3, h, w) 0…1 to about this height without cropping, to multiples of 64."""
     scale = height / target.shape[1]
     size = [max(round(side * scale / MULTIPLE), 1) * MULTIPLE for side in target.shape[1:]]
     return F.interpolate(target[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
@@ -51,13 +51,12 @@ def fit_target(target: Tensor, height: int) -> Tensor:
 def match_image(
     reference: Tensor, pose: PoseSequence, target: Tensor, matches: dict[int, Match]
 ) -> Tensor:
-    """The reference beside the searched image, a line from each joint to its match.
+    """Reference and target side by side, with a line from each joint to its match.
 
     Args:
         reference: (3, H, W) 0…1.
-        pose: the reference's, one frame.
-        target: (3, h, w) 0…1; shown at the reference's height.
-        matches: from `match_joints`.
+        pose: pose of the reference, one frame.
+        target: (3, h, w) 0…1; resized to the reference's height.
 
     Returns:
         (3, H, W + W') 0…1

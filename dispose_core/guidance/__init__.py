@@ -1,1 +1,1 @@
-"""What runs once a clip: motion embedding, point residuals, pose latents, control hints."""
+"""Encoders that run once per sequence: motion embedding, point residuals, pose latents."""

@@ -1,8 +1,7 @@
-"""`ControlHints`: what the ControlNet needs of a whole clip, made once and sliced by window.
+"""`ControlHints`: inputs of the ControlNet for a whole sequence, encoded once and sliced by window.
 
-Nothing here depends on the step, the window or the guidance half
-(docs/reference_behaviour.md#quirk-2, 3). It stays on the
-CPU; a window takes the frames it needs by their absolute index, so windows never re-number.
+They depend on neither the step, the window nor cond/uncond (docs/reference_behaviour.md#quirk-2,
+3). They stay on the CPU, and windows select frames by their absolute index.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from ..models.svd_unet import CachedConditioning
 
 @dataclass(frozen=True, eq=False)
 class PointLevel:
-    """The residuals of one level, kept only where they are not zero.
+    """Sparse residuals of one level.
 
     Attributes:
-        values: (M, C) float32, one row a kept cell.
-        frame: (M,) int64, the frame of each row.
-        cell: (M,) int64, its place y * w + x on the level's grid.
+        values: (M, C) float32, one row per stored cell.
+        frame: (M,) int64, frame of each row.
+        cell: (M,) int64, position y * w + x on the level's grid.
         size: (h, w) of the level's grid.
     """
 
@@ -36,11 +35,11 @@ class PointLevel:
     size: tuple[int, int]
 
     def dense(self, frames: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor | None:
-        """(n, C, h, w) for some frames (n,), or None where all of them are zero."""
+        """Dense residuals (n, C, h, w) of frames (n,), or None if all are zero."""
         position, row = (frames[:, None] == self.frame).nonzero(as_tuple=True)
         if not len(row):
             return None
-        # Without waiting for the device: nothing here changes the sources.
+        # Non-blocking copies are safe, as the sources are not modified.
         values = self.values[row].to(device, dtype, non_blocking=True)
         grid = values.new_zeros(len(frames), values.shape[1], math.prod(self.size))
         position = position.to(device, non_blocking=True)
@@ -50,14 +49,13 @@ class PointLevel:
 
 @dataclass(frozen=True, eq=False)
 class PointResiduals:
-    """The point adapter's output for a clip (docs/reference_behaviour.md#point-adapter).
+    """The point adapter's output for a sequence (docs/reference_behaviour.md#point-adapter).
 
-    A level per down block, sized as the block's output: 1/16, 1/32, 1/64, 1/64 of the image.
-    Levels 2 and 3 are empty in most clips.
+    One level per down block at the size of the block's output: 1/16, 1/32, 1/64, 1/64 of the image.
+    Levels 2 and 3 are empty in most sequences.
 
     Attributes:
         per_level: the levels in the order of the down blocks.
-        num_frames: F+1.
     """
 
     per_level: tuple[PointLevel, ...]
@@ -68,10 +66,10 @@ class PointResiduals:
     ) -> list[Tensor | None]:
         """Each level (n, C_l, h_l, w_l) for the frames of a window, None where it adds nothing.
 
-        Frames may come in any order and more than once.
+        Frames may be in any order and repeated.
 
         Raises:
-            NetworkError: a frame is not in the clip.
+            NetworkError: a frame is out of range.
         """
         index = window_index(frames, self.num_frames, "point residuals")
         return [level.dense(index, torch.device(device), dtype) for level in self.per_level]
@@ -79,17 +77,17 @@ class PointResiduals:
 
 @dataclass(frozen=True, eq=False)
 class ControlHints:
-    """All hints of a clip of F+1 frames (frame 0 is the reference).
+    """All hints of F+1 frames (frame 0 is the reference).
 
     Attributes:
-        motion: (F+1, C0, h, w) on the CPU, the motion encoder's output at latent size; it is
-            added after the ControlNet's `conv_in` (docs/reference_behaviour.md#motion-embedding).
+        motion: (F+1, C0, h, w) on the CPU, the motion embedding, added after the ControlNet's
+            `conv_in` (docs/reference_behaviour.md#motion-embedding).
         points: residuals added after each down block
-            (docs/reference_behaviour.md#controlnet-down-blocks); None adds nothing, which is the
-            points' strength 0.
+            (docs/reference_behaviour.md#controlnet-down-blocks). Optional; without it there is no
+            point guidance.
 
     Raises:
-        NetworkError: motion and points are of clips of different length.
+        NetworkError: motion and points differ in length.
     """
 
     motion: Tensor
@@ -109,10 +107,10 @@ class ControlHints:
     def window_motion(
         self, frames: Sequence[int], device: torch.device | str, dtype: torch.dtype
     ) -> Tensor:
-        """(n, C0, h, w): the motion embedding of a window's frames, in any order.
+        """Motion embedding (n, C0, h, w) of a window's frames, in any order.
 
         Raises:
-            NetworkError: a frame is not in the clip.
+            NetworkError: a frame is out of range.
         """
         index = window_index(frames, len(self.motion), "motion embedding")
         return self.motion[index].to(device, dtype)
@@ -127,11 +125,11 @@ def window_residuals(
     frames: Sequence[int],
     strength: float = 1.0,
 ) -> Residuals:
-    """The ControlNet's `forward` with the hints of these `frames` of the clip.
+    """Run the ControlNet with the hints of these `frames`; see `HybridControlNet.forward`.
 
     Raises:
-        NetworkError: also when a frame is not in the clip, or there are not as many frames as
-            frames.
+        NetworkError: also when a frame is out of range, or the number of frames differs from the
+            window length.
     """
     num_frames = constants.num_frames
     if len(frames) != num_frames:
@@ -147,15 +145,15 @@ def window_residuals(
 
 
 def window_index(frames: Sequence[int], available: int, name: str) -> Tensor:
-    """Absolute frames as an index (n,) on the CPU.
+    """Convert absolute frames to an index (n,) on the CPU.
 
     Raises:
-        NetworkError: a frame is not in 0…available-1; the message says which side is short.
+        NetworkError: a frame is not in 0…available-1.
     """
     index = torch.as_tensor(frames, dtype=torch.int64).cpu()
     if ((index < 0) | (index >= available)).any():
         raise NetworkError(
-            f"{name}: frames {int(index.min())}…{int(index.max())} are wanted, the clip has "
+            f"{name}: frames {int(index.min())}…{int(index.max())} are needed, the clip has "
             f"0…{available - 1}. A clip has one frame for the reference and one for each driving "
             "frame; give the sampler as many latent frames."
         )

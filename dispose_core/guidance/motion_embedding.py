@@ -1,8 +1,7 @@
-"""The motion embedding of a clip: the motion encoder run over a motion field, in chunks.
+"""Run the motion encoder over a motion field in chunks.
 
-See docs/reference_behaviour.md#motion-embedding.
-
-It depends on neither the step, nor the window, nor cond and uncond, so it is computed once.
+See docs/reference_behaviour.md#motion-embedding. The embedding depends on neither the step, the
+window nor cond/uncond, so it is computed once.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from ..progress import Progress, no_progress
 
 
 class MotionSource(Protocol):
-    """Motion of a clip in pieces; `motion.field.MotionField` is one.
+    """Motion by frames, such as `motion.motion_field.MotionField`.
 
-    `flow` and `trajectory` give (n, 2, h, w) pixels of `size`, (dx, dy), on the CPU. Frame 0,
-    the reference, is zero in both.
+    `flow` and `trajectory` return (n, 2, h, w) pixels of `size`, (dx, dy), on the CPU. Frame 0, the
+    reference, is zero in both.
     """
 
     def __len__(self) -> int: ...
@@ -48,26 +47,23 @@ def encode_motion(
     dtype: torch.dtype | None = None,
     on_frame: Progress = no_progress,
 ) -> Tensor:
-    """The motion embedding of a clip, at most `chunk` frames of it in memory at full size.
+    """Compute the motion embedding, with at most `chunk` frames in memory at full size.
 
     Args:
-        encoder: stays as it is.
-        motion: the clip's motion; None is both strengths at 0, and then `frames` tells the
-            length.
+        motion: motion of the sequence. Optional; without it motion guidance is off, and `frames` is
+            required.
         size: (H, W) of the image, multiples of 8.
         frames: absolute frames to encode, in any order; all when None.
-        flow_strength, trajectory_strength: see `MotionEncoder.forward`. An input that is absent
-            has strength 0.
-        chunk: frames a pass. It changes memory and speed, not the result.
-        device, dtype: where and in which precision to compute, see `placed`.
-        on_frame: called after each pass; may raise to cancel.
+        flow_strength, trajectory_strength: see `MotionEncoder.forward`.
+        chunk: frames per pass; affects memory and speed, not the result.
+        device, dtype: compute device and dtype, see `placed`.
 
     Returns:
-        (n, C, H/8, W/8) on the CPU, in the encoder's own dtype.
+        (n, C, H/8, W/8) on the CPU, in the encoder's dtype.
 
     Raises:
-        NetworkError: a size that the network does not take, maps of another size, or values that
-            are not finite; the message names the frame.
+        NetworkError: an unsupported size, maps of another size, or values that are not finite; the
+            message names the frame.
     """
     size = image_size(size, "motion encoder")
     if frames is None:
@@ -86,23 +82,22 @@ def encode_motion(
     small = (size[0] // DOWNSCALE, size[1] // DOWNSCALE)
     result = torch.empty(len(frames), encoder.out_channels, *small, dtype=encoder.dtype)
     for start in range(0, len(frames), chunk):
-        wanted = frames[start : start + chunk]
-        # The maps of a branch that is switched off are not made.
+        chunk_frames = frames[start : start + chunk]
+        # Maps of a branch with strength 0 are not computed.
         flow = trajectory = None
         if flow_strength:
-            flow = _checked(motion.flow(wanted, size), "flow", wanted, size).to(like)
+            flow = _check_maps(motion.flow(chunk_frames, size), "flow", chunk_frames, size).to(like)
         if trajectory_strength:
-            maps = motion.trajectory(wanted, size)
-            trajectory = _checked(maps, "trajectory", wanted, size).to(like)
-        result[start : start + len(wanted)] = run(
+            maps = motion.trajectory(chunk_frames, size)
+            trajectory = _check_maps(maps, "trajectory", chunk_frames, size).to(like)
+        result[start : start + len(chunk_frames)] = run(
             flow, trajectory, flow_strength, trajectory_strength
         )
-        on_frame(start + len(wanted), len(frames))
+        on_frame(start + len(chunk_frames), len(frames))
     return result
 
 
-def _checked(maps: Tensor, name: str, frames: list[int], size: tuple[int, int]) -> Tensor:
-    """The maps as they came."""
+def _check_maps(maps: Tensor, name: str, frames: list[int], size: tuple[int, int]) -> Tensor:
     needed = (len(frames), 2, *size)
     if tuple(maps.shape) != needed:
         raise NetworkError(

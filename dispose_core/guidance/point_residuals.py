@@ -1,4 +1,4 @@
-"""Point residuals of a clip: keypoint features through the point adapter, put at the joints."""
+"""Point residuals of a sequence: keypoint features through the point adapter, at the joints."""
 
 from __future__ import annotations
 
@@ -27,28 +27,26 @@ def point_residuals(
     *,
     strength: float = 1.0,
 ) -> PointResiduals:
-    """The point branch of a clip.
+    """Compute the residuals of the point branch.
 
-    Joints of one cell are averaged; one that the reference does not show counts with a zero
-    vector. A level keeps its cells by the official rule: the finest keeps all, coarser ones the
-    few whose cell the nearest-neighbour mask happens to hit, so that levels 2 and 3 are empty in
-    most frames. Weights were trained so; it is kept.
+    Features of joints in the same cell are averaged; joints without a feature contribute a zero
+    vector. As in training, the finest level keeps all cells, while coarser levels keep only cells
+    hit by nearest-neighbour downsampling of the mask, so that levels 2 and 3 are mostly empty.
 
     Args:
-        adapter: stays as it is; any device and dtype.
-        features: the reference's.
-        sequence: poses of F+1 frames, the reference first (`pose.sequence.join_sequences`).
-            Joints left of or above the image are skipped, those beyond the other edges go to the
-            last cell.
-        size: (H, W) of the image, multiples of 8. Where they are no multiples of 64 the levels
-            are as large as the down blocks' outputs, rounded up.
-        strength: scales the residuals; 1 is the paper, 0 adds nothing anywhere.
+        adapter: not modified; any device and dtype.
+        features: those of the reference.
+        sequence: poses of F+1 frames, the reference first (`pose.sequence.join_sequences`). Joints
+            left of or above the image are skipped, those beyond the other edges are clamped.
+        size: (H, W) of the image, multiples of 8. The sizes of the levels are rounded up, like the
+            outputs of the down blocks.
+        strength: scales the residuals; 1 is the paper, 0 adds nothing.
 
     Returns:
         Residuals by absolute frame, float32 on the CPU.
 
     Raises:
-        NetworkError: features of another width than the adapter's, or a size without a latent.
+        NetworkError: features with another number of channels, or an invalid size.
     """
     size = image_size(size, "point adapter")
     if features.features.shape[1] != adapter.features:
@@ -71,7 +69,7 @@ def point_residuals(
 
 
 def level_sizes(size: tuple[int, int], levels: int) -> list[tuple[int, int]]:
-    """(h, w) of the down blocks' outputs for an image (H, W); the last block does not halve."""
+    """(h, w) of the down blocks' outputs for an image (H, W); the last one does not downsample."""
     h, w = (side // DOWNSCALE for side in size)
     sizes = []
     for level in range(levels):
@@ -83,14 +81,14 @@ def level_sizes(size: tuple[int, int], levels: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, eq=False)
 class OccupiedCells:
-    """Cells of the finest grid that hold a joint, in the order of frame and cell.
+    """Cells of the finest grid that contain a joint, ordered by frame and cell.
 
     Attributes:
         grid: (h, w).
-        key: (M,) int64, frame * h * w + cell, rising.
-        set_of: (M,) int64, the row of `sets` that tells which joints are in the cell.
-        sets: (U, 18) bool, each combination of joints that occurs, once: in most clips a joint is
-            alone in its cell, so some 20 rows stand for a thousand cells.
+        key: (M,) int64, frame * h * w + cell, ascending.
+        set_of: (M,) int64, row of `sets` with the joints of the cell.
+        sets: (U, 18) bool, the distinct combinations of joints; usually about 20 for thousands of
+            cells, since most joints are alone in their cell.
     """
 
     grid: tuple[int, int]
@@ -100,9 +98,9 @@ class OccupiedCells:
 
 
 def occupied_cells(sequence: PoseSequence, grid: tuple[int, int]) -> OccupiedCells:
-    """The cells (h, w) that the visible joints of each frame fall into."""
+    """Cells of a grid (h, w) that contain visible joints, for every frame."""
     height, width = grid
-    # A missing point is NaN, which is not >= 0 either.
+    # Missing points are NaN and fail the comparison.
     inside = sequence.body_visible & (sequence.body >= 0).all(-1)  # (F+1, 18)
     frame, joint = inside.nonzero()
     last = np.array([width - 1, height - 1])
@@ -115,28 +113,28 @@ def occupied_cells(sequence: PoseSequence, grid: tuple[int, int]) -> OccupiedCel
 
 
 def _level(cells: OccupiedCells, output: Tensor, size: tuple[int, int]) -> PointLevel:
-    """Cells of one level: bilinear from the finest grid, kept where the nearest cell is occupied.
+    """Residuals of one level: bilinear downsampling, at cells that nearest downsampling keeps.
 
     Args:
         cells: M occupied cells.
-        output: (U, C), what each set of joints gives to this level.
+        output: (U, C), the adapter's output for each set of joints.
         size: (h, w) of the level, at most the grid.
     """
     (height, width), area = cells.grid, cells.grid[0] * cells.grid[1]
     frame, cell = np.divmod(cells.key, area)
     row = _nearest_target(height, size[0])[cell // width]
     column = _nearest_target(width, size[1])[cell % width]
-    kept = (row >= 0) & (column >= 0)
-    frame, row, column = frame[kept], row[kept], column[kept]
+    is_kept = (row >= 0) & (column >= 0)
+    frame, row, column = frame[is_kept], row[is_kept], column[is_kept]
 
     values = output.new_zeros(len(frame), output.shape[1])
     for y, weight_y in _bilinear_sources(row, height, size[0]):
         for x, weight_x in _bilinear_sources(column, width, size[1]):
             key = (frame * height + y) * width + x
-            place = np.searchsorted(cells.key, key).clip(max=len(cells.key) - 1)
-            weight = weight_y * weight_x * (cells.key[place] == key)
+            index = np.searchsorted(cells.key, key).clip(max=len(cells.key) - 1)
+            weight = weight_y * weight_x * (cells.key[index] == key)
             used = weight.nonzero()[0]
-            source = output[torch.from_numpy(cells.set_of[place[used]])]
+            source = output[torch.from_numpy(cells.set_of[index[used]])]
             values[torch.from_numpy(used)] += source * torch.from_numpy(weight[used, None]).float()
     return PointLevel(
         values, torch.from_numpy(frame), torch.from_numpy(row * size[1] + column), size
@@ -149,7 +147,7 @@ def _empty(output: Tensor, size: tuple[int, int]) -> PointLevel:
 
 
 def _nearest_target(cells: int, targets: int) -> np.ndarray:
-    """(cells,) which of fewer targets takes each cell in nearest resizing, -1 for none."""
+    """(cells,) target index of each cell in nearest-neighbour downsampling, -1 for none."""
     target = np.full(cells, -1, dtype=np.int64)
     target[np.arange(targets) * cells // targets] = np.arange(targets)
     return target
@@ -158,11 +156,11 @@ def _nearest_target(cells: int, targets: int) -> np.ndarray:
 def _bilinear_sources(
     target: np.ndarray, cells: int, targets: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """The two cells that each of at most as many targets is interpolated from, with weights.
+    """The two cells, with weights, that each target is interpolated from when downsampling.
 
-    The second one may lie behind the last cell; then its weight is 0.
+    The second may be out of range, with weight 0.
     """
-    place = (target + 0.5) * (cells / targets) - 0.5
-    first = place.astype(np.int64)
-    part = place - first
-    return (first, 1 - part), (first + 1, part)
+    position = (target + 0.5) * (cells / targets) - 0.5
+    first = position.astype(np.int64)
+    fraction = position - first
+    return (first, 1 - fraction), (first + 1, fraction)

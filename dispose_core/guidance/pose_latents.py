@@ -1,4 +1,4 @@
-"""Pose latents of a clip: PoseNet run over the drawn skeletons, in chunks."""
+"""Run PoseNet over skeleton images in chunks."""
 
 from __future__ import annotations
 
@@ -22,22 +22,19 @@ def encode_poses(
     dtype: torch.dtype | None = None,
     on_frame: Progress = no_progress,
 ) -> Tensor:
-    """The pose latents of a clip.
+    """Compute the pose latents of a sequence.
 
     Args:
-        net: stays as it is.
-        images: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first. Any sequence that
-            gives such a tensor for a slice will do.
-        chunk: images a pass. It changes memory and speed, not the result.
-        device, dtype: where and in which precision to compute, see `placed`.
-        on_frame: called after each pass; may raise to cancel.
+        images: (F+1, 3, H, W), 0…1, skeleton images, the reference's first; a tensor, or an object
+            that returns tensors for slices.
+        chunk: images per pass; affects memory and speed, not the result.
+        device, dtype: compute device and dtype, see `placed`.
 
     Returns:
-        (F+1, C, H/8, W/8) on the CPU, in the net's own dtype. The unconditional half of the
-        guidance takes zeros in their place.
+        (F+1, C, H/8, W/8) on the CPU, in the net's dtype. Uncond uses zeros instead.
 
     Raises:
-        NetworkError: images that the network does not take.
+        NetworkError: images of an unsupported shape.
     """
     if images.ndim != 4 or images.shape[1] != 3 or not len(images):
         raise NetworkError(

@@ -1,4 +1,4 @@
-"""Images and videos in and out.
+"""Reading and writing images and videos.
 
-Video frames are (H, W, 3) uint8 RGB arrays, one at a time: memory does not grow with the clip.
+Video frames are (H, W, 3) uint8 RGB arrays, streamed one at a time.
 """

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Atomic file writes: readers never see an incomplete file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..errors import MediaError
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside `path` to write to; it takes the name `path` once all went well.
+    """Context that yields a temporary file beside `path` and renames it to `path` on success.
 
-    The temporary keeps the extension, since writers choose the format by it. When anything
-    fails, it is removed and what stood at `path` before is untouched.
+    The temporary file keeps the extension, since writers derive the format from it. After an error
+    it is removed, and an existing file at `path` is unchanged.
 
     Raises:
-        MediaError: the folder cannot be made or written, or the disk is full.
+        MediaError: the folder cannot be created or written, or the disk is full.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -31,7 +31,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        # mkstemp makes files that only their owner can read.
+        # mkstemp creates files that only their owner can read.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as e:

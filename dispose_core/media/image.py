@@ -1,4 +1,4 @@
-"""Still images in and out, as they look: upright, opaque RGB."""
+"""Read and write still images as upright, opaque RGB."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from torch import Tensor
 from ..errors import MediaError
 from .atomic_write import atomic_write
 
-# Pillow's modes with one 16-bit channel; "I" is how older Pillows open a 16-bit PNG.
+# Pillow modes with one 16-bit channel; older versions open 16-bit PNGs as "I".
 SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
-# What Pillow raises over damaged files, besides its own errors.
+# Errors that Pillow raises for damaged files, besides its own.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
 
 
 def read_image(path: str | Path) -> Tensor:
-    """The image in `path` as people see it.
+    """Read an image as viewers display it.
 
-    EXIF rotation is applied. Transparent parts are shown over white, as browsers and viewers do;
-    what colour lies hidden under them is an accident of the program that wrote the file. CMYK,
-    palette and grey images become RGB; of an animation the first frame counts. Grey images
-    keep their 16 bits; Pillow reads 16-bit RGB PNGs at 8.
+    EXIF rotation is applied, and transparent areas are composited over white. CMYK, palette and
+    grey images become RGB; of an animation the first frame is read. 16-bit grey images keep their
+    precision; Pillow reads 16-bit RGB PNGs at 8 bits.
 
     Returns:
         (3, H, W) float32 RGB, 0…1.
 
     Raises:
-        MediaError: missing, not an image, damaged, too large, or in a pixel format that has no
-            agreed meaning (floating point, 32 bit).
+        MediaError: missing, not an image, damaged, too large, or in a pixel format without a
+            defined white level (floating point, 32 bit).
     """
     with open_image(path) as pil_image:
         rgb = to_rgb(pil_image, str(path))
@@ -41,18 +40,18 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def to_pixels(image: Tensor) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an image (3, H, W) in 0…1, rounded."""
+    """Convert an image (3, H, W) in 0…1 to (H, W, 3) uint8, rounded."""
     return (image.permute(1, 2, 0) * 255).round().byte().numpy()
 
 
 def write_image(path: str | Path, image: Tensor | np.ndarray) -> None:
-    """Writes an image in the format that the extension of `path` names.
+    """Write an image in the format given by the extension of `path`.
 
     Args:
-        pil_image: tensor (3, H, W) or array (H, W, 3), RGB; uint8, or float in 0…1.
+        image: tensor (3, H, W) or array (H, W, 3), RGB; uint8, or float in 0…1.
 
     Raises:
-        MediaError: unknown extension, or the folder or disk does not take the file.
+        MediaError: unknown extension, or the file cannot be written.
     """
     pixels = image.permute(1, 2, 0).cpu().numpy() if isinstance(image, Tensor) else image
     if pixels.dtype != np.uint8:
@@ -65,7 +64,7 @@ def write_image(path: str | Path, image: Tensor | np.ndarray) -> None:
 
 
 def open_image(source) -> Image.Image:
-    """The image with its header read and its pixels still in the file (a path or open file).
+    """Open an image from a path or open file; only its header is read.
 
     Raises:
         MediaError: missing, unreadable, not an image, or too large.
@@ -91,14 +90,14 @@ def open_image(source) -> Image.Image:
 
 
 def to_rgb(pil_image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an open image, uint16 where it is 16-bit grey.
+    """Convert an open image to (H, W, 3) RGB, uint8 or, for 16-bit grey, uint16.
 
     Args:
-        name: how messages call the image.
-        frame: which frame of an animation.
+        name: name of the image in messages.
+        frame: frame of an animation.
 
     Raises:
-        MediaError: damaged, or a pixel format that has no agreed meaning.
+        MediaError: damaged, or a pixel format without a defined white level.
     """
     try:
         if frame or getattr(pil_image, "n_frames", 1) > 1:
@@ -113,13 +112,14 @@ def to_rgb(pil_image: Image.Image, name: str, frame: int = 0) -> np.ndarray:
         grey = np.asarray(upright)
         if grey.max(initial=0) > 65535 or grey.min(initial=0) < 0:
             raise MediaError(
-                f"{name}: 32-bit values ({grey.min()}…{grey.max()}) have no agreed white. "
+                f"{name}: 32-bit values ({grey.min()}…{grey.max()}) have no defined white level. "
                 "Save it as an 8- or 16-bit PNG."
             )
         return np.repeat(grey.astype(np.uint16)[..., None], 3, axis=2)
     if upright.mode == "F":
         raise MediaError(
-            f"{name}: floating-point pixels have no agreed white. Save it as an 8- or 16-bit PNG."
+            f"{name}: floating-point pixels have no defined white level. "
+            "Save it as an 8- or 16-bit PNG."
         )
     if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA", "RGBa", "La"}:
         colours = upright.convert("RGBA")

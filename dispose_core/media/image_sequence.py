@@ -1,4 +1,4 @@
-"""Images that play as a video: a folder of them, an animated GIF, WebP or PNG, or one alone."""
+"""Image folders and animated or single images as video sources."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .video_source import (
 )
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-# How the formats begin that FFmpeg cannot play, or plays without their transparency.
+# Magic bytes of formats that FFmpeg cannot decode, or only without transparency.
 MAGIC = re.compile(rb"GIF8|RIFF....WEBP|\x89PNG|\xff\xd8\xff", re.DOTALL)
 
 
 def looks_like_image(source: Source) -> bool:
-    """Whether the file starts like an image, animated or not."""
+    """Whether the file has the magic bytes of an image, animated or not."""
     if is_open_file(source):
         source.seek(0)
         head = source.read(12)
@@ -39,12 +39,12 @@ def looks_like_image(source: Source) -> bool:
             with open(source, "rb") as file:
                 head = file.read(12)
         except OSError:
-            return False  # whoever opens it next says why
+            return False  # the next attempt to open it raises the error
     return MAGIC.match(head) is not None
 
 
 class ImageFolder:
-    """An `OpenVideo` over the images of a folder, in natural order: 2.png before 10.png."""
+    """`OpenVideo` of the images in a folder, in natural order: 2.png before 10.png."""
 
     def __init__(self, folder: Path):
         self._files = sorted(
@@ -103,7 +103,7 @@ class ImageFolder:
 
 
 class Animation:
-    """An `OpenVideo` over an animated image, or a single one, read by Pillow."""
+    """`OpenVideo` of an animated or single image, read with Pillow."""
 
     def __init__(self, source: Source):
         self._name = name_of(source)
@@ -138,10 +138,10 @@ class Animation:
 
     def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """See `OpenVideo`."""
-        near = float(1 / self.info.fps) / 4  # as in `Container`
+        tolerance = float(1 / self.info.fps) / 4  # as in `Container`
         for index in range(self.info.num_frames):
             time = self._times[index] / 1000
-            if time >= start - near:
+            if time >= start - tolerance:
                 yield time, partial(self._frame, index)
 
     def _frame(self, index: int) -> np.ndarray:
@@ -149,18 +149,18 @@ class Animation:
 
 
 def _animation_times(image: Image.Image, count: int) -> list[int]:
-    """When each frame begins, and when the last one ends, in milliseconds; 0 where unknown."""
+    """Start times of all frames and the end time of the last, in milliseconds; 0 if unknown."""
     times = [0]
     for index in range(count):
         image.seek(index)
-        image.load()  # WebP tells a frame's duration only once it is decoded
+        image.load()  # WebP frames must be decoded to get their duration
         times.append(times[-1] + round(image.info.get("duration") or 0))
     image.seek(0)
     return times
 
 
 def _indices_from(start: float, info: VideoInfo) -> range:
-    # A start within a quarter frame after one means that one, as in `Container`.
+    # A start up to a quarter frame after a frame includes it, as in `Container`.
     return range(max(0, int(np.ceil(start * info.fps - 0.25))), info.num_frames)
 
 

@@ -1,4 +1,4 @@
-"""How a reference image and a driving video are going to be used: size, stride, frame rate."""
+"""Choose size, stride and frame rate for a reference image and a driving video."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .resize import MULTIPLE, describe_fit, fit_size, official_size, snap_resolu
 
 @dataclass(frozen=True)
 class Preparation:
-    """How one reference and one driving video are going to be used."""
+    """Size, stride and frame rate of a run."""
 
-    size: tuple[int, int]  # (H, W) of the fitted reference
-    stride: int  # of the driving video's own frames
-    num_driving: int  # driving frames handed on; an estimate for files that do not count theirs
-    fps: Fraction  # at which these frames play
-    report: str  # what was decided, a sentence a line
+    size: tuple[int, int]  # (H, W) of the resized reference
+    stride: int  # in frames of the driving video
+    num_driving: int  # driving frames used; an estimate for files without a frame count
+    fps: Fraction  # frame rate of these frames
+    report: str  # one sentence per line
 
 
 def prepare(
@@ -29,18 +29,18 @@ def prepare(
     max_frames: int | None = None,
     official: bool = False,
 ) -> Preparation:
-    """Decides size, stride and output rate, and says so.
+    """Choose size, stride and output frame rate, with a report.
 
     Args:
         image: (H, W) of the reference image.
-        frames, fps: how many driving frames there are to choose from, and their rate.
+        frames, fps: number and rate of the available driving frames.
         resolution: short side of the result in pixels.
-        sample_stride: every how many frames one is used, at up to 47 fps; see `frame_stride`.
-        max_frames: at most so many driving frames.
-        official: the official three shapes instead of the image's own.
+        sample_stride: stride at up to 47 fps; see `frame_stride`.
+        max_frames: largest number of driving frames.
+        official: use one of the three official aspect ratios instead of the image's.
 
     Raises:
-        MediaError: `resolution` below 64, an image more than 8 times as long as wide.
+        MediaError: `resolution` below 64, or an image more than 8 times as long as wide.
     """
     snapped = snap_resolution(resolution)
     lines = []
@@ -66,11 +66,10 @@ def prepare(
 
 
 def frame_stride(fps: float | Fraction, sample_stride: int) -> int:
-    """Every how many frames of the file one is used.
+    """Stride in frames of the file.
 
-    See docs/reference_behaviour.md#image-and-video-preparation.
-
-    At 48 fps and above the stride grows, so that the same time passes between two frames.
+    See docs/reference_behaviour.md#image-and-video-preparation. From 48 fps on it grows with the
+    frame rate, so that the time between two frames stays about the same.
 
     Raises:
         MediaError: `sample_stride` below 1.
@@ -81,7 +80,7 @@ def frame_stride(fps: float | Fraction, sample_stride: int) -> int:
 
 
 def frame_indices(count: int, fps: float | Fraction, sample_stride: int) -> range:
-    """Which of `count` frames are used.
+    """Indices of the used frames among `count`.
 
     See docs/reference_behaviour.md#image-and-video-preparation.
     """

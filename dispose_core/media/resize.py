@@ -1,8 +1,7 @@
-"""Sizes that the networks take, and images fitted to them by resizing and cropping.
+"""Choose network-compatible image sizes, and resize and crop images to them.
 
-Sizes are (H, W). docs/reference_behaviour.md#image-and-video-preparation is the rule of the
-official code; where the default departs from it, the
-docstring says so and `official=True` keeps to it.
+Sizes are (H, W). docs/reference_behaviour.md#image-and-video-preparation describes the official
+code; docstrings name deviations, which `official=True` turns off.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from torch import Tensor
 
 from ..errors import MediaError
 
-MULTIPLE = 64  # the UNet halves the latent three times, and a latent pixel is eight pixels
+MULTIPLE = 64  # 8 pixels per latent cell, and 3 downsampling levels in the UNet
 
 
-ASPECT = 9 / 16  # the official code knows this, its inverse, and squares
+ASPECT = 9 / 16  # the official code uses this, its inverse, and squares
 
 
-LONGEST = 8  # times its short side; nobody can be cut out of a longer strip
+LONGEST = 8  # largest aspect ratio of an image
 
 
 def snap_resolution(resolution: int) -> int:
-    """The multiple of 64 nearest to `resolution`.
+    """Round `resolution` to the nearest multiple of 64.
 
     Raises:
         MediaError: `resolution` is below 64.
@@ -39,8 +38,9 @@ def snap_resolution(resolution: int) -> int:
 
 
 def official_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """(H, W) of docs/reference_behaviour.md#image-and-video-preparation: 9:16, 1:1 or 16:9,
-    whichever way the image lies.
+    """(H, W) as in the official code: 9:16, 1:1 or 16:9, depending on the image's orientation.
+
+    See docs/reference_behaviour.md#image-and-video-preparation.
 
     Args:
         source: (H, W) of the image.
@@ -54,17 +54,17 @@ def official_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
 
 
 def fit_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
-    """(H, W) in multiples of 64, nearest to the image's own shape.
+    """(H, W) in multiples of 64 with an aspect ratio near the image's.
 
-    The short side is `resolution`, as with `official_size`, and so is the area at most: images
-    longer than 16:9 get a smaller short side. 9:16, 1:1 and 16:9 come out as there.
+    The short side is `resolution`. The area is limited to that of 16:9, so longer images get a
+    smaller short side. 9:16, 1:1 and 16:9 give the same as `official_size`.
 
     Args:
         source: (H, W) of the image.
-        resolution: short side; snapped to a multiple of 64.
+        resolution: short side; rounded to a multiple of 64.
 
     Raises:
-        MediaError: the image is more than 8 times as long as wide, or `resolution` below 64.
+        MediaError: the image is more than 8 times as long as wide, or `resolution` is below 64.
     """
     resolution = snap_resolution(resolution)
     short, long = sorted(source)
@@ -82,19 +82,15 @@ def fit_size(source: tuple[int, int], resolution: int) -> tuple[int, int]:
 
 
 def resize_crop(image: Tensor, size: tuple[int, int], official: bool = False) -> Tensor:
-    """The image scaled to cover `size`, the overhang cropped evenly.
+    """Resize an image to cover `size` and centre-crop it.
 
-    See docs/reference_behaviour.md#image-and-video-preparation.
-
-    Bilinear, the result rounded to 8 bits half to even, of float images too. The official code
-    does not smooth before shrinking: of a large photograph it keeps one pixel in
-    many, and fine patterns turn into others. By default they are averaged. Images that grow
-    come out the same either way.
+    See docs/reference_behaviour.md#image-and-video-preparation. Bilinear with anti-aliasing,
+    quantised to 8 bits with rounding half to even, also for float images. The official code
+    downsamples without anti-aliasing. Upsampling is identical.
 
     Args:
         image: (…, C, H, W) uint8, or float in 0…1.
-        size: (H, W) wanted.
-        official: shrink as the official code does.
+        official: no anti-aliasing.
 
     Returns:
         (…, C, *size), dtype of `image`.
@@ -116,14 +112,14 @@ def resize_crop(image: Tensor, size: tuple[int, int], official: bool = False) ->
 
 
 def describe_fit(source: tuple[int, int], size: tuple[int, int]) -> str:
-    """What `resize_crop` does to an image, for people: sizes, and what is cut off where."""
+    """Describe the sizes and the cropped margins of `resize_crop` for users."""
     fitted = f"Reference {source[1]}×{source[0]}: "
     if source == size:
         return fitted + "kept as it is."
     fitted += f"fitted to {size[1]}×{size[0]}"
     covering, _ = covering_crop(source, size)
     cut = [(large - small) / large for large, small in zip(covering, size, strict=True)]
-    # In pixels of the source, which is what its owner can look at.
+    # In pixels of the source image.
     rows, columns = (round(part * side / 2) for part, side in zip(cut, source, strict=True))
     if rows:
         return f"{fitted}; {rows} px cropped at the top and at the bottom."
@@ -135,7 +131,7 @@ def describe_fit(source: tuple[int, int], size: tuple[int, int]) -> str:
 def covering_crop(
     source: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The image's size once it just covers `size`, and the (top, left) of the crop.
+    """Size of the image scaled to just cover `size`, and (top, left) of the crop.
 
     See docs/reference_behaviour.md#image-and-video-preparation.
     """

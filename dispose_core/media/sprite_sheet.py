@@ -1,4 +1,4 @@
-"""Frames of a clip as a few JPEG sheets: what a browser scrubs through without decoding a video."""
+"""Sprite sheets: frames as a few JPEG files, for scrubbing in a browser."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from itertools import islice
 import cv2
 import numpy as np
 
-LONGEST = 512  # pixels of a frame's longer side at most
-MOST_FRAMES = 96  # of one clip; a longer one is thinned
-COLUMNS, ROWS = 4, 4  # frames of a sheet: browsers hold images of 2048×2048 without trouble
-QUALITY = 80  # of JPEG
-BLOCK = 16  # pixels that JPEG compresses together, with halved colour
+LONGEST = 512  # longer side of a frame in pixels
+MOST_FRAMES = 96  # longer sequences are subsampled
+COLUMNS, ROWS = 4, 4  # frames per sheet, at most 2048×2048 pixels
+QUALITY = 80  # JPEG quality
+BLOCK = 16  # JPEG block size with chroma subsampling
 
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """Frames in reading order, `COLUMNS` beside each other and up to `ROWS` below.
+    """Sheets of frames in reading order, `COLUMNS` per row and up to `ROWS` rows.
 
     Attributes:
-        frames: how many.
         size: (w, h) of a frame in pixels.
         step: (w, h) from one frame's corner to the next one's.
         sheets: JPEG files of up to COLUMNS·ROWS frames each.
@@ -33,7 +32,6 @@ class Strips:
     sheets: list[bytes]
 
     def describe(self) -> dict:
-        """Where each frame is, for the program that shows them."""
         return {
             "frames": self.num_frames,
             "size": list(self.size),
@@ -44,18 +42,18 @@ class Strips:
 
 
 def every_nth(first: int, last: int, most: int = MOST_FRAMES) -> range:
-    """Numbers from `first` up to before `last`, evenly thinned to at most `most`."""
+    """Evenly spaced numbers from `first` to before `last`, at most `most` of them."""
     return range(first, last, max(1, -(-(last - first) // most)))
 
 
 def fit_longest(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int]:
-    """(h, w) made smaller, never larger, until its longer side is `longest`."""
+    """Reduce (h, w), never enlarging it, until its longer side is at most `longest`."""
     scale = min(1.0, longest / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def frame_strips(frames: Iterable[np.ndarray]) -> Strips:
-    """Compresses frames, holding one sheet at a time.
+    """Compress frames, with one sheet in memory at a time.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size, at least one.
@@ -70,7 +68,6 @@ def frame_strips(frames: Iterable[np.ndarray]) -> Strips:
 
 
 def jpeg(image: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 RGB as a JPEG file."""
     colours = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
@@ -82,7 +79,7 @@ def _fitted(frame: np.ndarray) -> np.ndarray:
 
 
 def _sheet(tiles: list[np.ndarray]) -> np.ndarray:
-    """Frames apart by whole blocks, their edges continued, so that none bleeds into the next."""
+    """Arrange frames, padded to whole JPEG blocks so that colours do not bleed between them."""
     height, width = tiles[0].shape[:2]
     spare = ((0, _padded(height) - height), (0, _padded(width) - width), (0, 0))
     tiles = [np.pad(tile, spare, mode="edge") for tile in tiles]

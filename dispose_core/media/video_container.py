@@ -1,4 +1,4 @@
-"""Video files, read through PyAV (12 and later): MP4, MKV, WebM, MOV, MPEG-TS and the like."""
+"""Video files (MP4, MKV, WebM, MOV, MPEG-TS and others), decoded with PyAV 12 and later."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from .video_source import (
     size_notes,
 )
 
-# Through libavfilter, colours come out the same with every PyAV; `to_ndarray` took BT.709 for
-# BT.601 before 17. The flags keep red and blue as sharp as the file has them.
+# Conversion with libavfilter gives the same colours in every PyAV; before 17 `to_ndarray` used
+# BT.601 for BT.709. The flags keep full chroma resolution.
 SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 # (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
 Matrix = tuple[int, int, int, int]
-ATTACHED_IMAGE = 0x400  # AV_DISPOSITION_ATTACHED_PIC: a song's cover is not a video
+ATTACHED_IMAGE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, such as an album cover
 
 
 def open_container(source: Source) -> av.container.InputContainer:
-    """The opened file.
+    """Open a media file.
 
     Raises:
         MediaError: it is missing, empty, or in no format that FFmpeg knows.
@@ -59,13 +59,13 @@ def open_container(source: Source) -> av.container.InputContainer:
 
 
 class Container:
-    """An `OpenVideo` over the first real video stream of a file.
+    """`OpenVideo` of the first video stream of a file that is not a cover image.
 
-    Decodes without frame threads: with PyAV's logging on (it is by default in 12, and any other
-    pack can turn it on) a file that is closed before its end hangs the process in them.
+    Decodes without frame threads: if PyAV's logging is on (the default in 12, and other packs can
+    turn it on), they deadlock when a file is closed before its end.
     """
 
-    # Until it is closed.
+    # Set until the file is closed.
     _file: av.container.InputContainer
     _stream: av.VideoStream
     _convert: _Converter
@@ -87,27 +87,27 @@ class Container:
         self._file.close()
         for part in ("_file", "_stream", "_convert"):
             setattr(self, part, None)
-        # PyAV's objects refer to each other in circles; their frame buffers, some 100 MB, would
-        # stay until Python happens to look, and it counts objects, not bytes.
+        # PyAV's objects form reference cycles, and the garbage collector counts objects, not
+        # bytes: about 100 MB of frame buffers would stay allocated.
         gc.collect()
 
     def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """See `OpenVideo`. Starts decoding at the last key frame before `start`."""
-        near = float(1 / self.info.fps) / 4  # stored times are rounded, in MKV to 1 ms
+        tolerance = float(1 / self.info.fps) / 4  # stored times are rounded, in MKV to 1 ms
         if start > 0:
             self._seek(start)
         frames: Iterator[tuple[float, av.VideoFrame]] = self._decode()
         if start > 0:
             first = next(frames, None)
-            if first is None or first[0] > start + near:
-                # Without an index (MPEG-TS) a seek may land behind its target.
+            if first is None or first[0] > start + tolerance:
+                # Without an index (MPEG-TS) a seek may land after its target.
                 self._open()
                 frames = self._decode()
             else:
                 frames = chain([first], frames)
         self._convert = _Converter(self.info, self._matrix)
         for time, frame in frames:
-            if time >= start - near:
+            if time >= start - tolerance:
                 yield time, partial(self._image, frame)
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
@@ -141,16 +141,16 @@ class Container:
         if stream.duration:
             duration = float(stream.duration * clock_tick(stream))
         elif tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
-            # MKV and WebM: the file's own duration is that of the longest track, often the sound.
+            # In MKV and WebM the file's duration is that of the longest track, often the audio.
             hours, minutes, seconds = tag.groups()
             duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         elif self._file.duration:
             duration = self._file.duration / av.time_base
         frames = stream.frames or 1
         if duration:
-            # Also where a count is stored: it includes what an editor hid from players.
-            shown = max(1, round(duration * fps))
-            frames = min(stream.frames or shown, shown)
+            # A stored frame count may include frames hidden by an edit list.
+            playable = max(1, round(duration * fps))
+            frames = min(stream.frames or playable, playable)
         self._matrix = _display_matrix(first)
         rotation = _rotation(self._matrix)
         if rotation:
@@ -174,10 +174,10 @@ class Container:
         try:
             self._file.seek(offset, stream=self._stream, backward=True)
         except (av.error.FFmpegError, OSError):
-            self._open()  # not seekable: from the beginning, then
+            self._open()  # not seekable: decode from the beginning
 
     def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Frames in the order they are shown, with their seconds since the stream's start."""
+        """Frames in display order, with their time in seconds since the start of the stream."""
         stream, tick = self._stream, clock_tick(self._stream)
         begin = float((stream.start_time or 0) * tick)
         step = float(1 / (stream.average_rate or stream.guessed_rate or DEFAULT_FPS))
@@ -191,7 +191,7 @@ class Container:
             if packet is None:
                 break
             if packet.size:
-                # One bad packet on the way is what players skip; a bad last one is a cut.
+                # Single corrupt packets are skipped; a corrupt last packet means truncation.
                 damaged = packet.is_corrupt
                 after = ((packet.pts or 0) + (packet.duration or 0)) * tick
                 reached = max(reached, float(after) - begin)
@@ -212,28 +212,28 @@ class Container:
 
 
 def _flush_packet(stream: av.VideoStream) -> av.Packet:
-    """An empty packet, as files end with: the decoder gives out the frames it holds."""
+    """An empty packet, which makes the decoder output its buffered frames."""
     packet = av.Packet()
     packet.stream, packet.time_base = stream, clock_tick(stream)
     return packet
 
 
 def clock_tick(stream: av.stream.Stream) -> Fraction:
-    """Seconds of a tick of the stream's clock; every stream of a file that is read has one."""
+    """Time base of a stream in seconds; streams that are read always have one."""
     return cast(Fraction, stream.time_base)
 
 
 def find_video(file: av.container.InputContainer) -> av.VideoStream | None:
     """The first video stream that is not a cover image."""
     for stream in file.streams.video:
-        # PyAV before 14 does not tell covers: there a song passes for a video of one frame.
+        # PyAV before 14 has no disposition, so a cover counts as a video of one frame.
         if not int(getattr(stream, "disposition", 0)) & ATTACHED_IMAGE:
             return stream
     return None
 
 
 def scaler(frame: av.VideoFrame, pixels: str, scale: str) -> Graph:
-    """A filter graph that turns frames like `frame` into the pixel format `pixels`."""
+    """Filter graph that converts frames like `frame` to the pixel format `pixels`."""
     graph = Graph()
     nodes = [
         graph.add_buffer(
@@ -253,7 +253,7 @@ def scaler(frame: av.VideoFrame, pixels: str, scale: str) -> Graph:
 
 
 class _Converter:
-    """Frames to upright RGB arrays, all of the size of the first."""
+    """Converts frames to upright RGB arrays of the size of the first frame."""
 
     def __init__(self, info: VideoInfo, matrix: Matrix | None):
         turned = bool(info.rotation % 180)
@@ -270,7 +270,7 @@ class _Converter:
 
 
 def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
-    """How the stream is shown. Once a video: a frame asked for it stays until the next gc."""
+    """Display matrix of the stream; it keeps the frame alive, so it is read only once."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
@@ -279,7 +279,7 @@ def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
 
 
 def _rotation(matrix: Matrix | None) -> int:
-    """Degrees clockwise from how a frame is stored to how it is shown; mirroring aside."""
+    """Clockwise rotation in degrees from stored to displayed frames, without mirroring."""
     if matrix is None:
         return 0
     a, b, _, d = matrix
@@ -289,11 +289,11 @@ def _rotation(matrix: Matrix | None) -> int:
 
 
 def _upright(image: np.ndarray, matrix: Matrix | None) -> np.ndarray:
-    """The image as its display matrix shows it: quarter turns and mirrorings."""
+    """Apply the display matrix: quarter turns and mirroring."""
     if matrix is None:
         return image
     a, b, c, d = matrix
-    if abs(b) > abs(a):  # x and y change places
+    if abs(b) > abs(a):  # transposed
         image, a, d = image.swapaxes(0, 1), c, b
     if a < 0:
         image = image[:, ::-1]

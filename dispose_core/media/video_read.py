@@ -1,4 +1,4 @@
-"""Reading videos: what they are, their frames one by one, their sound."""
+"""Read videos: metadata, frames and audio."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from .image_sequence import Animation, ImageFolder, looks_like_image
 from .video_container import Container, clock_tick, find_video, open_container
 from .video_source import FrameReader, OpenVideo, Source, VideoInfo, is_open_file, name_of
 
-# Frames further than this off a constant rate, in periods of it, come unevenly.
+# Deviation from a constant frame rate, in periods, beyond which timestamps are used.
 UNEVEN = 0.75
-# Seconds that a frame may stay; beyond that the file's clock is thought to be wrong.
+# Longest display time of a frame in seconds; longer gaps are treated as timestamp errors.
 LONGEST_STILL = 60.0
 
 __all__ = ["VideoInfo", "count_frames", "probe", "read_audio", "read_frames"]
 
 
 def probe(source: Source) -> VideoInfo:
-    """Size, rate and length of a video; decodes its first frame, so that it is known to work.
+    """Size, frame rate and length of a video; decodes the first frame to check that it works.
 
     Args:
         source: a video file, an open binary file, a folder of images, an animated image.
 
     Raises:
-        MediaError: missing, empty, damaged, not a video, or sound only.
+        MediaError: missing, empty, damaged, not a video, or audio only.
     """
     with _open(source) as video:
         return video.info
 
 
 def count_frames(info: VideoInfo, start: float = 0.0, duration: float | None = None) -> int:
-    """How many frames of the video lie in this range of seconds, as far as `info` tells."""
-    left = info.num_frames - math.ceil(start * info.fps - 0.25)
+    """Number of frames in this range of seconds, according to `info`."""
+    count = info.num_frames - math.ceil(start * info.fps - 0.25)
     if duration is not None:
-        left = min(left, math.ceil(duration * info.fps - 0.25))
-    return max(0, left)
+        count = min(count, math.ceil(duration * info.fps - 0.25))
+    return max(0, count)
 
 
 def read_frames(
@@ -54,27 +54,27 @@ def read_frames(
     max_frames: int | None = None,
     on_frame: Progress = no_progress,
 ) -> Iterator[np.ndarray]:
-    """Every `stride`-th frame from `start` on, upright.
+    """Read every `stride`-th frame from `start` on, upright.
 
-    Frames in between are decoded, since later ones build on them, but neither converted nor
-    kept. A frame counts as shown at `start` when it is within a quarter frame of it. Where frames
-    come unevenly (phones, screen recordings), the clock decides in place of the count, so that
-    at the average rate the motion keeps its speed and the sound fits; the official code counts.
+    Skipped frames are decoded, but not converted. A frame counts as shown at `start` if it is
+    within a quarter frame of it. For variable frame rates (phones, screen recordings) frames are
+    selected by time instead of by count, so that the motion keeps its speed and the audio stays in
+    sync; the official code counts.
 
     Args:
         source: see `probe`.
-        stride: 1 = every frame. docs/reference_behaviour.md#image-and-video-preparation derives it
-            from the frame rate: `prepare.frame_stride`.
+        stride: 1 = every frame; see docs/reference_behaviour.md#image-and-video-preparation and
+            `prepare.frame_stride`.
         start, duration: seconds; frames in [start, start + duration). None = to the end.
-        max_frames: stop after so many frames handed out.
-        on_frame: hears (frames handed out, frames expected).
+        max_frames: largest number of frames.
+        on_frame: called with (frames read, frames expected).
 
     Yields:
-        (H, W, 3) uint8 RGB, each an array of its own.
+        (H, W, 3) uint8 RGB, each a new array.
 
     Raises:
-        MediaError: see `probe`; also a file that breaks off before what was asked for, a range
-            without frames, images of different sizes in a folder.
+        MediaError: see `probe`; also a file that ends early, a range without frames, images of
+            different sizes in a folder.
     """
     _check_range(stride, start, duration, max_frames)
     with _open(source) as video:
@@ -82,7 +82,7 @@ def read_frames(
         end = math.inf if duration is None else start + duration - period / 4
         expected = _expected(video.info, stride, start, duration, max_frames)
         done = 0
-        for image in _by_the_clock(video.frames_from(start), period, stride, start, end):
+        for image in _sample_by_time(video.frames_from(start), period, stride, start, end):
             done += 1
             frame = image()
             on_frame(done, max(done, expected))
@@ -100,13 +100,13 @@ def read_frames(
 def read_audio(
     source: Source, start: float = 0.0, duration: float | None = None
 ) -> tuple[np.ndarray, int] | None:
-    """The sound that belongs to the frames of `read_frames` with the same start and duration.
+    """Audio that matches the frames of `read_frames` with the same start and duration.
 
-    Silence fills in where the sound track begins after the image.
+    Padded with silence if the audio track starts after the video.
 
     Returns:
-        (channels, n) float32 in -1…1, one or two channels (more are mixed down to two), and the
-        sample rate. None where there is no sound, or none in this range.
+        (channels, n) float32 in -1…1, one or two channels (more are downmixed to two), and the
+        sample rate. None if there is no audio in this range.
 
     Raises:
         MediaError: the file cannot be opened.
@@ -118,14 +118,14 @@ def read_audio(
     with open_container(source) as file:
         if not file.streams.audio:
             return None
-        # A little early: lossy codecs need what comes before to start clean.
-        found = _sound(file, max(0.0, start - 0.2), end)
-    if start > 0 and (found is None or found[0] > start):  # a seek that landed behind its target
+        # Start a little early, since lossy codecs need preceding packets.
+        track = _decode_audio(file, max(0.0, start - 0.2), end)
+    if start > 0 and (track is None or track[0] > start):  # the seek landed after its target
         with open_container(source) as file:
-            found = _sound(file, 0.0, end)
-    if found is None:
+            track = _decode_audio(file, 0.0, end)
+    if track is None:
         return None
-    begin, samples, rate = found
+    begin, samples, rate = track
     first = round((start - begin) * rate)
     samples = np.pad(samples, ((0, 0), (max(0, -first), 0)))[:, max(0, first) :]
     if duration is not None:
@@ -133,47 +133,49 @@ def read_audio(
     return (samples, rate) if samples.shape[1] else None
 
 
-def _by_the_clock(
+def _sample_by_time(
     frames: Iterator[tuple[float, FrameReader]],
     period: float,
     stride: int,
     start: float,
     end: float,
 ) -> Iterator[FrameReader]:
-    """What is shown every `stride` periods in [start, end).
+    """The frame displayed at every `stride`-th period in [start, end).
 
-    Frames of a constant rate are merely counted: their stored times are rounded, and a rate may
-    be a little wrong. A frame that is more than UNEVEN off the count moves it to its own time.
+    Frames of a constant rate are counted, since timestamps are rounded and rates may be slightly
+    off. A frame that deviates by more than UNEVEN periods resets the count to its timestamp.
     """
-    tick, wanted, shown, origin = -1, 0, None, start
-    before, shift = None, 0.0
+    tick, next_tick, previous_image, origin = -1, 0, None, start
+    previous_time, shift = None, 0.0
     for time, image in frames:
-        if before is None:
+        if previous_time is None:
             origin = time if time < start + period else start
-        elif not -period < time + shift - before < LONGEST_STILL:
-            shift = before + period - time  # joined recordings, each with a clock of its own
-        before = time = time + shift
+        elif not -period < time + shift - previous_time < LONGEST_STILL:
+            shift = (
+                previous_time + period - time
+            )  # concatenated recordings with separate timestamps
+        previous_time = time = time + shift
         tick += 1
         if abs(time - origin - tick * period) > UNEVEN * period:
             tick = round((time - origin) / period)
-        # Until now the frame before was to be seen.
-        for _ in range(wanted, min(tick, math.ceil((min(end, time) - origin) / period)), stride):
-            yield shown or image
-            wanted += stride
+        # The previous frame was displayed until now.
+        for _ in range(next_tick, min(tick, math.ceil((min(end, time) - origin) / period)), stride):
+            yield previous_image or image
+            next_tick += stride
         if time >= end:
             break
-        if tick == wanted:
+        if tick == next_tick:
             yield image
-            wanted += stride
-        shown = image
+            next_tick += stride
+        previous_image = image
 
 
-def _sound(
+def _decode_audio(
     file: av.container.InputContainer, start: float, end: float
 ) -> tuple[float, np.ndarray, int] | None:
-    """The sound from about `start` to `end`: where it begins (s), samples, rate.
+    """Audio from about `start` to `end`: its start time in seconds, samples, sample rate.
 
-    Seconds count from the first frame of the image.
+    Seconds count from the first video frame.
     """
     stream, video = file.streams.audio[0], find_video(file)
     clock = video or stream
@@ -194,7 +196,7 @@ def _sound(
                 resampler = av.AudioResampler("fltp", layout, rate)
             chunks += [part.to_ndarray() for part in resampler.resample(frame)]
     except (av.error.FFmpegError, OSError):
-        pass  # a damaged end: the sound up to there, as players do; the frames report it
+        pass  # damaged end: keep the audio before it; reading the frames reports the error
     if not chunks:
         return None
     return begin, np.concatenate(chunks, axis=1), rate

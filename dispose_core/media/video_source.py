@@ -1,4 +1,4 @@
-"""What every kind of video offers the reader, whatever it is stored as."""
+"""Common interface of video sources."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ import numpy as np
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-# A file, a folder of images, or an open binary file such as ComfyUI hands out.
+# A file, a folder of images, or an open binary file, as from ComfyUI.
 Source = str | os.PathLike[str] | BinaryIO
 
-# Makes a frame's (H, W, 3) uint8 RGB array when called.
+# Returns a frame's (H, W, 3) uint8 RGB array when called.
 FrameReader = Callable[[], np.ndarray]
 
-# Assumed where a video does not say how fast it plays.
+# Frame rate of videos without one.
 DEFAULT_FPS = Fraction(24)
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video is before it is read."""
+    """Metadata of a video."""
 
-    width: int  # as shown, after `rotation`
+    width: int  # as displayed, after `rotation`
     height: int
     fps: Fraction  # average
-    num_frames: int  # some files do not count theirs: then duration × fps
+    num_frames: int  # duration × fps for files without a frame count
     duration: float  # seconds
     has_audio: bool
-    rotation: int = 0  # degrees clockwise that reading turns the stored frames by
-    notes: tuple[str, ...] = ()  # what a user would want to be told, a sentence each
+    rotation: int = 0  # clockwise rotation in degrees applied to stored frames
+    notes: tuple[str, ...] = ()  # notes for the user, one sentence each
 
 
 class OpenVideo(Protocol):
-    """A video being read; a context manager that closes the file."""
+    """An open video; a context manager that closes the file."""
 
     info: VideoInfo
 
     def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
-        """Every frame from `start` on: its time in seconds, and what makes its RGB array.
+        """Every frame from `start` on: its time in seconds, and a function that returns its array.
 
-        The array costs a conversion, so it is made only for frames that are wanted.
+        The conversion to RGB happens only when the function is called.
         """
 
     def __enter__(self) -> OpenVideo: ...
@@ -60,10 +60,8 @@ def is_open_file(source: Source) -> TypeIs[BinaryIO]:
 
 
 def name_of(source: Source) -> str:
-    """How messages call the source."""
     return str(source) if isinstance(source, (str, Path)) else "video from memory"
 
 
 def size_notes(num_frames: int) -> tuple[str, ...]:
-    """What to say about a clip of so many frames."""
     return ("One frame only: nothing in it moves.",) if num_frames == 1 else ()

@@ -1,4 +1,4 @@
-"""Writing MP4 that plays everywhere: H.264, 4:2:0, BT.709, index first."""
+"""Write widely playable MP4 files: H.264, 4:2:0, BT.709, index at the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import MediaError
 from .atomic_write import atomic_write
 from .video_container import SCALE_FLAGS, scaler
 
-BT709 = 1  # the number of BT.709 in H.273, for primaries, transfer and matrix alike
+BT709 = 1  # code of BT.709 in H.273, for primaries, transfer and matrix
 LIMITED_RANGE = 1
 SUFFIXES = {".mp4", ".mov", ".mkv"}
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -28,23 +28,23 @@ def write_video(
     audio: tuple[np.ndarray, int] | None = None,
     crf: int = 18,
 ) -> tuple[str, ...]:
-    """Encodes frames as they come; the file appears at `path` once it is whole.
+    """Encode frames to a video file, written atomically.
 
-    4:2:0 video has even sides: an odd image repeats its last row or column.
+    4:2:0 video needs even sides; the last row or column of an odd image is repeated.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size.
-        fps: frames a second.
-        audio: samples (channels, n) float32 and their rate, from the first frame on; what is
-            longer than the image is cut. One or two channels.
-        crf: quality, 0 (lossless) … 51; 18 is hard to tell from the original.
+        fps: frames per second.
+        audio: samples (channels, n) float32 and their rate, from the first frame on; cut to the
+            length of the video. One or two channels.
+        crf: quality, 0 (lossless) … 51; 18 is visually lossless.
 
     Returns:
-        What was done otherwise than asked, a sentence each.
+        Notes on deviations from the request, one sentence each.
 
     Raises:
-        MediaError: no frames, sizes that differ, a name or place that cannot be written, a full
-            disk. Nothing is left at `path` then, or what was there before.
+        MediaError: no frames, different sizes, an unsuitable name, or the file cannot be written.
+            An existing file at `path` is then unchanged.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise MediaError(f"{path}: not a video name. Use {', '.join(sorted(SUFFIXES))}.")
@@ -69,19 +69,19 @@ def write_video(
                 stream = cast("av.VideoStream", added)
                 stream.width, stream.height = width + width % 2, height + height % 2
                 stream.pix_fmt = "yuv420p"
-                _say_bt709(stream.codec_context)
-                sound = None if audio is None else _Sound(file, *audio)
-                for index, frame in enumerate(_encodable(path, chain([first], frames), rate)):
+                _tag_bt709(stream.codec_context)
+                sound = None if audio is None else _AudioTrack(file, *audio)
+                for index, frame in enumerate(_convert_frames(path, chain([first], frames), rate)):
                     file.mux(stream.encode(frame))
                     if sound is not None:
-                        # In step with the image, or the muxer would hold all of it in memory.
+                        # Interleaved with the video; otherwise the muxer buffers all of it.
                         sound.write_until((index + 1) / rate)
                 file.mux(stream.encode(None))
                 if sound is not None:
                     sound.finish()
         except av.error.FFmpegError as e:
             if isinstance(e, OSError):
-                raise  # the disk's: `atomic_write` words it
+                raise  # a disk error, handled by `atomic_write`
             raise MediaError(
                 f"{path}: {width}×{height} at {float(rate):g} fps cannot be encoded "
                 f"({e.strerror}). Use a common size and frame rate."
@@ -98,19 +98,19 @@ def _codec(crf: int) -> tuple[str, dict[str, str], tuple[str, ...]]:
 
 
 def _muxer_options(path: str | Path) -> dict[str, str]:
-    # The index first, so that a browser plays before it has the whole file.
+    # Index at the start, so that browsers can play before the download is complete.
     return {} if Path(path).suffix.lower() == ".mkv" else {"movflags": "+faststart"}
 
 
-def _say_bt709(codec: av.VideoCodecContext) -> None:
+def _tag_bt709(codec: av.VideoCodecContext) -> None:
     codec.color_primaries = codec.color_trc = codec.colorspace = BT709
     codec.color_range = LIMITED_RANGE
 
 
-def _encodable(
+def _convert_frames(
     path: str | Path, frames: Iterable[np.ndarray], rate: Fraction
 ) -> Iterator[av.VideoFrame]:
-    """The frames as BT.709 4:2:0, padded to even sides, timed."""
+    """Convert frames to BT.709 4:2:0 with even sides and timestamps."""
     graph, shape = None, None
     for index, image in enumerate(frames):
         shape = shape or image.shape
@@ -131,10 +131,8 @@ def _encodable(
         yield frame
 
 
-class _Sound:
-    """The AAC track of a file being written."""
-
-    FRAME = 1024  # samples an AAC frame holds
+class _AudioTrack:
+    FRAME = 1024  # samples per AAC frame
 
     def __init__(self, file: av.container.OutputContainer, samples: np.ndarray, rate: int):
         channels = samples.shape[0]

@@ -1,1 +1,1 @@
-"""Networks alone; they know nothing of clips, files or hosts."""
+"""Networks, independent of files, hosts and pre-processing."""

@@ -1,9 +1,8 @@
-"""The CMP network and the densifier that asks it: what moves along with the joints.
+"""The CMP network (conditional motion propagation): image and sparse flow to dense flow.
 
-See docs/reference_behaviour.md#cmp-dense-motion.
-
-The image is encoded once a clip. The first convolutions behind a joining of image and motion
-are linear, so that the image's share of them is part of that; frames go in batches.
+See docs/reference_behaviour.md#cmp-dense-motion. The image is encoded once. The first convolutions
+after a concatenation of image and motion features are linear, so the image's contribution to them
+is computed once, too.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Each component of the flow is a distribution over this many bins from -_REACH to _REACH pixels.
+# Each flow component is a distribution over this many bins from -_REACH to _REACH pixels.
 _BINS, _REACH = 99, 50.0
 
 
@@ -26,22 +25,22 @@ _LAYERS = ((64, 3, 1, 1), (128, 4, 2, 1), (256, 6, 1, 2), (512, 3, 1, 4))  # wid
 _IMAGE, _SPARSE = 256, 16  # channels of the two encoders
 
 
-_BRANCHES = (1, 2, 4, 8)  # how much each branch of the decoder shrinks
+_BRANCHES = (1, 2, 4, 8)  # downsampling factor of each branch of the decoder
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedReference:
-    """What an image adds to the flow of every frame; (1, C, h, w) each."""
+    """Contribution of the image to the flow of every frame; (1, C, h, w) each."""
 
-    branches: tuple[Tensor, ...]  # to the first convolution of each branch of the decoder
-    fusion4: Tensor  # to the convolution at a quarter of the size
-    fusion2: Tensor  # and at half
+    branches: tuple[Tensor, ...]  # to the first convolution of each decoder branch
+    fusion4: Tensor  # to the convolution at 1/4 of the size
+    fusion2: Tensor  # to the convolution at 1/2 of the size
 
 
 class CmpNetwork(nn.Module):
     """Image and sparse flow to dense flow; parameter names are those of the released file.
 
-    For use only: batch norms keep the file's statistics.
+    For inference only: batch norms use the statistics of the file.
     """
 
     def __init__(self) -> None:
@@ -57,7 +56,7 @@ class CmpNetwork(nn.Module):
 
     @torch.no_grad()
     def encode_reference(self, image: Tensor) -> EncodedReference:
-        """All that depends on the image alone, three quarters of the work of one frame.
+        """Compute everything that depends only on the image, three quarters of the work of a frame.
 
         Args:
             image: (3, h, w) 0…1, sides multiples of 64.
@@ -70,8 +69,7 @@ class CmpNetwork(nn.Module):
         """Dense flow of a batch of frames.
 
         Args:
-            encoded: the image.
-            sparse: (n, 2, h, w) pixels, (dx, dy) at the joints (`sparse.sparse_flow`).
+            sparse: (n, 2, h, w) pixels, (dx, dy) at the joints (`motion.sparse_flow.sparse_flow`).
             mask: (n, 2, h, w) 1 at the joints.
 
         Returns:
@@ -79,11 +77,11 @@ class CmpNetwork(nn.Module):
         """
         marks = torch.cat([sparse, mask], 1).to(self.flow_decoder.head.weight)
         logits = self.flow_decoder(encoded, self.flow_encoder(marks))
-        return _resized(expected_flow(logits), sparse.shape[-2:])
+        return _resize(expected_flow(logits), sparse.shape[-2:])
 
 
 def expected_flow(logits: Tensor) -> Tensor:
-    """The mean of each component's distribution.
+    """Expected value of the distribution of each flow component.
 
     See docs/reference_behaviour.md#cmp-dense-motion, fuser.
 
@@ -100,7 +98,7 @@ def expected_flow(logits: Tensor) -> Tensor:
 
 
 class ImageEncoder(nn.Module):
-    """ResNet-50 whose last two layers dilate where others shrink: an eighth of the size."""
+    """ResNet-50 with dilation instead of stride in the last two layers; output at 1/8 size."""
 
     layer1: nn.Sequential
     layer2: nn.Sequential
@@ -111,16 +109,16 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        given = 64
+        in_channels = 64
         for number, (width, count, stride, dilation) in enumerate(_LAYERS, 1):
-            blocks = [Bottleneck(given, width, stride, dilation)]
-            given = width * Bottleneck.GROWTH
-            blocks += [Bottleneck(given, width, 1, dilation) for _ in range(count - 1)]
+            blocks = [Bottleneck(in_channels, width, stride, dilation)]
+            in_channels = width * Bottleneck.GROWTH
+            blocks += [Bottleneck(in_channels, width, 1, dilation) for _ in range(count - 1)]
             setattr(self, f"layer{number}", nn.Sequential(*blocks))
-        self.conv5 = nn.Conv2d(given, _IMAGE, 1)
+        self.conv5 = nn.Conv2d(in_channels, _IMAGE, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, 3, h, w) -1…1 to features at 1/8, and those on the way at 1/2 and 1/4."""
+        """(n, 3, h, w) in -1…1 to features at 1/8, and intermediate features at 1/2 and 1/4."""
         half = F.relu(self.bn1(self.conv1(x)))
         quarter = self.layer1(F.max_pool2d(half, 3, 2, 1))
         x = self.layer4(self.layer3(self.layer2(quarter)))
@@ -146,10 +144,10 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        kept = x if self.downsample is None else self.downsample(x)
+        residual = x if self.downsample is None else self.downsample(x)
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.relu(self.bn2(self.conv2(x)))
-        return F.relu(self.bn3(self.conv3(x)) + kept)
+        return F.relu(self.bn3(self.conv3(x)) + residual)
 
 
 class FlowEncoder(nn.Module):
@@ -168,7 +166,7 @@ class FlowEncoder(nn.Module):
 
 
 class FlowDecoder(nn.Module):
-    """Features of image and motion to logits at half the size of the image."""
+    """Image and motion features to logits at half the size of the image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,7 +183,7 @@ class FlowDecoder(nn.Module):
         self.head = nn.Conv2d(64, 2 * _BINS, 1)
 
     def share_of(self, eighth: Tensor, half: Tensor, quarter: Tensor) -> EncodedReference:
-        """What the image encoder's features add, biases included."""
+        """Contribution of the image features, biases included."""
         branches = []
         for shrink in _BRANCHES:
             conv, _ = self._branch(shrink)
@@ -198,29 +196,29 @@ class FlowDecoder(nn.Module):
 
     def forward(self, encoded: EncodedReference, sparse: Tensor) -> Tensor:
         """(n, 16, h/8, w/8) to (n, 198, h/2, w/2)."""
-        found = []
+        outputs = []
         for shrink, share in zip(_BRANCHES, encoded.branches, strict=True):
             conv, rest = self._branch(shrink)
             x = _part(conv, F.max_pool2d(sparse, shrink), slice(_IMAGE, None)) + share
-            found.append(_resized(rest(x), sparse.shape[-2:]))
-        x = self.fusion8(torch.cat(found, 1))
+            outputs.append(_resize(rest(x), sparse.shape[-2:]))
+        x = self.fusion8(torch.cat(outputs, 1))
         for fusion, share in ((self.fusion4, encoded.fusion4), (self.fusion2, encoded.fusion2)):
-            x = _resized(x, share.shape[-2:])
+            x = _resize(x, share.shape[-2:])
             x = fusion[1:](_part(_first(fusion), x, slice(None, x.shape[1])) + share)
         return self.head(x)
 
     def _branch(self, shrink: int) -> tuple[nn.Conv2d, nn.Sequential]:
-        """A branch's first convolution and all that follows it."""
+        """The first convolution of a branch and the layers after it."""
         layers = getattr(self, f"decoder{shrink}")
-        first = 1 if shrink > 1 else 0  # behind the pool
+        first = 1 if shrink > 1 else 0  # after the pooling layer
         return layers[first], layers[first + 1 :]
 
 
-def _convolutions(given: int, *widths: int) -> list[nn.Module]:
+def _convolutions(in_channels: int, *widths: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for made in widths:
-        layers += [nn.Conv2d(given, made, 3, 1, 1), nn.BatchNorm2d(made), nn.ReLU()]
-        given = made
+    for width in widths:
+        layers += [nn.Conv2d(in_channels, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU()]
+        in_channels = width
     return layers
 
 
@@ -229,9 +227,9 @@ def _first(layers: nn.Sequential) -> nn.Conv2d:
 
 
 def _part(conv: nn.Conv2d, x: Tensor, channels: slice, bias: bool = False) -> Tensor:
-    """What some input channels add to a convolution; the parts sum up to it."""
+    """Contribution of some input channels to a convolution; the parts sum to its output."""
     return F.conv2d(x, conv.weight[:, channels], conv.bias if bias else None, padding=1)
 
 
-def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
+def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(x, tuple(size), mode="bilinear", align_corners=True)

@@ -1,9 +1,7 @@
 """DisPose's hybrid ControlNet: residuals for a frozen SVD-class UNet.
 
-See docs/reference_behaviour.md#hybrid-controlnet.
-
-Motion and points have been encoded once for the clip (`ControlHints`); what is left for every
-step is half a UNet and its zero convolutions.
+See docs/reference_behaviour.md#hybrid-controlnet. Motion and points are encoded once
+(`ControlHints`); each step runs only the encoder half of a UNet and the zero convolutions.
 """
 
 from __future__ import annotations
@@ -20,21 +18,17 @@ from .svd_unet import CachedConditioning
 
 
 class Residuals(NamedTuple):
-    """What a ControlNet adds to a UNet: to each skip, in order of the down pass, and to mid."""
+    """Outputs of a ControlNet: one for each skip in the order of the down pass, and one for mid."""
 
     down: tuple[Tensor, ...]  # (B F, C_k, h_k, w_k) each
     mid: Tensor  # (B F, C, h, w)
 
 
 class HybridControlNet(SvdEncoder):
-    """Residuals from a noisy window and its hints.
+    """ControlNet from a noisy window and its hints to residuals.
 
-    Keys are those of the released file without the branches that run once a clip:
+    Keys are those of the released file without the encoders that run only once:
     `controlnet_cond_embedding` is the motion encoder, `point_adapter` the point adapter.
-
-    Args:
-        sizes: of the network.
-        ops: classes of the layers.
     """
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
@@ -46,10 +40,10 @@ class HybridControlNet(SvdEncoder):
         self.controlnet_mid_block = ops.Conv2d(widths[-1], widths[-1], 1)
 
     def fold_multiplicity(self) -> None:
-        """Scale the residuals by `residual_multiplicity`, at no cost in the zero convolutions.
+        """Multiply the zero convolutions by `residual_multiplicity`.
 
-        To be called once, after loading. It is for a UNet that adds each residual a single time,
-        such as ComfyUI's; `MimicMotionUNet` scales them itself and takes them as they are.
+        Call it once, after loading, for a UNet that adds each residual only once, such as
+        ComfyUI's. `MimicMotionUNet` applies the multiplicity itself.
         """
         convs: Any = self.controlnet_down_blocks
         for conv, times in zip(convs, residual_multiplicity(self), strict=True):
@@ -65,16 +59,15 @@ class HybridControlNet(SvdEncoder):
         points: Sequence[Tensor | None] = (),
         strength: float = 1.0,
     ) -> Residuals:
-        """Residuals of one window; `guidance.window_residuals` slices the hints of a clip for it.
+        """Residuals of one window; see `guidance.control_hints.window_residuals`.
 
         Args:
             sample: (B, F, 8, h, w): scaled noisy latents and the image's latents.
             timestep: 0.25 ln(sigma).
             constants: from `constants` of this network, for these B and F.
-            motion: (F, C0, h, w), the motion embedding. Like `points` it is the same for
-                cond and uncond and carries the strengths of its branches already.
-            points: (F, C_i, h_i, w_i) for each down block, None or missing where they add
-                nothing.
+            motion: (F, C0, h, w), the motion embedding. Like `points` it is shared by cond and
+                uncond and already includes its strengths.
+            points: (F, C_i, h_i, w_i) for each down block; None or missing adds nothing.
             strength: scales all residuals; 1 is the paper.
 
         Raises:
@@ -92,11 +85,10 @@ class HybridControlNet(SvdEncoder):
 
 
 def residual_multiplicity(encoder: SvdEncoder) -> tuple[int, ...]:
-    """How many times MimicMotion's UNet adds each residual: 4,4,4,4,3,3,3,2,2,2,1,1.
+    """How often MimicMotion's UNet adds each residual: 4,4,4,4,3,3,3,2,2,2,1,1.
 
-    See docs/reference_behaviour.md#residual-multiplicity.
-
-    It adds all residuals known so far after every down block, and the weights were trained so.
+    See docs/reference_behaviour.md#residual-multiplicity. It adds all residuals up to the current
+    block after every down block, and the weights were trained that way.
     """
     blocks = len(encoder.down_blocks)
     times = [blocks]

@@ -1,17 +1,17 @@
-"""The size of a latent, in cells and in pixels."""
+"""Validation of image sizes against the latent grid."""
 
 from __future__ import annotations
 
 from ..errors import NetworkError
 
-DOWNSCALE = 8  # image pixels a latent cell, each way
+DOWNSCALE = 8  # image pixels per latent cell and axis
 
 
 def image_size(size: tuple[int, int], name: str) -> tuple[int, int]:
-    """(H, W) as two ints.
+    """Return (H, W) as ints.
 
     Raises:
-        NetworkError: a side is not a positive multiple of 8, so there is no latent of that size.
+        NetworkError: a side is not a positive multiple of 8.
     """
     height, width = (int(side) for side in size)
     if height < 1 or width < 1 or height % DOWNSCALE or width % DOWNSCALE:

@@ -1,4 +1,4 @@
-"""MimicMotion's UNet: Stable Video Diffusion that takes a pose and a ControlNet.
+"""MimicMotion's UNet: Stable Video Diffusion with pose latents and ControlNet residuals.
 
 See docs/reference_behaviour.md#unet-and-pose-net.
 """
@@ -22,7 +22,7 @@ from .svd_unet import GROUPS, Block, CachedConditioning, UpBlock
 def build_unet(
     shapes: Mapping[str, Sequence[int]], name: str, head_channels: int = HEAD_CHANNELS
 ) -> MimicMotionUNet:
-    """The UNet for weights of these shapes, on the meta device; nothing is loaded.
+    """Create the UNet for weights of these shapes on the meta device, without loading weights.
 
     Args and raises: see `build_for`.
     """
@@ -30,12 +30,7 @@ def build_unet(
 
 
 class MimicMotionUNet(SvdEncoder):
-    """The denoiser. Works for any SVD-class UNet; without pose and residuals it is SVD.
-
-    Args:
-        sizes: of the network.
-        ops: classes of the layers.
-    """
+    """The denoiser. Works for any SVD-class UNet; without pose and residuals it is SVD."""
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
         super().__init__(sizes, ops)
@@ -65,9 +60,9 @@ class MimicMotionUNet(SvdEncoder):
             timestep: 0.25 ln(sigma).
             constants: from `constants` of this network, for these B and F.
             pose: (F, C0, h, w), PoseNet's output for the window's frames.
-            pose_strength: for each batch row; uncond sees no pose.
-            residuals: of a ControlNet for the same window, as it gives them: the official
-                multiplicity is applied here (`residual_multiplicity`).
+            pose_strength: for each batch row; 0 for uncond.
+            residuals: output of a ControlNet for the same window; the official multiplicity is
+                applied here (`residual_multiplicity`).
 
         Returns:
             (B, F, 4, h, w) in the network's dtype.
@@ -111,13 +106,14 @@ class MimicMotionUNet(SvdEncoder):
     def _add_residuals(
         self, mid: Tensor, skips: list[Tensor], residuals: Residuals
     ) -> tuple[Tensor, list[Tensor]]:
-        wanted = [tuple(skip.shape) for skip in skips] + [tuple(mid.shape)]
-        given = [tuple(residual.shape) for residual in (*residuals.down, residuals.mid)]
-        if wanted != given:
-            which = next((i for i, pair in enumerate(zip(wanted, given)) if pair[0] != pair[1]), -1)  # noqa: B905
+        expected = [tuple(skip.shape) for skip in skips] + [tuple(mid.shape)]
+        actual = [tuple(residual.shape) for residual in (*residuals.down, residuals.mid)]
+        if expected != actual:
+            pairs = enumerate(zip(expected, actual))  # noqa: B905
+            which = next((i for i, pair in pairs if pair[0] != pair[1]), -1)
             raise NetworkError(
-                f"ControlNet residuals do not fit the UNet: {len(given)} of them, {len(wanted)} "
-                f"needed; number {which} is {given[which]}, needed {wanted[which]}. "
+                f"ControlNet residuals do not fit the UNet: {len(actual)} of them, {len(expected)} "
+                f"needed; number {which} is {actual[which]}, needed {expected[which]}. "
                 "Use a ControlNet of the same size, at the same window and image size."
             )
         skips = [

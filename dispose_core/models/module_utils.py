@@ -1,4 +1,4 @@
-"""What the networks are built of and by, and where and how the small ones are run."""
+"""Layer classes of the networks, and device and dtype handling of the per-sequence encoders."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class Ops(Protocol):
-    """Classes of layers that a network is built of: `torch.nn`, or a host's own.
+    """Layer classes of a network: `torch.nn` or a host's own.
 
-    A host may give subclasses that bring their weights to the device, or to another precision,
-    while they run. They take the same arguments.
+    A host may provide subclasses that move or cast their weights on use. They take the same
+    arguments.
     """
 
     @property
@@ -40,28 +40,28 @@ class Ops(Protocol):
 def placed(
     module: Module, device: torch.device | str | None = None, dtype: torch.dtype | None = None
 ) -> Module:
-    """The module on a device in a precision: itself where it is so already, else a copy.
+    """Return the module on a device in a dtype: itself if it is already there, else a copy.
 
-    It is meant for the small encoders (PoseNet, the motion encoder, the point adapter); the
-    module that was given may belong to a host that moves it as it likes and is not touched.
+    Intended for the small encoders (PoseNet, the motion encoder, the point adapter). The original
+    is not modified, since it may be managed by a host.
 
     Args:
         module: has at least one parameter.
-        device: None is the module's own.
-        dtype: None is the module's own, but float32 on a CPU: half precision convolutions take
-            20 to 100 times as long there (docs/reference_behaviour.md#quirk-1).
+        device: that of the module when None.
+        dtype: when None that of the module, but float32 on a CPU, where half precision
+            convolutions take 20 to 100 times as long (docs/reference_behaviour.md#quirk-1).
     """
-    own = next(module.parameters())
-    device = own.device if device is None else torch.device(device)
+    parameter = next(module.parameters())
+    device = parameter.device if device is None else torch.device(device)
     if dtype is None:
-        dtype = torch.float32 if device.type == "cpu" else own.dtype
-    if device == own.device and dtype == own.dtype:
+        dtype = torch.float32 if device.type == "cpu" else parameter.dtype
+    if device == parameter.device and dtype == parameter.dtype:
         return module
     return copy.deepcopy(module).to(device, dtype)
 
 
 def shape_of(shapes: Mapping[str, Sequence[int]], key: str, dims: int, name: str) -> Sequence[int]:
-    """The shape of one weight of a network that is built by its weights' shapes.
+    """Shape of one weight, for networks whose sizes are read from their weights.
 
     Raises:
         NetworkError: the weight is missing or has another number of dimensions.

@@ -1,9 +1,7 @@
-"""The ControlNet's motion embedding: flow and trajectory maps to a map at latent size.
+"""The ControlNet's motion encoder: flow and trajectory maps to an embedding at latent size.
 
-See docs/reference_behaviour.md#motion-embedding.
-
-It depends on neither the step, nor the window, nor the guidance half, so a clip is encoded once,
-in chunks, straight from the motion field.
+See docs/reference_behaviour.md#motion-embedding. The embedding depends on neither the step, the
+window nor cond/uncond, so it is computed once, in chunks, from the motion field.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ HALVINGS = len(CHANNELS) - 1
 
 
 class MotionEncoder(nn.Module):
-    """Two branches of strided convolutions, summed and mixed by a last one.
+    """Two branches of strided convolutions, summed and followed by a last convolution.
 
     Parameter names are those of the released file below `controlnet_cond_embedding.`.
     """
@@ -50,7 +48,7 @@ class MotionEncoder(nn.Module):
 
     @classmethod
     def shaped_like(cls, shapes: Mapping[str, Sequence[int]], ops: Ops = nn) -> MotionEncoder:
-        """An encoder for weights of these shapes, keys as in `state_dict`; nothing is loaded.
+        """Create an encoder for weights of these shapes (keys as in `state_dict`), without loading.
 
         Raises:
             NetworkError: they are not of a motion encoder.
@@ -76,25 +74,25 @@ class MotionEncoder(nn.Module):
         flow_strength: float = 1.0,
         trajectory_strength: float = 1.0,
     ) -> Tensor:
-        """Embedding of some frames.
+        """Motion embedding of some frames.
 
-        A strength scales what its branch adds to the sum before `conv_final`; 1, 1 is the paper.
-        With strength 0 a branch is not run. That is not the same as zero motion: the branch of a
-        motionless frame, such as frame 0 of every clip, gives a constant that the network was
-        trained with and that strength 0 takes away.
+        A strength scales a branch's contribution to the sum before `conv_final`; 1, 1 is the paper.
+        Strength 0 skips the branch. That differs from zero motion: for a motionless frame, such as
+        frame 0, a branch outputs a constant that the network was trained with and that strength 0
+        removes.
 
         Args:
-            flow, trajectory: (n, 2, H, W) pixels, (dx, dy). One of them may be None, which is
-                its strength 0; with nothing left of both there is only `bias_map`.
+            flow, trajectory: (n, 2, H, W) pixels, (dx, dy). One of them may be None, which means
+                strength 0; if both have strength 0, the result is `bias_map`.
             flow_strength, trajectory_strength: 0…1, or more to exaggerate.
 
         Returns:
             (n, C, H/8, W/8)
 
         Raises:
-            NetworkError: flow and trajectory are of different shape.
+            NetworkError: flow and trajectory differ in shape.
         """
-        given = [maps for maps in (flow, trajectory) if maps is not None]
+        present = [maps for maps in (flow, trajectory) if maps is not None]
         if flow is not None and trajectory is not None and flow.shape != trajectory.shape:
             raise NetworkError(
                 f"motion encoder: flow is {tuple(flow.shape)} and the trajectory maps are "
@@ -111,12 +109,12 @@ class MotionEncoder(nn.Module):
                 out = out if strength == 1 else out * strength
                 total = out if total is None else total.add_(out)
         if total is None:
-            height, width = given[0].shape[-2:]
-            return self.bias_map(len(given[0]), (height, width))
+            height, width = present[0].shape[-2:]
+            return self.bias_map(len(present[0]), (height, width))
         return self.conv_final(total)
 
     def bias_map(self, num_frames: int, size: tuple[int, int]) -> Tensor:
-        """What is left with both branches at strength 0.
+        """Output with both branches at strength 0.
 
         Returns:
             (n, C, H/8, W/8), a view of one vector.
@@ -126,7 +124,7 @@ class MotionEncoder(nn.Module):
         return bias.view(1, -1, 1, 1).expand(num_frames, -1, h, w)
 
     def _branch(self, name: str, maps: Tensor) -> Tensor:
-        # Channels-last, because that halves the time on a CPU and suits tensor cores.
+        # Channels-last halves the time on a CPU and suits tensor cores.
         x = maps.contiguous(memory_format=torch.channels_last)
         x = F.silu(getattr(self, f"conv_in_{name}")(x), inplace=True)
         for block in getattr(self, f"blocks_{name}"):

@@ -1,10 +1,8 @@
-"""The point adapter: where each joint is in each frame and what it looks like.
+"""The point adapter: keypoint features at the joints' positions to ControlNet residuals.
 
-See docs/reference_behaviour.md#point-adapter.
-
-Every joint leaves the reference's feature vector in its cell of a coarse grid; small MLPs turn
-occupied cells into residuals for the ControlNet's levels. The rest of the grid is zero and costs
-nothing. It is done once a clip, on the CPU, in milliseconds.
+See docs/reference_behaviour.md#point-adapter. Each joint puts the reference's feature vector into
+its cell of a coarse grid, and small MLPs map occupied cells to residuals of the ControlNet's
+levels. All other cells are zero and skipped. It runs once on the CPU, in milliseconds.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 
 from .module_utils import shape_of
 
-CHANNELS = (320, 640, 1280, 1280)  # of the released weights, a level a down block
+CHANNELS = (320, 640, 1280, 1280)  # of the released weights, one level per down block
 
 
 class PointMLP(nn.Module):
@@ -31,7 +29,7 @@ class PointMLP(nn.Module):
 
 
 class PointAdapter(nn.Module):
-    """One MLP a level. Parameter names are those of the released file below `point_adapter.`."""
+    """One MLP per level; parameter names are those of the released file below `point_adapter.`."""
 
     def __init__(self, channels: Sequence[int] = CHANNELS, features: int = 1280, hidden: int = 128):
         super().__init__()
@@ -39,7 +37,7 @@ class PointAdapter(nn.Module):
 
     @classmethod
     def shaped_like(cls, shapes: Mapping[str, Sequence[int]]) -> PointAdapter:
-        """An adapter for weights of these shapes, keys as in `state_dict`; nothing is loaded.
+        """Create an adapter for weights of these shapes (keys as in `state_dict`), without loading.
 
         Raises:
             NetworkError: they are not of a point adapter.
@@ -55,10 +53,10 @@ class PointAdapter(nn.Module):
 
     @property
     def features(self) -> int:
-        """C of the keypoint features it takes."""
+        """Number of channels of the keypoint features."""
         first = cast(PointMLP, self.model_list[0])
         return cast(nn.Linear, first.mlp[0]).in_features
 
     def forward(self, cells: Tensor) -> list[Tensor]:
-        """What cells holding the vectors (U, E) give to each level: (U, C_l) each."""
+        """Map cell vectors (U, E) to each level: (U, C_l) each."""
         return [level(cells) for level in self.model_list]

@@ -1,9 +1,7 @@
-"""MimicMotion's PoseNet: drawn skeletons to a map that is added after the UNet's `conv_in`.
+"""MimicMotion's PoseNet: skeleton images to pose latents, added after the UNet's `conv_in`.
 
-docs/reference_behaviour.md#unet-and-pose-net. It runs once a clip, in chunks, on the device of the
-caller's choice; only the
-conditional half has pose latents, the unconditional one is zero and is not stored
-(docs/reference_behaviour.md#quirk-27).
+See docs/reference_behaviour.md#unet-and-pose-net. It runs once, in chunks. Only cond has pose
+latents; those of uncond are zero and not stored (docs/reference_behaviour.md#quirk-27).
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ class PoseNet(nn.Module):
 
     @classmethod
     def shaped_like(cls, shapes: Mapping[str, Sequence[int]]) -> PoseNet:
-        """A PoseNet for weights of these shapes, keys as in `state_dict`; nothing is loaded.
+        """Create a PoseNet for weights of these shapes (keys as in `state_dict`), without loading.
 
         Raises:
             NetworkError: they are not of a PoseNet.
@@ -48,7 +46,7 @@ class PoseNet(nn.Module):
         return cls(shape_of(shapes, "final_proj.weight", 4, "PoseNet")[0])
 
     def forward(self, skeletons: Tensor) -> Tensor:
-        """Pose latents of drawn skeletons.
+        """Pose latents of skeleton images.
 
         Args:
             skeletons: (n, 3, H, W), -1…1 with -1 for black.

@@ -1,4 +1,4 @@
-"""The half of an SVD-class UNet that MimicMotion's UNet and DisPose's ControlNet share."""
+"""Encoder half of an SVD-class UNet, shared by MimicMotion's UNet and DisPose's ControlNet."""
 
 from __future__ import annotations
 
@@ -28,12 +28,8 @@ from .svd_unet import (
 class SvdEncoder(nn.Module):
     """Time embedding, first convolution, down blocks and mid block.
 
-    Weights come in with `load_state_dict`, which leaves the network ready to predict: frozen, and
-    without the tensors of the file that a prediction does not depend on (see `svd_unet`).
-
-    Args:
-        sizes: of the network.
-        ops: classes of the layers.
+    `load_state_dict` leaves the network ready for inference: frozen, and without the weights that
+    do not affect its output (see `svd_unet`).
     """
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
@@ -58,28 +54,28 @@ class SvdEncoder(nn.Module):
         return self.conv_in.weight.device
 
     def blocks(self) -> list[Block]:
-        """All blocks in the order that they run in."""
+        """All blocks in execution order."""
         return [*self.down_blocks, self.mid_block]
 
     @torch.no_grad()
     def constants(
         self, context: Tensor, added: Tensor, num_frames: int, official: bool = False
     ) -> CachedConditioning:
-        """What does not change from step to step; compute it once per clip.
+        """Precompute everything that does not change between steps.
 
         See docs/reference_behaviour.md#quirk-20, 23.
 
         Args:
             context: (B, 1, D) image embedding of each batch row; zeros for uncond.
             added: (B, 3) fps - 1, motion bucket, noise augmentation, or (B, 768), their sinusoids
-                as `added_sinusoids` makes them (ComfyUI's `y`).
+                from `added_sinusoids` (ComfyUI's `y`).
             num_frames: frames of a window.
-            official: the official layout of the temporal layers' context. By default each batch
-                row sees its own, and it makes no difference whether cond and uncond run together
-                or apart; in the official layout both see both, so they must share a batch.
+            official: the official layout of the temporal layers' context. By default each batch row
+                uses its own context, so cond and uncond may run together or separately; in the
+                official layout both use both contexts and must share a batch.
 
         Raises:
-            NetworkError: more than one token, another size, or batches that differ.
+            NetworkError: more than one token, another size, or different batch sizes.
         """
         if context.ndim != 3 or context.shape[1:] != (1, self.sizes.context):
             raise NetworkError(
@@ -108,11 +104,11 @@ class SvdEncoder(nn.Module):
         return sinusoids(ids.flatten(), self.sizes.added // 3).reshape(len(ids), -1)
 
     def embed_time(self, timestep: Tensor | float, constants: CachedConditioning) -> Tensor:
-        """The time embedding (B, E), after the SiLU that every resnet begins with.
+        """Time embedding (B, E), after the SiLU that every resnet starts with.
 
         Args:
             timestep: 0.25 ln(sigma), a number or one for each batch row.
-            constants: hold the part of the added ids.
+            constants: include the embedding of the added ids.
         """
         timestep = torch.as_tensor(timestep, dtype=torch.float32, device=self.device)
         time = sinusoids(timestep.reshape(-1), self.sizes.channels[0])
@@ -125,18 +121,15 @@ class SvdEncoder(nn.Module):
         constants: CachedConditioning,
         levels: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, list[Tensor]]:
-        """Down blocks and mid block.
+        """Run down blocks and mid block.
 
         Args:
             x: (B F, C0, h, w), the output of `conv_in`.
-            time: (B, E) from `embed_time`.
-            constants: from `constants`.
-            levels: (F, C_i, h_i, w_i) to add after down block i, the same for cond and uncond; it
-                comes after the block's outputs are taken
-                (docs/reference_behaviour.md#controlnet-down-blocks).
+            levels: (F, C_i, h_i, w_i) added after down block i, the same for cond and uncond; the
+                skips do not include it (docs/reference_behaviour.md#controlnet-down-blocks).
 
         Returns:
-            the mid block's output and the skips: `x` first, then the outputs of every block.
+            The mid block's output, and the skips: `x` first, then the outputs of every block.
         """
         skips = [x]
         num_frames = constants.num_frames
@@ -162,10 +155,10 @@ def _make_ready(network: Any, _: Any) -> None:
 
 
 def add_to_rows(x: Tensor, addition: Tensor) -> Tensor:
-    """x (B F, C, h, w) + addition (F, C, h, w) in every batch row, without a copy of it.
+    """x (B F, C, h, w) + addition (F, C, h, w) in every batch row, by broadcasting.
 
     Raises:
-        NetworkError: the two are not of the same frames and size.
+        NetworkError: frames or sizes differ.
     """
     num_frames = len(addition)
     if x.shape[1:] != addition.shape[1:] or len(x) % num_frames:
@@ -178,7 +171,7 @@ def add_to_rows(x: Tensor, addition: Tensor) -> Tensor:
 
 
 def check_sample(sample: Tensor, channels: int, constants: CachedConditioning) -> None:
-    """Raises NetworkError unless a sample is (B, F, channels, h, w) with the constants' B and F."""
+    """Raise NetworkError unless `sample` is (B, F, channels, h, w) with the constants' B and F."""
     batch, num_frames = constants.batch, constants.num_frames
     if sample.ndim != 5 or sample.shape[:3] != (batch, num_frames, channels):
         raise NetworkError(

@@ -1,6 +1,6 @@
-"""Sizes of an SVD-class UNet, read from its weights' shapes.
+"""Sizes of an SVD-class UNet, read from the shapes of its weights.
 
-MimicMotion's UNet, SVD's own and the ControlNet's encoder differ in nothing else.
+MimicMotion's UNet, SVD's UNet and the ControlNet's encoder differ only in these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import nn
 
 from ..errors import CheckpointError
 
-# Channels of an attention head, the one size that the weights do not show. Every SVD has 64.
+# Channels of an attention head, the only size that the weights do not determine; 64 in SVD.
 HEAD_CHANNELS = 64
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -22,13 +22,13 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class SvdSizes:
-    """What distinguishes one SVD-class UNet from another."""
+    """Sizes of an SVD-class UNet."""
 
     in_channels: int
-    out_channels: int  # 4 where the weights are an encoder's alone
+    out_channels: int  # 4 for an encoder
     channels: tuple[int, ...]  # of each down block
     layers: tuple[int, ...]  # resnets in each down block
-    transformers: tuple[int, ...]  # layers of each transformer in a block; 0 = it has none
+    transformers: tuple[int, ...]  # layers of each transformer in a block; 0 = none
     mid_transformers: int
     context: int  # channels of the image embedding
     added: int  # channels of the sinusoids of the three added ids
@@ -50,16 +50,16 @@ def build_for(
     name: str,
     head_channels: int,
 ) -> Net:
-    """A network for weights of these shapes, on the meta device; nothing is loaded.
+    """Create a network for weights of these shapes on the meta device, without loading weights.
 
     Args:
-        kind: the network's class.
+        kind: class of the network.
         shapes: by diffusers' keys, without prefix; up blocks may be missing.
-        name: the file's, for messages.
+        name: file name, for messages.
         head_channels: 64 except in test models.
 
     Raises:
-        CheckpointError: these are no weights of an SVD-class UNet.
+        CheckpointError: the weights are not of an SVD-class UNet.
     """
     try:
         with torch.device("meta"):
@@ -78,7 +78,7 @@ def build_for(
 
 
 def read_sizes(shapes: Mapping[str, Sequence[int]], head_channels: int) -> SvdSizes:
-    """Sizes of weights; KeyError or IndexError where a tensor that shows one is not there."""
+    """Read the sizes; raises KeyError or IndexError if a required tensor is missing."""
     blocks = _count(shapes, "down_blocks.{}.resnets.0.spatial_res_block.conv1.weight")
     down = [f"down_blocks.{i}." for i in range(blocks)]
     return SvdSizes(
@@ -103,7 +103,7 @@ def _depth(shapes: Mapping[str, Sequence[int]], block: str) -> int:
 
 
 def _count(shapes: Mapping[str, Sequence[int]], key: str) -> int:
-    """How many of key 0, 1, 2, … there are."""
+    """Number of consecutive indices 0, 1, 2, … for which the key exists."""
     n = 0
     while key.format(n) in shapes:
         n += 1

@@ -1,13 +1,13 @@
 """Blocks of Stable Video Diffusion's UNet.
 
-Parameter names are those of diffusers' `UNetSpatioTemporalConditionModel`, which the released
-files use. Two things differ from the usual forward pass, because the image embedding is a single
-token that stays the same during sampling (docs/reference_behaviour.md#single-token-context):
+Parameter names are those of diffusers' `UNetSpatioTemporalConditionModel`, as in the released
+files. Two things differ from the usual forward pass, because the image embedding is a single token
+that is constant during sampling (docs/reference_behaviour.md#single-token-context):
 
 * Cross-attention to one token is a softmax over one key, so its output does not depend on the
-  image. `TransformerConstants` holds that output, computed once per clip. The query and key
-  projections and the norm before them are in the files, but are deleted after loading.
-* The learned share of space and time in a mix becomes a Python number after loading.
+  hidden states. `TransformerConstants` holds that output, computed once. The query and key
+  projections and the norm before them are deleted after loading.
+* The learned mixing factor of space and time becomes a Python number after loading.
 
 Shapes in comments: B batch rows (cond and uncond), F frames of the window, P = h w pixels,
 C channels, E channels of the time embedding.
@@ -30,11 +30,11 @@ GROUPS = 32  # of every GroupNorm
 
 
 class TransformerConstants(NamedTuple):
-    """What one transformer of L layers needs of a clip beside its frames."""
+    """Precomputed inputs of one transformer of L layers."""
 
     spatial: tuple[Tensor, ...]  # L of (B F, 1, C): cross-attention's output in each frame
     temporal: tuple[Tensor, ...]  # L of (B, 1, 1, C): the same in the temporal layers
-    positions: Tensor  # (F, 1, C): embedding of the frame's number in the window
+    positions: Tensor  # (F, 1, C): embedding of the frame's index in the window
     official: bool  # the official layout of the temporal layers' context, see `interleaved`
 
 
@@ -42,14 +42,14 @@ BlockConstants = tuple[TransformerConstants, ...]  # of a block's transformers
 
 
 class CachedConditioning(NamedTuple):
-    """What a network needs of a clip beside its frames; made by `SvdEncoder.constants`.
+    """Precomputed inputs of a network; made by `SvdEncoder.constants`.
 
-    It is valid for one image embedding, one set of added ids and one window length, in the dtype
-    and on the device that the network had.
+    Valid for one image embedding, one set of added ids and one window length, in the dtype and on
+    the device of the network.
     """
 
     blocks: tuple[BlockConstants, ...]  # in the order of `SvdEncoder.blocks`
-    added: Tensor  # (B, E): the added ids' part of the time embedding
+    added: Tensor  # (B, E): embedding of the added ids
     num_frames: int
 
     @property
@@ -80,7 +80,7 @@ class Embedding(nn.Module):
 class Mix(nn.Module):
     """`share * spatial + (1 - share) * temporal` with a learned share.
 
-    The files hold `mix_factor`, the share before the sigmoid. It is read once, after loading.
+    The files hold `mix_factor`, the logit of the share. It is converted once, after loading.
     """
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class SpatialResnet(nn.Module):
 
 
 class TemporalResnet(nn.Module):
-    """The residual alone: `SpatioTemporalResnet` adds it."""
+    """Temporal resnet without its skip connection, which `SpatioTemporalResnet` adds."""
 
     def __init__(self, channels: int, time_channels: int, eps: float, ops: Ops):
         super().__init__()
@@ -184,7 +184,7 @@ class TokenAttention(nn.Module):
         self.to_out = nn.ModuleList([ops.Linear(channels, channels)])
 
     def drop_unused(self) -> None:
-        """Delete what the output does not depend on."""
+        """Delete the projections that do not affect the output."""
         del self.to_q, self.to_k
 
     def forward(self, token: Tensor) -> Tensor:
@@ -216,7 +216,7 @@ class FeedForward(nn.Module):
 
 
 class SpatialTransformerBlock(nn.Module):
-    """Attention among the pixels of a frame, the image token's constant and a feed-forward."""
+    """Attention over the pixels of a frame, the cached cross-attention and a feed-forward."""
 
     def __init__(self, channels: int, heads: int, context: int, ops: Ops):
         super().__init__()
@@ -238,7 +238,7 @@ class SpatialTransformerBlock(nn.Module):
 
 
 class TemporalTransformerBlock(SpatialTransformerBlock):
-    """Attention among the frames of a pixel, with a feed-forward before it too."""
+    """Attention over the frames at a pixel, with an additional feed-forward before it."""
 
     def __init__(self, channels: int, heads: int, context: int, ops: Ops):
         super().__init__(channels, heads, context, ops)
@@ -256,7 +256,7 @@ class TemporalTransformerBlock(SpatialTransformerBlock):
 
 
 class SpatioTemporalTransformer(nn.Module):
-    """Spatial and temporal blocks in turn, mixed after each pair."""
+    """Alternating spatial and temporal blocks, mixed after each pair."""
 
     def __init__(self, channels: int, depth: int, sizes: SvdSizes, ops: Ops):
         super().__init__()
@@ -275,16 +275,16 @@ class SpatioTemporalTransformer(nn.Module):
         self.proj_out = ops.Linear(channels, channels)
 
     def constants(self, token: Tensor, num_frames: int, official: bool) -> TransformerConstants:
-        """For an image embedding (B, 1, D) and windows of `num_frames`."""
+        """Precompute for an image embedding (B, 1, D) and windows of `num_frames`."""
         numbers = torch.arange(num_frames, device=token.device)
         positions = self.time_pos_embed(sinusoids(numbers, self.channels).to(token.dtype))
-        in_space, in_time = (
+        spatial_outputs, temporal_outputs = (
             [block.attn2(token) for block in blocks]  # (B, 1, C) each
             for blocks in self._blocks()
         )
         return TransformerConstants(
-            tuple(constant.repeat_interleave(num_frames, 0) for constant in in_space),
-            tuple(constant[:, None] for constant in in_time),
+            tuple(constant.repeat_interleave(num_frames, 0) for constant in spatial_outputs),
+            tuple(constant[:, None] for constant in temporal_outputs),
             positions[:, None],
             official,
         )
@@ -293,14 +293,14 @@ class SpatioTemporalTransformer(nn.Module):
         """(B F, C, h, w) -> (B F, C, h, w)"""
         height, width = x.shape[-2:]
         h = self.proj_in(self.norm(x).permute(0, 2, 3, 1).flatten(1, 2))  # (B F, P, C)
-        for in_space, in_time, spatial, temporal in zip(
+        for spatial_block, temporal_block, spatial, temporal in zip(
             *self._blocks(), constants.spatial, constants.temporal, strict=True
         ):
-            h = in_space(h, spatial).unflatten(0, (-1, num_frames))  # (B, F, P, C)
+            h = spatial_block(h, spatial).unflatten(0, (-1, num_frames))  # (B, F, P, C)
             if constants.official:
                 temporal = interleaved(temporal, height * width)
-            moved = in_time(h + constants.positions, temporal)
-            h = h.lerp_(moved, 1 - self.time_mixer.share).flatten(0, 1)
+            temporal_out = temporal_block(h + constants.positions, temporal)
+            h = h.lerp_(temporal_out, 1 - self.time_mixer.share).flatten(0, 1)
         return x + self.proj_out(h).unflatten(1, (height, width)).permute(0, 3, 1, 2)
 
     def _blocks(self) -> tuple[Any, Any]:
@@ -308,11 +308,11 @@ class SpatioTemporalTransformer(nn.Module):
 
 
 def interleaved(constant: Tensor, pixels: int) -> Tensor:
-    """The temporal layers' constant as the official code lays it out over the pixels.
+    """The temporal context constant in the official layout over the pixels.
 
-    By default each batch row has its own context, as the weights were trained. The official code
-    gives the r-th pixel of the batch, counted through all rows, the context of row r mod B
-    (docs/reference_behaviour.md#time-context-interleave), so that cond and uncond see both.
+    By default each batch row has its own context, as in training. The official code gives pixel r
+    of the batch, counted over all rows, the context of row r mod B
+    (docs/reference_behaviour.md#time-context-interleave), so that cond and uncond use both.
 
     Args:
         constant: (B, 1, 1, C)
@@ -340,21 +340,17 @@ class Upsample(nn.Module):
         self.conv = ops.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        """To (h, w), which need not be twice the size: odd sizes are halved rounding up."""
+        """Upsample to (h, w), which may be odd, since downsampling rounds up."""
         return self.conv(F.interpolate(x, size=tuple(size), mode="nearest"))
 
 
 class Block(nn.Module):
-    """Resnets of one level, each followed by a transformer if there is one in its place.
+    """Resnets of one level, each followed by a transformer if the level has them.
 
     Args:
         widths: input channels of each resnet.
         channels: output channels of each resnet.
-        transformers: how many there are.
         depth: layers of each transformer.
-        eps: of the resnets' norms.
-        sizes: of the whole network.
-        ops: classes of the layers.
     """
 
     def __init__(
@@ -376,7 +372,7 @@ class Block(nn.Module):
         )
 
     def constants(self, token: Tensor, num_frames: int, official: bool) -> BlockConstants:
-        """Of the block's transformers, for an image embedding (B, 1, D)."""
+        """Precompute the constants of the block's transformers for an image embedding (B, 1, D)."""
         transformers: Any = self.attentions
         return tuple(each.constants(token, num_frames, official) for each in transformers)
 
@@ -448,7 +444,7 @@ class UpBlock(Block):
         num_frames: int,
         skips: list[Tensor],
     ) -> Tensor:
-        """x (B F, C0, h, w) -> (B F, C, 2h, 2w); takes its skips off the end of the list."""
+        """x (B F, C0, h, w) -> (B F, C, 2h, 2w); pops its skips from the end of the list."""
         for i in range(len(self.resnets)):
             x = torch.cat([x, skips.pop()], 1)
             x = self.layer(i, x, time, constants, num_frames)

@@ -1,1 +1,1 @@
-"""Motion from the reference image to every driving frame, sparse and dense."""
+"""Sparse and dense motion from the reference image to every driving frame."""

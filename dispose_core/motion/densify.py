@@ -1,4 +1,4 @@
-"""From a clip of poses to a `MotionField`: the densifier protocol and the one call that uses it."""
+"""Compute a `MotionField` from a pose sequence with a densifier."""
 
 from __future__ import annotations
 
@@ -22,31 +22,30 @@ def motion_field(
     official: bool = False,
     on_frame: Progress = no_progress,
 ) -> MotionField:
-    """Dense motion of a clip over its reference image.
+    """Compute the dense motion of a pose sequence over its reference image.
 
     Args:
         image: (3, H, W) reference, 0…1.
         sequence: F+1 aligned poses of one person, frame 0 the reference
             (`pose.sequence.join_sequences`).
         densifier: spreads the motion of the joints over the image.
-        official: keep the official code's reading of missing joints (`trajectory_points`).
-        on_frame: called after each frame; may raise to cancel.
+        official: treat missing joints as the official code does (`trajectory_points`).
 
     Returns:
-        the field; frames without any body joint are not valid, do not move, and stand in its
-        report by their frame numbers.
+        The motion field. Frames without any body joint are invalid, have zero motion, and are
+        listed in its report.
 
     Raises:
-        MediaError: no image (3, H, W) in 0…1.
-        PoseError: no driving pose, or the reference pose shows no joint.
+        MediaError: the image is not (3, H, W) in 0…1.
+        PoseError: there is no driving pose, or the reference pose shows no joint.
     """
     _check_image(image)
     _check_sequence(sequence)
     motion = densifier(image, sequence, on_frame)
     grid = motion.grid.to("cpu", torch.float32)
     fits = grid.ndim == 4 and grid.shape[:2] == (len(sequence), 2)
-    # Frame by frame: the test makes copies, and a clip is long.
-    if not fits or not all(one.isfinite().all() for one in grid):
+    # Checked frame by frame, since `isfinite` makes copies.
+    if not fits or not all(frame_grid.isfinite().all() for frame_grid in grid):
         raise DisPoseError(
             f"densifier {type(densifier).__name__}: gave flow {tuple(grid.shape)}, needed finite "
             f"numbers ({len(sequence)}, 2, h, w). Use another densifier and report the fault."

@@ -1,10 +1,10 @@
-"""The motion field's own file: safetensors on the densifier's grid, packed.
+"""Motion field files: safetensors with the flow packed on the densifier's grid.
 
-Only the grid points that move in some frame are stored, as 16-bit steps of a scale of their frame:
-each value is at most 1/65534 of the frame's largest displacement off, 0.005 pixels for one of 300.
+Only grid points that move in some frame are stored, as 16-bit steps with one scale per frame, so
+the error of a value is at most 1/65534 of the frame's largest displacement.
 
     moving (P,) int32      flat indices into the (h, w) grid
-    flow (F+1, 2, P) int16, scale (F+1,) float32: pixels of the grid = flow · scale
+    flow (F+1, 2, P) int16, scale (F+1,) float32: grid pixels = flow · scale
     start, end, visible    `TrajectoryPoints`
     valid (F+1,), and where the densifier knows them layer and subject (h, w)
 
@@ -39,17 +39,17 @@ _OPTIONAL = ("layer", "subject")
 
 
 def save_field(field: MotionField, path: str | Path, on_frame: Progress = no_progress) -> None:
-    """Writes what `load_field` reads.
+    """Write a motion field for `load_field`.
 
     Args:
-        on_frame: called after each frame is packed; may raise to cancel, then no file is left.
+        on_frame: called after each frame is packed; may raise to cancel, which leaves no file.
 
     Raises:
         MediaError: the folder cannot be written, or the disk is full.
     """
     count, grid = len(field), field.grid.flatten(2)
     moves = torch.zeros(grid.shape[-1], dtype=torch.bool)
-    for frame in grid:  # one at a time: a clip's grid is large
+    for frame in grid:  # frame by frame to save memory
         moves |= frame.any(0)
     moving = moves.nonzero()[:, 0]
     packed = torch.empty(count, 2, len(moving), dtype=torch.int16)
@@ -89,7 +89,7 @@ def save_field(field: MotionField, path: str | Path, on_frame: Progress = no_pro
 
 
 def load_field(path: str | Path) -> MotionField:
-    """A motion field from `save_field`, or the flow of an .npz (`flow_npz.load_flow`).
+    """Read a motion field from `save_field`, or the flow of an .npz (`flow_npz.load_flow`).
 
     Raises:
         MediaError: the file is missing, damaged, or holds no motion field.
@@ -98,7 +98,7 @@ def load_field(path: str | Path) -> MotionField:
     if path.suffix.lower() == ".npz":
         return load_flow(path)
     try:
-        tensors = open_weights(path).tensors  # checks what a damaged file can claim
+        tensors = open_weights(path).tensors  # validates damaged files
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except CheckpointError as e:
@@ -127,11 +127,11 @@ def _unpack(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) ->
         **{name: (torch.float32, grid_size) for name in _OPTIONAL if name in tensors},
     }
     for name, (dtype, shape) in shapes.items():
-        found = tensors.get(name)
-        if found is None or found.dtype != dtype or tuple(found.shape) != shape:
-            what = "missing" if found is None else f"{found.dtype} {tuple(found.shape)}"
+        tensor = tensors.get(name)
+        if tensor is None or tensor.dtype != dtype or tuple(tensor.shape) != shape:
+            what = "missing" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
             raise _wrong(path, f"'{name}' is {what}, needed {dtype} {shape}")
-        if found.is_floating_point() and not found.isfinite().all():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
             raise _wrong(path, f"'{name}' has values that are not finite numbers")
     moving = tensors["moving"].long()
     if points and not 0 <= int(moving.min()) <= int(moving.max()) < grid_size[0] * grid_size[1]:

@@ -1,9 +1,8 @@
-"""Flow and trajectory maps as an .npz, for other programs and from them.
+"""Exchange flow and trajectory maps with other programs as .npz.
 
-Written at the size asked for, a few frames in memory at a time:
-    flow and trajectory (F+1, 2, H, W) float32, (dx, dy) in pixels; valid (F+1,) bool;
-    size (2,) H, W. Frame 0 is the reference; frame n+1 belongs to pose n of the driving list.
-Read are flow, valid and size; nothing in a file is ever unpickled.
+Written files hold flow and trajectory (F+1, 2, H, W) float32, (dx, dy) in pixels; valid (F+1,)
+bool; size (2,) H, W. Frame 0 is the reference; frame n+1 belongs to driving pose n. The reader uses
+flow, valid and size and never unpickles.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from .motion_field import MotionField, check_first_frame
 from .trajectory import TrajectoryPoints
 
 CHUNK = 4  # frames written at a time
-LEVEL = 1  # deflate at its fastest: a sixth to a third of the size for 0.08 s a frame of 576×1024
+LEVEL = 1  # fastest deflate: a sixth to a third of the size for 0.08 s per frame of 576×1024
 
-# What reading a damaged archive or array header can raise, beside OSError.
+# Errors besides OSError that a damaged archive or array header can raise.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, ValueError, SyntaxError, TypeError, KeyError),
     *(RuntimeError, MemoryError, NotImplementedError, tokenize.TokenError),
@@ -39,12 +38,12 @@ def save_flow(
     size: tuple[int, int] | None = None,
     on_frame: Progress = no_progress,
 ) -> None:
-    """Writes flow and trajectory maps.
+    """Write flow and trajectory maps, a few frames at a time.
 
     Args:
-        size: (H, W) of the flow and the maps; the image's when None.
-        on_frame: called as frames are written, each twice; may raise to cancel, then no file is
-            left.
+        size: (H, W) of flow and maps; the image's when None.
+        on_frame: called as frames are written, twice per frame; may raise to cancel, which leaves
+            no file.
 
     Raises:
         MediaError: the folder cannot be written, or the disk is full.
@@ -58,7 +57,7 @@ def save_flow(
         for name, array in small.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-        # One after the other: a zip archive has one open member at a time.
+        # A zip archive can have only one member open for writing.
         for half, (name, part) in enumerate(
             (("flow", field.flow), ("trajectory", field.trajectory))
         ):
@@ -72,7 +71,7 @@ def save_flow(
 
 
 def load_flow(path: str | Path) -> MotionField:
-    """A motion field from flow at full size, without trajectories.
+    """Read a motion field from flow at image size, without trajectories.
 
     Raises:
         MediaError: the file is missing, damaged, or holds no flow.

@@ -1,4 +1,4 @@
-"""Body joints as places on an image: what trajectory map and sparse flow have in common."""
+"""Body joints in pixels, shared by trajectory maps and sparse flow."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..pose.sequence import PoseSequence
 
 
 def body_joints(sequence: PoseSequence) -> tuple[Tensor, Tensor]:
-    """Body points of a clip and which of them are seen.
+    """Body points of a sequence and their visibility.
 
     Returns:
-        (T, 18, 2) float64 fractions x, y, (0, 0) where a joint is not seen (as
-        docs/reference_behaviour.md#joint-tracks has it); (T, 18) bool.
+        (T, 18, 2) float64 fractions x, y, (0, 0) for invisible joints (as in
+        docs/reference_behaviour.md#joint-tracks); (T, 18) bool.
     """
     visible = torch.from_numpy(sequence.body_visible)
     points = torch.from_numpy(sequence.body.copy())
@@ -22,7 +22,7 @@ def body_joints(sequence: PoseSequence) -> tuple[Tensor, Tensor]:
 
 
 def to_pixels(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Fractions (…, 2) -> pixels x, y of size (H, W), held inside the image.
+    """Convert fractions (…, 2) to pixels x, y of size (H, W), clamped to the image.
 
     See docs/reference_behaviour.md#joint-tracks.
     """
@@ -32,16 +32,14 @@ def to_pixels(points: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def last_on_pixel(pixels: Tensor, shown: Tensor) -> Tensor:
-    """Of several shown joints on one pixel only the last counts.
+    """Keep only the last of several joints on one pixel.
 
-    See docs/reference_behaviour.md#trajectory-map, 5.3.
-
-    Deciding it here leaves no pixel that is written twice, so the result does not depend on the
-    order in which a device scatters.
+    See docs/reference_behaviour.md#trajectory-map, 5.3. It makes each pixel written once, so that
+    the result does not depend on the order in which a device scatters.
 
     Args:
         pixels: (n, K, 2) int64 x, y.
-        shown: (n, K) bool.
+        shown: (n, K) bool, joints that are drawn.
 
     Returns:
         (n, K) bool.

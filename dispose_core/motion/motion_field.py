@@ -1,6 +1,6 @@
-"""`MotionField`: dense motion of a clip on the densifier's own grid, handed out in pieces.
+"""`MotionField`: dense motion on the densifier's grid, resized on request.
 
-A clip of full-size flow is never held whole: a stage asks for the frames and the size it needs.
+Full-size flow is never kept for all frames; callers request the frames and size they need.
 """
 
 from __future__ import annotations
@@ -17,24 +17,23 @@ from torch import Tensor
 from ..errors import DisPoseError, MediaError
 from .trajectory import TrajectoryPoints, trajectory_maps
 
-# Frames of a clip by their absolute number; None means all.
+# Absolute frame indices; None means all.
 Frames = Sequence[int] | slice | None
 
 
 @dataclass(frozen=True, eq=False)
 class MotionField:
-    """Flow from the reference image to each frame of a clip; all tensors on the CPU.
+    """Flow from the reference image to each frame; all tensors are on the CPU.
 
     Attributes:
         grid: (F+1, 2, h, w) float32, (dx, dy) in pixels of this h×w grid; frame 0 is zero.
-        trajectories: joint motion, materialised as blurred maps by `trajectory`.
-        size: (H, W) of the image.
-        valid: (F+1,) bool: frames that have a pose; the flow of others is zero.
-        layer: (h, w) drawing order of the grid's points where known, larger is nearer.
-        subject: (h, w) 0…1, where the person is on the grid, where the densifier knows.
-        resample: how the grid is enlarged (docs/reference_behaviour.md#cmp-dense-motion: CMP's is
-            nearest).
-        report: what was decided on the way, a line each.
+        trajectories: joint motion; `trajectory` converts it to blurred maps.
+        valid: (F+1,) bool, frames that have a pose; the flow of others is zero.
+        layer: (h, w) drawing order of the grid points if known; larger is nearer.
+        subject: (h, w) mask of the person on the grid, 0…1, if known.
+        resample: interpolation mode for resizing the grid; nearest for CMP
+            (docs/reference_behaviour.md#cmp-dense-motion).
+        report: messages of the stages that made the field.
     """
 
     grid: Tensor
@@ -50,14 +49,14 @@ class MotionField:
         return len(self.grid)
 
     def flow(self, frames: Frames = None, size: tuple[int, int] | None = None) -> Tensor:
-        """Flow of some frames at some size.
+        """Flow of the given frames at the given size.
 
         Args:
             frames: absolute frames; all when None.
             size: (h, w) of the result; the image's when None.
 
         Returns:
-            (n, 2, h, w) float32, (dx, dy) in pixels of that size; the caller's own copy.
+            (n, 2, h, w) float32, (dx, dy) in pixels of that size; a copy.
 
         Raises:
             DisPoseError: the field has no such frame.
@@ -65,14 +64,15 @@ class MotionField:
         return resize_flow(self.grid[self._index(frames)], size or self.size, self.resample)
 
     def trajectory(self, frames: Frames = None, size: tuple[int, int] | None = None) -> Tensor:
-        """Trajectory maps of some frames; arguments, result and errors as of `flow`.
+        """Trajectory maps of the given frames; arguments, result and errors as for `flow`.
 
-        A frame's map shows the motion from the frame before it, whichever frames are asked for.
+        The map of a frame shows the motion from the preceding frame, even if that one is not
+        requested.
         """
         return trajectory_maps(self.trajectories.at(self._index(frames)), size or self.size)
 
     def slice(self, frames: Frames) -> MotionField:
-        """A field with only these frames, their values unchanged: still from the reference.
+        """A field with only these frames; flow remains relative to the reference.
 
         Raises:
             DisPoseError: the field has no such frame.
@@ -86,9 +86,9 @@ class MotionField:
         )
 
     def largest_motion(self, size: tuple[int, int] | None = None) -> float:
-        """The longest displacement of the clip, in pixels of `size` (the image's when None)."""
+        """Largest displacement over all frames, in pixels of `size` (the image's when None)."""
         scale = _scale(self.grid.shape[-2:], size or self.size)
-        moved = (torch.hypot(*(one * scale)).max().item() for one in self.grid)
+        moved = (torch.hypot(*(frame * scale)).max().item() for frame in self.grid)
         return max(moved, default=0.0)
 
     def _index(self, frames: Frames) -> Tensor:
@@ -98,10 +98,10 @@ class MotionField:
         if isinstance(frames, slice):
             return torch.arange(count)[frames]
         index = torch.as_tensor(frames, dtype=torch.int64)
-        wrong = index[(index < 0) | (index >= count)]
-        if len(wrong):
+        invalid = index[(index < 0) | (index >= count)]
+        if len(invalid):
             raise DisPoseError(
-                f"motion field: frame {int(wrong[0])} was asked for, it has frames 0…{count - 1} "
+                f"motion field: frame {int(invalid[0])} was asked for, it has frames 0…{count - 1} "
                 "(0 is the reference). Make the field from as many poses as there are frames."
             )
         return index
@@ -110,31 +110,30 @@ class MotionField:
 def resize_flow(
     flow: Tensor, size: tuple[int, int], resample: Literal["bilinear", "nearest"] = "bilinear"
 ) -> Tensor:
-    """Flow at another size, its values in pixels of that size.
+    """Resize flow and scale its values to pixels of the new size.
 
     Args:
         flow: (n, 2, h, w) pixels of h×w.
-        size: (H, W).
-        resample: bilinear between grid points (corners of pixels aligned), or the nearest of them.
+        resample: bilinear (with `align_corners=False`) or nearest.
 
     Returns:
-        (n, 2, H, W) pixels of H×W; `flow` itself when it has that size.
+        (n, 2, H, W) pixels of H×W; `flow` itself if it has that size.
     """
-    given, wanted = tuple(flow.shape[-2:]), tuple(size)
-    if given == wanted:
+    source_size, target_size = tuple(flow.shape[-2:]), tuple(size)
+    if source_size == target_size:
         return flow
     smooth = {"align_corners": False} if resample == "bilinear" else {}
-    scale = _scale(given, wanted).to(flow)
-    return F.interpolate(flow, wanted, mode=resample, **smooth).mul_(scale)
+    scale = _scale(source_size, target_size).to(flow)
+    return F.interpolate(flow, target_size, mode=resample, **smooth).mul_(scale)
 
 
-def _scale(given: Sequence[int], size: Sequence[int]) -> Tensor:
-    """(2, 1, 1): what dx and dy grow by."""
-    return torch.tensor([size[1] / given[1], size[0] / given[0]])[:, None, None]
+def _scale(source_size: Sequence[int], size: Sequence[int]) -> Tensor:
+    """(2, 1, 1) factors of dx and dy."""
+    return torch.tensor([size[1] / source_size[1], size[0] / source_size[0]])[:, None, None]
 
 
 def check_first_frame(grid: Tensor, path: Path) -> None:
-    """Raises MediaError unless the flow read from `path` has a frame 0, and that stands still."""
+    """Raise MediaError unless the flow read from `path` has a frame 0 with zero motion."""
     if not grid.numel() or grid[0].any():
         raise MediaError(
             f"motion field {path}: frame 0, the reference itself, is missing or moves. "

@@ -1,8 +1,7 @@
-"""Sparse flow: where each joint goes from the reference to each frame.
+"""Sparse flow: displacement of each joint from the reference to each frame, input of CMP.
 
-See docs/reference_behaviour.md#sparse-optical-flow, 5.4.
-
-One value at the joint's pixel and a mask that says so: what the CMP network reads.
+See docs/reference_behaviour.md#sparse-optical-flow, 5.4. The flow has one value at the pixel of
+each joint, and a mask of these pixels.
 """
 
 from __future__ import annotations
@@ -23,28 +22,28 @@ def sparse_marks(
     grid: tuple[int, int] | None = None,
     official: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Joint motion from frame 0, one mark a joint.
+    """Displacement of each joint from frame 0, and the grid pixel at which it is stored.
 
-    Joints that are missing in the reference or in the frame leave no mark. The official code
-    takes them to be at (0, 0); `official` keeps that.
+    Joints missing in the reference or in the frame are omitted. The official code takes them to be
+    at (0, 0); `official` reproduces that.
 
     Args:
         sequence: F+1 poses, frame 0 the reference.
-        size: (H, W) of the image: joints outside are held at its edge.
-        grid: (h, w) the marks are for; `size` when None.
+        size: (H, W) of the image; joints outside are clamped to its edge.
+        grid: (h, w) of the grid; `size` when None.
 
     Returns:
         (F+1, 18, 2) int64 grid x, y; (F+1, 18, 2) float64 dx, dy in pixels of the grid;
-        (F+1, 18) bool, false for joints without a mark and for those under a later one.
+        (F+1, 18) bool, False for omitted joints and for those covered by a later one.
     """
     points, seen = body_joints(sequence)
     track = to_pixels(points, size)
     if grid is not None and grid != size:
-        # Divided first, then multiplied: the truncation below must meet the official pixel.
+        # The order of the operations matters: truncation must give the official code's pixel.
         track = track / track.new_tensor(size[::-1]) * track.new_tensor(grid[::-1])
     pixels = track[:1].long().expand(len(track), -1, -1)
-    shown = torch.ones_like(seen) if official else seen & seen[:1]
-    return pixels, track - track[:1], last_on_pixel(pixels, shown)
+    drawn = torch.ones_like(seen) if official else seen & seen[:1]
+    return pixels, track - track[:1], last_on_pixel(pixels, drawn)
 
 
 def sparse_flow(
@@ -54,18 +53,18 @@ def sparse_flow(
     frames: Sequence[int] | None = None,
     official: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`sparse_marks` as images.
+    """Rasterise `sparse_marks`.
 
     Args:
-        frames: absolute frames wanted; all when None. The others as in `sparse_marks`.
+        frames: absolute frames; all when None. For the others see `sparse_marks`.
 
     Returns:
         (n, 2, h, w) float32 flow, (dx, dy) in pixels of the grid, zero away from joints;
         (n, 2, h, w) float32 mask, 1 in both channels at joints.
     """
-    pixels, displacements, shown = sparse_marks(sequence, size, grid, official)
+    pixels, displacements, drawn = sparse_marks(sequence, size, grid, official)
     chosen = torch.arange(len(sequence))[slice(None) if frames is None else list(frames)]
-    frame, joint = shown[chosen].nonzero(as_tuple=True)
+    frame, joint = drawn[chosen].nonzero(as_tuple=True)
     x, y = pixels[chosen[frame], joint].unbind(-1)
 
     flow = torch.zeros(len(chosen), 2, *(grid or size))
@@ -76,7 +75,7 @@ def sparse_flow(
 
 
 def image_on_grid(image: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(3, H, W) -> (3, h, w) by the nearest pixel, as the CMP network was given it.
+    """Resize (3, H, W) to (3, h, w) by nearest neighbour, as the official code does for CMP.
 
     See docs/reference_behaviour.md#sparse-flow-384.
     """

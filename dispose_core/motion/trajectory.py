@@ -1,8 +1,7 @@
-"""Trajectory map: where each joint goes from one frame to the next, blurred.
+"""Trajectory maps: blurred displacement of each joint from one frame to the next.
 
-See docs/reference_behaviour.md#joint-tracks, 5.2.
-
-Kept as points, which are tiny; `trajectory_maps` turns them into images of any size.
+See docs/reference_behaviour.md#joint-tracks, 5.2. Only the joints are stored; `trajectory_maps`
+rasterises them at any size.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from .joints import body_joints, last_on_pixel, to_pixels
 SIGMA = 20.0
 RADIUS = 99
 
-# Maps are made this many at a time: a batch for the matrix product, little memory beside it.
+# Maps per batch of matrix products.
 CHUNK = 8
 
 
 @dataclass(frozen=True, eq=False)
 class TrajectoryPoints:
-    """Joint motion from the frame before to each frame; frame 0 shows none.
+    """Joint motion from the preceding frame to each frame; frame 0 has none.
 
     Attributes:
-        start: (F+1, 18, 2) float64 x, y at the frame before, fractions of the image.
-        end: (F+1, 18, 2) float64 x, y at the frame, fractions.
-        visible: (F+1, 18) bool: joints that leave a mark in the trajectory map.
+        start: (F+1, 18, 2) float64 x, y in the preceding frame, fractions of the image.
+        end: (F+1, 18, 2) float64 x, y in the frame, fractions.
+        visible: (F+1, 18) bool, joints drawn in the trajectory map.
     """
 
     start: Tensor
@@ -43,15 +42,14 @@ class TrajectoryPoints:
         return len(self.visible)
 
     def at(self, index: Tensor) -> TrajectoryPoints:
-        """Only these frames, values unchanged."""
         return TrajectoryPoints(self.start[index], self.end[index], self.visible[index])
 
 
 def trajectory_points(sequence: PoseSequence, official: bool = False) -> TrajectoryPoints:
-    """Joint motion of a clip (frame 0 the reference pose).
+    """Joint motion of a sequence whose frame 0 is the reference pose.
 
-    A joint that is missing at either end leaves no mark. The official code does not look at the
-    later end: a joint that disappears there seems to jump to (0, 0). `official` keeps that.
+    A joint missing in either frame is omitted. The official code does not check the later frame, so
+    a joint that disappears seems to jump to (0, 0); `official` reproduces that.
     """
     points, seen = body_joints(sequence)
     start, end = torch.zeros_like(points), torch.zeros_like(points)
@@ -64,15 +62,11 @@ def trajectory_points(sequence: PoseSequence, official: bool = False) -> Traject
 def trajectory_marks(
     points: TrajectoryPoints, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The map before the blur: one mark a joint.
-
-    Args:
-        points: n frames.
-        size: (H, W).
+    """The unblurred map as one displacement per joint.
 
     Returns:
-        (n, 18, 2) int64 pixel x, y of each mark; (n, 18, 2) float64 displacement dx, dy in
-        pixels; (n, 18) bool, false for joints without a mark and for those under a later one.
+        (n, 18, 2) int64 pixel x, y of each joint; (n, 18, 2) float64 displacement dx, dy in pixels;
+        (n, 18) bool, False for omitted joints and for those covered by a later one.
     """
     start, end = to_pixels(points.start, size), to_pixels(points.end, size)
     pixels = start.long()  # truncates, as the official code does
@@ -83,14 +77,13 @@ def trajectory_maps(points: TrajectoryPoints, size: tuple[int, int]) -> Tensor:
     """Blurred displacement maps (docs/reference_behaviour.md#trajectory-map).
 
     Args:
-        points: n frames.
         size: (H, W) of the maps.
 
     Returns:
-        (n, 2, H, W) float32, (dx, dy) in pixels of `size`, spread by a Gaussian that sums to 1.
+        (n, 2, H, W) float32, (dx, dy) in pixels of `size`, blurred by a normalised Gaussian.
     """
-    pixels, displacements, shown = trajectory_marks(points, size)
-    displacements = displacements * shown[..., None]
+    pixels, displacements, drawn = trajectory_marks(points, size)
+    displacements = displacements * drawn[..., None]
     maps = torch.empty(len(points), 2, *size)
     for first in range(0, len(points), CHUNK):
         part = slice(first, first + CHUNK)
@@ -101,15 +94,15 @@ def trajectory_maps(points: TrajectoryPoints, size: tuple[int, int]) -> Tensor:
 def splat_trajectories(
     pixels: Tensor, displacements: Tensor, out: Tensor, sigma: float = SIGMA
 ) -> None:
-    """Writes each joint's displacement, spread by a Gaussian, into `out`.
+    """Splat the displacement of each joint with a Gaussian into `out`.
 
-    The Gaussian is separable, so K joints cost two small matrix products instead of a 2-D filter.
+    The Gaussian is separable, so K joints need two small matrix products instead of a 2-D filter.
 
     Args:
         pixels: (n, K, 2) int64 x, y inside the image.
-        displacements: (n, K, 2) dx, dy; zero for joints without a mark.
+        displacements: (n, K, 2) dx, dy; zero for omitted joints.
         out: (n, 2, H, W) float32, contiguous, overwritten.
-        sigma: standard deviation in pixels; the kernel ends 99 pixels from its centre.
+        sigma: standard deviation in pixels; the kernel radius is 99 pixels.
     """
     count, _, height, width = out.shape
     along_x = _blur(width, sigma).to(out.device)[pixels[..., 0]]  # (n, K, W)
@@ -120,14 +113,14 @@ def splat_trajectories(
 
 @lru_cache(maxsize=4)
 def _blur(length: int, sigma: float) -> Tensor:
-    """(length, length): row p is what a 1 at place p becomes.
+    """(length, length) blur matrix; row p is the response to an impulse at p.
 
-    The image goes on mirrored at its edge pixels (reflect-101), as often as the kernel needs.
+    The border is mirrored (reflect-101) as often as the kernel needs.
     """
     taps = torch.arange(-RADIUS, RADIUS + 1)
     kernel = torch.exp(-(taps.double() ** 2) / (2 * sigma**2))
     last = length - 1
-    # Distance along a zigzag of period 2·last folds every tap back into the image.
+    # Repeated mirroring is a triangle wave of period 2·last.
     folded = (torch.arange(length)[:, None] + taps).abs() % max(2 * last, 1)
     source = last - (last - folded).abs()
     blur = torch.zeros(length, length, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Motion to look at: flow in colour beside arrows on the image."""
+"""Visualise motion fields: colour-coded flow beside arrows on the image."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from torch import Tensor
 from ..errors import DisPoseError
 from .motion_field import Frames, MotionField
 
-# Steps from one pure colour to the next round the wheel of Baker et al. (A Database and Evaluation
-# Methodology for Optical Flow, IJCV 2011): red, yellow, green, cyan, blue, magenta.
+# Colour wheel of Baker et al. (A Database and Evaluation Methodology for Optical Flow, IJCV 2011):
+# steps between its pure colours red, yellow, green, cyan, blue, magenta.
 _STEPS = (15, 6, 4, 11, 13, 6)
 _CORNERS = (
     (1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 1.0),
     (1.0, 0.0, 1.0), (1.0, 0.0, 0.0),
 )  # fmt: skip
-# Colours between two steps, so that no two neighbours differ by more than a level of 8 bits.
+# Subdivisions per step, so that neighbouring colours differ by at most one 8-bit level.
 FINE = 64
 
-# Arrows stand this far apart and the key is this large, as shares of the image's shorter side.
+# Spacing of arrows and size of the key, as shares of the image's shorter side.
 ARROW_SPACING = 1 / 24
 KEY = 1 / 5
-# Arrows are this much darker than the wheel's pure colours: yellow must show on white.
+# Brightness of arrow colours relative to the wheel, so that yellow is visible on white.
 ARROW_DEPTH = 0.85
-# Shorter motion than this many pixels shows no arrow.
+# Shortest motion drawn as an arrow, in pixels.
 LEAST_ARROW = 2.0
-# Under the arrows the image keeps this share of its colour, so that theirs can be told.
+# Share of the image's colour that is kept under the arrows, so that their colours stand out.
 FADE = 0.3
 
 
 def colour_wheel(flow: Tensor, max_motion: float | None = None) -> Tensor:
-    """Flow as colours: hue is direction, strength is distance; white does not move.
+    """Colour-code flow: hue is direction, saturation is distance; white is zero motion.
 
-    Strength grows with the square root of the distance: in a dance a hand moves twenty times as
-    far as the hips, and both should be seen.
+    Saturation grows with the square root of the distance, so that both the small motion of the hips
+    and the large motion of the hands are visible.
 
     Args:
         flow: (n, 2, h, w) dx, dy.
-        max_motion: what full strength stands for, in the flow's unit; the longest motion in
-            `flow` when None. Longer motion shows darker.
+        max_motion: distance of full saturation, in the unit of the flow; the maximum of `flow` when
+            None. Longer motion is darker.
 
     Returns:
         (n, 3, h, w) 0…1, RGB.
@@ -59,7 +59,7 @@ def colour_wheel(flow: Tensor, max_motion: float | None = None) -> Tensor:
 
 
 def draw_arrows(image: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
-    """Arrows from places on the image to where they move, in the colours of `colour_wheel`.
+    """Draw motion arrows over the desaturated image, in the colours of `colour_wheel`.
 
     Args:
         image: (H, W, 3) uint8.
@@ -67,7 +67,7 @@ def draw_arrows(image: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
         spacing: pixels between arrows.
 
     Returns:
-        (H, W, 3) uint8, a new image, its own colours paler.
+        (H, W, 3) uint8, a new image.
     """
     first = spacing // 2
     sampled = flow[:, first::spacing, first::spacing]
@@ -76,7 +76,7 @@ def draw_arrows(image: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
     start = np.stack([column, row], -1) * spacing + first
     motion = sampled.flatten(1).t().numpy()
     length = np.linalg.norm(motion, axis=-1)
-    order = np.argsort(length, kind="stable")  # the longest on top
+    order = np.argsort(length, kind="stable")  # longest arrows on top
     order = order[length[order] > LEAST_ARROW]
 
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
@@ -85,7 +85,7 @@ def draw_arrows(image: np.ndarray, flow: Tensor, spacing: int) -> np.ndarray:
     head = np.clip(length * 0.35, 3 * thin, 0.5 * spacing) / np.maximum(length, 1e-6)
     for i in order:
         tail, tip = start[i].tolist(), np.rint(start[i] + motion[i]).astype(int).tolist()
-        # A white line under the coloured one: legible on any image.
+        # A white outline keeps arrows legible on any image.
         for colour, width in (((255, 255, 255), thin + 2), (colours[i].tolist(), thin)):
             cv2.arrowedLine(canvas, tail, tip, colour, width, cv2.LINE_AA, tipLength=float(head[i]))
     return canvas
@@ -97,14 +97,12 @@ def motion_images(
     frames: Frames = None,
     size: tuple[int, int] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The field's flow in colour beside arrows on the image, one frame at a time.
+    """Yield colour-coded flow beside arrows on the image, frame by frame.
 
-    Colours mean the same in all images of a clip; the key in the corner says how far the
-    strongest moves.
+    All frames share one colour scale; the key in the corner shows the distance of full saturation.
 
     Args:
         image: (3, H, W) reference, 0…1.
-        field: of this image.
         frames: absolute frames; all when None.
         size: (h, w) of each half; the image's when None.
 
@@ -115,13 +113,13 @@ def motion_images(
         DisPoseError: image and field differ in size, or the field has no such frame.
     """
     height, width = image.shape[-2:]
-    given = (height, width)
-    if given != tuple(field.size):
+    image_size = (height, width)
+    if image_size != tuple(field.size):
         raise DisPoseError(
-            f"motion images: the image is {given[1]}×{given[0]}, its motion field is for "
+            f"motion images: the image is {image_size[1]}×{image_size[0]}, its motion field is for "
             f"{field.size[1]}×{field.size[0]}. Use the image the field was made from."
         )
-    size = size or given
+    size = size or image_size
     small = F.interpolate(image[None], size, mode="area")[0]
     longest, max_motion = field.largest_motion(), field.largest_motion(size)
     key = _key(max(24, round(min(size) * KEY)), longest)
@@ -138,13 +136,13 @@ def _draw(
         flow = field.flow([frame], size)
         wheel = _to_bytes(colour_wheel(flow, max_motion)[0])
         corner = wheel[-len(key) :, : key.shape[1]]
-        # An image smaller than the key shows as much of it as there is room for.
+        # The key is cropped on images smaller than it.
         np.minimum(corner, key[-len(corner) :, : corner.shape[1]], out=corner)
         yield np.concatenate([wheel, draw_arrows(base, flow[0], spacing)], 1)
 
 
 def _hue(flow: Tensor) -> Tensor:
-    """(n, 2, h, w) dx, dy -> (n, 3, h, w) the pure colour of its direction; red is to the right."""
+    """Pure colour (n, 3, h, w) of the direction of (n, 2, h, w) dx, dy; red is to the right."""
     turn = torch.atan2(flow[:, 1], flow[:, 0]) / (2 * math.pi) % 1.0
     wheel = _wheel().to(flow)
     return wheel[:, (turn * wheel.shape[1]).long().clamp_max(wheel.shape[1] - 1)].movedim(0, 1)
@@ -152,7 +150,7 @@ def _hue(flow: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _wheel() -> Tensor:
-    """(3, 55·FINE) the colours once round, starting to the right and turning downwards."""
+    """(3, 55·FINE) colours of one turn, starting to the right and turning downwards."""
     runs = [
         torch.lerp(torch.tensor(a)[:, None], torch.tensor(b)[:, None], torch.arange(n) / n)
         for a, b, n in zip(_CORNERS[:-1], _CORNERS[1:], (n * FINE for n in _STEPS), strict=True)
@@ -161,7 +159,7 @@ def _wheel() -> Tensor:
 
 
 def _key(side: int, max_motion: float) -> np.ndarray:
-    """A small wheel with the distance its rim stands for, on white."""
+    """A small colour wheel on white, labelled with the distance at its rim."""
     across = torch.linspace(-1.15, 1.15, side)
     flow = torch.stack(torch.meshgrid(across, across, indexing="xy"))
     disc = _to_bytes(torch.where(flow.norm(dim=0) <= 1, colour_wheel(flow[None], 1.0)[0], 1.0))
@@ -176,5 +174,4 @@ def _key(side: int, max_motion: float) -> np.ndarray:
 
 
 def _to_bytes(image: Tensor) -> np.ndarray:
-    """(3, H, W) 0…1 -> (H, W, 3) uint8."""
     return image.movedim(0, -1).mul(255).round().clamp(0, 255).byte().cpu().numpy().copy()

@@ -1,1 +1,1 @@
-"""The whole method from files to files: configuration, preprocessing, components, running."""
+"""The complete method from files to files: configuration, preprocessing, components, runs."""

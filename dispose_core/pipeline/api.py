@@ -1,4 +1,4 @@
-"""What scripts use: a detector, a densifier, and the motion from a video to an image."""
+"""High-level functions for scripts: load a detector or densifier, compute a motion field."""
 
 from __future__ import annotations
 
@@ -31,18 +31,17 @@ from .preprocess import (
 def load_detector(
     name: str, folder: str | Path | None = None, device: str = "cpu", **options: Any
 ) -> PoseDetector:
-    """A pose detector by its name.
+    """Load a pose detector by name.
 
     Args:
-        name: dwpose, openpose, mediapipe, or what was registered.
-        folder: where its files are, under their published names.
-        device: as torch names it, such as "cuda:0".
-        options: other arguments of its class.
+        name: dwpose, openpose, mediapipe, or a registered name.
+        folder: folder of its files, under their published names.
+        device: torch device name, such as "cuda:0".
 
     Raises:
         PoseError: there is no detector of that name.
-        CheckpointError: a file is missing or another.
-        MissingPackage: its packages are not installed.
+        CheckpointError: a file is missing or of another kind.
+        MissingPackage: a required package is not installed.
     """
     files = DETECTORS[name].locate(None if folder is None else Path(folder), None)
     return create_detector(name, files, device, **options)
@@ -54,24 +53,24 @@ def load_densifier(
     subject: Tensor | None = None,
     device: torch.device | str | None = None,
 ) -> Densifier:
-    """A densifier by its name.
+    """Load a densifier by name.
 
     Args:
-        name: skinning, cmp, or what was registered.
+        name: skinning, cmp, or a registered name.
         files: by argument, such as {"cmp": "ckpt_iter_42000.pth.tar"}.
         subject: (H, W) mask of the person, 0…1.
-        device: where its network computes.
+        device: compute device of its network.
 
     Raises:
         DisPoseError: there is no densifier of that name.
-        CheckpointError: a file is missing or another.
+        CheckpointError: a file is missing or of another kind.
     """
     spec = DENSIFIERS[name]
     module = spec.module()
-    given = {argument: Path(path) for argument, path in (files or {}).items()}
-    if len(given) < len(spec.files):
-        given = spec.locate(None, None)  # raises: it names what is missing
-    return module.build(module.load_network(given), subject, device)
+    paths = {argument: Path(path) for argument, path in (files or {}).items()}
+    if len(paths) < len(spec.files):
+        paths = spec.locate(None, None)  # raises an error that names the missing files
+    return module.build(module.load_network(paths), subject, device)
 
 
 def prepare_motion(
@@ -83,17 +82,19 @@ def prepare_motion(
     stride: int = 2,
     on_frame: Progress = no_progress,
 ) -> tuple[MotionField, list[str]]:
-    """The motion that moves a reference image as a video moves, and the report.
+    """Compute the motion field that transfers the motion of a video to a reference image.
 
     Args:
         reference: image of one person.
         driving: video of one person.
-        resolution: short side of the fitted reference in pixels.
-        stride: every how many frames of the video one is used.
-        on_frame: called after each detected frame; may raise to cancel.
+        resolution: short side of the resized reference in pixels.
+        stride: use every n-th frame of the video.
+
+    Returns:
+        The motion field, and a report.
 
     Raises:
-        DisPoseError: a file cannot be used, or nobody is in it.
+        DisPoseError: a file cannot be used, or shows nobody.
     """
     source = read_image(reference)
     size = fit_size((int(source.shape[-2]), int(source.shape[-1])), resolution)

@@ -1,4 +1,4 @@
-"""Many clips with components that are loaded once: a list of jobs, resumable, each on its own."""
+"""Run a list of jobs with shared components; jobs are independent, and batches can be resumed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ State = Literal["done", "done before", "failed", "cancelled", "not begun"]
 
 @dataclass(frozen=True)
 class Job:
-    """A line of the list: settings, or why there are none."""
+    """One line of the job file: its settings, or the error in it."""
 
     line: int  # from 1
     settings: RunConfig | None
@@ -31,7 +31,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """What became of a job."""
+    """Outcome of a job."""
 
     line: int
     output: Path | None
@@ -41,15 +41,15 @@ class JobResult:
 
 
 def read_jobs(path: Path, base: RunConfig) -> list[Job]:
-    """The jobs of a file with a JSON object in each line; empty lines are passed over.
+    """Read jobs from a file with one JSON object per line; empty lines are skipped.
 
     Args:
-        path: paths in it count from its folder.
-        base: settings of all jobs, which a line adds to.
+        path: relative paths in it are relative to its folder.
+        base: settings of all jobs, overridden by each line.
 
     Raises:
-        SettingsError: the file cannot be read or holds no job. A line that is wrong becomes a
-            `Job` with a fault instead.
+        SettingsError: the file cannot be read or has no job. An invalid line becomes a `Job` with a
+            fault instead.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -78,10 +78,10 @@ def read_jobs(path: Path, base: RunConfig) -> list[Job]:
 
 
 def find_files_of(jobs: list[Job], base: RunConfig) -> ModelFiles:
-    """The model files that any of the jobs takes."""
-    wanted = {name for job in jobs if job.settings for name in needed_files(job.settings)}
-    # In the order in which one may lie in another.
-    return find_model_files(base, [name for name in SHARED if name in wanted])
+    """Find the model files needed by any of the jobs."""
+    needed = {name for job in jobs if job.settings for name in needed_files(job.settings)}
+    # In the order of SHARED, because PoseNet may be contained in the UNet's file.
+    return find_model_files(base, [name for name in SHARED if name in needed])
 
 
 def run_jobs(
@@ -91,20 +91,17 @@ def run_jobs(
     stage_progress: StageProgress,
     on_begin: Callable[[Job, AnimationPlan], None],
 ) -> Iterator[JobResult]:
-    """Runs jobs one after the other; what goes wrong in one is its result.
+    """Run jobs one after the other; an error in one does not affect the others.
 
-    Clips that are there and were made with just these settings are left as they are. Cancelled by
-    KeyboardInterrupt, the other jobs are given as not begun.
+    Outputs that exist and were made with the same settings are skipped. After a KeyboardInterrupt
+    the remaining jobs are reported as "not begun".
 
     Args:
-        jobs: from `read_jobs`.
-        files: from `find_files_of`.
         make_components: called once, with the first plan.
-        stage_progress: see `run_animation`.
-        on_begin: called before the work on a clip begins.
+        on_begin: called before each job that is run.
 
     Yields:
-        A result a job, in their order.
+        One result per job, in order.
     """
     components: Components | None = None
     stopped = False
@@ -117,7 +114,7 @@ def run_jobs(
             yield JobResult(job.line, output, "not begun")
             continue
         try:
-            settings = _resolved(job, files)
+            settings = _resolve_job(job, files)
             if is_finished(settings):
                 state = "done before"
             else:
@@ -129,7 +126,7 @@ def run_jobs(
             state, stopped = "cancelled", True
         except DisPoseError as e:
             state, message = "failed", str(e)
-        except Exception as e:  # such as no memory left: the next clip may be smaller
+        except Exception as e:  # for example out of memory, which the next job may not be
             state, message = "failed", f"{type(e).__name__}: {e}"
         yield JobResult(job.line, output, state, round(time.monotonic() - started, 2), message)
 
@@ -138,9 +135,9 @@ def _read_job(text: str, base: RunConfig, folder: Path) -> RunConfig:
     try:
         values = json.loads(text)
     except ValueError as e:
-        raise SettingsError(f"no JSON ({e}).") from e
+        raise SettingsError(f"not valid JSON ({e}).") from e
     if not isinstance(values, dict):
-        raise SettingsError('no JSON object, which is {"reference": …, "driving": …, …}.')
+        raise SettingsError('not a JSON object such as {"reference": …, "driving": …, …}.')
     shared = [key for key in SHARED if key in values]
     if shared:
         raise SettingsError(
@@ -152,7 +149,7 @@ def _read_job(text: str, base: RunConfig, folder: Path) -> RunConfig:
     return settings
 
 
-def _resolved(job: Job, files: ModelFiles) -> RunConfig:
+def _resolve_job(job: Job, files: ModelFiles) -> RunConfig:
     if job.settings is None:
         raise SettingsError(job.fault)
     files.require(needed_files(job.settings))

@@ -1,4 +1,4 @@
-"""`Components`: detectors and networks, loaded once for many clips, each when first needed."""
+"""`Components`: detectors and networks, loaded lazily and shared by several runs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,16 @@ from .pipeline import DisPosePipeline
 
 
 class Components:
-    """Loads detectors and networks from a run's files and keeps them.
+    """Loads detectors and networks on first use and keeps them.
 
     Args:
-        paths: of the files, from `model_files.find_model_files`.
-        device: where to compute.
-        dtype: what to compute in; float32 when None.
+        paths: files from `model_files.find_model_files`.
+        dtype: compute dtype; float32 when None.
         offload: see `pipeline.offload`.
-        head_channels, clip_heads: the released networks' but in test models.
+        head_channels, clip_vision_heads: those of the released networks except in test models.
 
     Raises:
-        CheckpointError: by what needs it, a file that is damaged or of another model.
+        CheckpointError: on first use, if a file is damaged or of another model.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Components:
 
     @cached_property
     def pipeline(self) -> DisPosePipeline:
-        """The networks of the sampler, loaded at the first call."""
         unet = load_unet(self.paths["unet"], head_channels=self._head_channels)
         dispose = load_dispose(
             self.paths["dispose"],
@@ -81,7 +79,7 @@ class Components:
         )
 
     def feature_map(self, image: Tensor, on_copy: Progress) -> Tensor:
-        """(C, h, w) diffusion features of an image (3, H, W), by SD 1.5."""
+        """Diffusion features (C, h, w) of an image (3, H, W), from SD 1.5."""
         sd15 = self._sd15
         with on_device(sd15.unet, sd15.vae, device=self.device, offload=self.offload):
             return diffusion_features(sd15.unet, sd15.vae, sd15.prompt, image, on_copy=on_copy)
@@ -89,13 +87,13 @@ class Components:
     def densifier(
         self, name: str, subject: Tensor | None, folder: Path | None = None, official: bool = False
     ) -> Densifier:
-        """What spreads the motion.
+        """Create the densifier of a run.
 
         Args:
-            name: of `DENSIFIERS`.
+            name: key in `DENSIFIERS`.
             subject: mask of the person, 0…1.
-            folder: where its files are, unless `paths` names them.
-            official: keep to the official code.
+            folder: folder of its files, for those not in `paths`.
+            official: reproduce the official code.
         """
         spec = DENSIFIERS[name]
         module = spec.module()
@@ -109,7 +107,6 @@ class Components:
         return module.build(network, subject, self.device, torch.float32, official)
 
     def detector(self, config: RunConfig) -> PoseDetector:
-        """What finds people, as configured."""
         folder, models = config.detector_files, config.models
         name = config.detector or default_detector(folder, models)
         key = name, folder or models

@@ -1,7 +1,7 @@
-"""`RunConfig`: everything that decides a run, from TOML, JSON or a command line, and to TOML.
+"""`RunConfig`: all settings of a run, read from TOML, JSON or the command line.
 
-Defaults and descriptions stand here and in `SamplingOptions` alone; the command line is generated
-from them. Reading this module loads no torch.
+Defaults and descriptions are defined only here and in `SamplingOptions`; the command line is
+generated from them. Importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from ..sampling.options import SamplingOptions
 if TYPE_CHECKING:
     import torch
 
-THRESHOLD = 0.3  # least score of a point that counts as found
+THRESHOLD = 0.3  # least score of a detected point
 
 
 def _path(value: Any, info: ValidationInfo) -> Any:
-    """Relative paths count from the folder of the file they stand in."""
+    """Resolve relative paths against the folder of the file that contains them."""
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError("Input should be a path")
     return (info.context or {}).get("folder", Path()) / value
@@ -92,9 +92,9 @@ _Sampling = create_model("_Sampling", __base__=_Base, **_sampling_fields())
 
 
 class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
-    """One clip. Frozen; values outside their range raise `SettingsError` through `with_values`.
+    """Settings of one run. Frozen; `with_values` raises `SettingsError` for invalid values.
 
-    Beside what stands here it has every field of `SamplingOptions`.
+    Includes every field of `SamplingOptions`.
     """
 
     reference: FilePath | None = _file("reference image: the person to animate")
@@ -202,7 +202,6 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
 
     @property
     def sampling(self) -> SamplingOptions:
-        """The options of the sampler."""
         return SamplingOptions(**{f.name: getattr(self, f.name) for f in fields(SamplingOptions)})
 
     @property
@@ -216,21 +215,20 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
 
     @property
     def densifier_name(self) -> str:
-        """What spreads the motion: CMP when asked for, or when its file is named."""
+        """The densifier, by default CMP if its file is given."""
         return self.densifier or ("cmp" if self.cmp is not None else "skinning")
 
     @property
     def uses_control(self) -> bool:
-        """Whether the ControlNet is run at all."""
         return self.control_strength > 0
 
     @property
     def makes_features(self) -> bool:
-        """Whether SD 1.5 is needed."""
+        """Whether keypoint features are computed, which needs SD 1.5."""
         return self.uses_control and self.point_strength > 0 and self.features is None
 
 
-# What may be set for each clip of a batch is everything but what is loaded once for all.
+# Settings that all jobs of a batch share, because they determine the loaded components.
 SHARED = (
     *("models", "unet", "dispose", "svd", "sd15", "pose_net", "cmp", "densifier_files"),
     *("device", "dtype", "offload"),
@@ -240,35 +238,35 @@ SHARED = (
 def with_values(
     config: RunConfig, values: Mapping[str, Any], source: str, folder: Path | None = None
 ) -> RunConfig:
-    """A configuration with some of its values replaced.
+    """Return a configuration with some values replaced.
 
     Args:
-        values: by name; None takes the default again.
-        source: where they come from, for messages.
-        folder: what relative paths count from; the working directory when None.
+        values: by name; None resets to the default.
+        source: origin of the values, for messages.
+        folder: base of relative paths; the working directory when None.
 
     Raises:
-        SettingsError: an unknown name, or a value of another type or outside its range.
+        SettingsError: an unknown name, or a value of the wrong type or out of range.
     """
-    given = {
+    new_values = {
         key: value for key, value in values.items() if value is not None or not _takes_none(key)
     }
-    kept = {key: getattr(config, key) for key in config.model_fields_set if key not in values}
-    # What is kept is absolute already, or counts from the working directory.
+    unchanged = {key: getattr(config, key) for key in config.model_fields_set if key not in values}
+    # Unchanged paths are absolute or relative to the working directory.
     folder = folder or Path()
     try:
-        checked = RunConfig.model_validate(given, context={"folder": folder})
-        new = {key: getattr(checked, key) for key in checked.model_fields_set}
-        return RunConfig.model_validate({**kept, **new})
+        checked = RunConfig.model_validate(new_values, context={"folder": folder})
+        checked_values = {key: getattr(checked, key) for key in checked.model_fields_set}
+        return RunConfig.model_validate({**unchanged, **checked_values})
     except ValidationError as e:
         raise SettingsError("\n".join(f"{source}: {line}" for line in _lines(e))) from None
 
 
 def load_config(path: Path, base: RunConfig | None = None) -> RunConfig:
-    """Configuration of a TOML file; paths in it count from its folder.
+    """Read a configuration from TOML; relative paths are relative to its folder.
 
     Raises:
-        SettingsError: not to be read, no TOML, or see `with_values`.
+        SettingsError: the file cannot be read, is not TOML, or see `with_values`.
     """
     try:
         import tomllib
@@ -280,19 +278,22 @@ def load_config(path: Path, base: RunConfig | None = None) -> RunConfig:
     except OSError as e:
         raise SettingsError(f"{path}: cannot be read ({e.strerror}). Check the path.") from e
     except ValueError as e:  # TOMLDecodeError and UnicodeDecodeError
-        raise SettingsError(f"{path}: no TOML file ({e}). One setting a line: steps = 25") from e
+        raise SettingsError(
+            f"{path}: not a TOML file ({e}). Write one setting per line: steps = 25"
+        ) from e
     return with_values(base or RunConfig(), values, str(path), path.parent)
 
 
 def to_toml(config: RunConfig, notes: tuple[str, ...] = ()) -> str:
-    """All settings that have a value, paths absolute; notes stand above as comments."""
+    """All settings that have a value, with absolute paths; notes become comments at the top."""
     values = {name: getattr(config, name) for name in RunConfig.model_fields}
-    lines = [f"{key} = {_written(value)}" for key, value in values.items() if value is not None]
+    lines = [
+        f"{key} = {_to_toml_value(value)}" for key, value in values.items() if value is not None
+    ]
     return "\n".join([*(f"# {note}" for note in notes), *lines, ""])
 
 
 def config_path(output: Path) -> Path:
-    """Where the configuration of a result is."""
     return output.with_suffix(".toml")
 
 
@@ -301,7 +302,6 @@ def _takes_none(key: str) -> bool:
 
 
 def _lines(error: ValidationError) -> list[str]:
-    """What is wrong, a line for each value."""
     unknown, lines = [], []
     for fault in error.errors():
         message = fault["msg"].removeprefix("Value error, ")
@@ -317,11 +317,11 @@ def _lines(error: ValidationError) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _written(value: Any) -> str:
+def _to_toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
     text = str(value.resolve()) if isinstance(value, Path) else str(value)
-    # A JSON string is a TOML string too.
+    # A JSON string is also a TOML string.
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The device and precision that "auto" stands for."""
+"""Resolve device and dtype settings, "auto" included."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name, known to work; "auto" is the GPU where there is one.
+    """Return the device after checking that it works; "auto" is the GPU if there is one.
 
     Raises:
         SettingsError: there is no such device.
@@ -29,10 +29,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtype:
-    """What `DisPosePipeline` takes by itself: the file's own, on a CPU float32.
+    """Default dtype of `DisPosePipeline`: that of the UNet's file, but float32 on a CPU.
 
     Args:
-        stored: of the UNet's file; None where there is none.
+        stored: dtype of the UNet's file, if known.
     """
     if device.type == "cpu" or stored not in DTYPES.values():
         return torch.float32
@@ -41,5 +41,4 @@ def choose_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtyp
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """As users name it."""
     return next(name for name, value in DTYPES.items() if value == dtype)

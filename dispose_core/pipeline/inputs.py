@@ -1,4 +1,4 @@
-"""`PipelineInputs`: what the stages before sampling hand over, checked to be of one clip."""
+"""`PipelineInputs`: inputs of the sampler, checked for consistency."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from .skeletons import SkeletonImages
 
 @dataclass(frozen=True, eq=False)
 class PipelineInputs:
-    """A clip of F driving frames: F+1 frames, frame 0 is the reference.
+    """Inputs for F driving frames; parts have F+1 frames, frame 0 is the reference.
 
-    What is left out has strength 0. Nothing is changed or moved.
+    A missing part has strength 0. Parts are neither modified nor moved.
 
     Attributes:
-        image: (3, H, W), 0…1, the fitted reference; sides are multiples of 64.
-        pose_images: (F+1, 3, H, W), 0…1, drawn skeletons, the reference's first; any sequence
-            that gives such a tensor for a slice will do.
-        motion: motion field of the clip, or hints that were encoded before; these carry the
-            strengths and points they were made with.
-        poses: of the F+1 frames (`pose.sequence.join_sequences`); needed with `features`.
-        features: of the reference's joints.
+        image: (3, H, W), 0…1, the resized reference; sides are multiples of 64.
+        pose_images: (F+1, 3, H, W), 0…1, skeleton images, the reference's first; a tensor, or an
+            object that returns tensors for slices.
+        motion: motion field, or hints encoded before with their own strengths and points. Optional;
+            without it motion guidance is off.
+        poses: of the F+1 frames (`pose.sequence.join_sequences`); required with `features`.
+        features: keypoint features of the reference.
 
     Raises:
-        NetworkError: another size, no driving frames, or parts of clips of different length; the
-            message says which.
+        NetworkError: an invalid size, no driving frames, or parts of different length; the message
+            names them.
     """
 
     image: Tensor
@@ -58,7 +58,7 @@ class PipelineInputs:
             raise NetworkError("reference image: values that are not finite. Load it again.")
         if self.features is not None and self.poses is None:
             raise NetworkError(
-                "keypoint features without poses: where they belong in each frame is not known. "
+                "keypoint features without poses: their positions in each frame are unknown. "
                 "Give the poses of the clip too, the reference's first."
             )
         self._check_length()
@@ -85,7 +85,7 @@ class PipelineInputs:
         lengths = self._lengths()
         if not lengths:
             raise NetworkError(
-                "nothing to animate by: pose images, motion and poses are all missing. "
+                "nothing to animate with: pose images, motion and poses are all missing. "
                 "Give at least the pose images."
             )
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -103,17 +103,17 @@ class PipelineInputs:
 
     def _check_sizes(self) -> None:
         if self.pose_images is not None:
-            drawn, wanted = tuple(self.pose_images.shape), (len(self), 3, *self.size)
-            if drawn != wanted:
+            actual, expected = tuple(self.pose_images.shape), (len(self), 3, *self.size)
+            if actual != expected:
                 raise NetworkError(
-                    f"pose images: shape {drawn}, needed {wanted}. Draw them at the size of the "
+                    f"pose images: shape {actual}, needed {expected}. Draw them at the size of the "
                     "reference image."
                 )
         if isinstance(self.motion, ControlHints):
-            found = tuple(self.motion.motion.shape[-2:])
+            latent_size = tuple(self.motion.motion.shape[-2:])
             needed = tuple(side // DOWNSCALE for side in self.size)
-            if found != needed:
+            if latent_size != needed:
                 raise NetworkError(
-                    f"control hints: encoded for latents of {found}, the image needs {needed}. "
-                    "Encode them at the size of the reference image."
+                    f"control hints: encoded for latents of {latent_size}, the image needs "
+                    f"{needed}. Encode them at the size of the reference image."
                 )

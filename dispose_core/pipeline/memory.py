@@ -1,4 +1,4 @@
-"""What a clip takes in memory for each of its frames; networks and windows come on top, once."""
+"""Estimate of the memory per frame; networks and windows add a constant."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import torch
 from ..models.latent import DOWNSCALE
 from ..sampling.noise import LATENT_CHANNELS
 
-CHANNELS = 320  # of the released networks' first level
+CHANNELS = 320  # of the first level of the released networks
 
-# Float32 copies of a clip's latents at the height of a step: noise, latents before, scaled and
-# after, both guidance halves, the guided prediction, and what the Euler step works with.
+# Peak number of float32 copies of the latents in a step: noise, latents before, scaled and after,
+# cond and uncond, the guided prediction, and temporaries of the Euler step.
 LATENT_COPIES = 10
 
 
 def bytes_per_frame(
     size: tuple[int, int], dtype: torch.dtype = torch.float16, channels: int = CHANNELS
 ) -> dict[str, int]:
-    """Bytes by what they are for; everything that grows with a clip in `DisPosePipeline`.
+    """Bytes per frame in `DisPosePipeline`, by purpose.
 
-    The first two wait on the CPU, latents are on the device. Decoded images are handed on one
-    by one: the last item is for a caller who keeps them in 8 bits.
+    The first two are on the CPU, latents on the device. Decoded images are yielded one by one; the
+    last item applies to callers that keep them as uint8.
 
     Args:
-        size: (H, W) of the image.
-        dtype: the networks'.
+        dtype: dtype of the networks.
         channels: of the embeddings.
     """
     height, width = size

@@ -1,7 +1,7 @@
-"""Which model files a run takes: named, or found in ComfyUI's models folder by what they are.
+"""Locate the model files of a run: given explicitly, or found in ComfyUI's models folder.
 
-Nothing is loaded here. A file is looked for under its published names first, then by its content,
-so that renamed files are found too.
+No weights are loaded. Files are searched by their published names first, then by content, so that
+renamed files are found.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _SUFFIXES = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar")
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """The files of a run.
+    """The model files of a run.
 
     Attributes:
-        paths: by the name of their setting: unet, pose_net, dispose, svd, sd15, cmp.
-        faults: what is wrong with those that cannot be used, by the same names.
-        parameters: of each network, told from the files.
-        unet_dtype: in which the UNet is stored.
+        paths: by setting: unet, pose_net, dispose, svd, sd15, cmp.
+        faults: errors of files that cannot be used, by setting.
+        parameters: number of parameters by network, read from the files.
+        unet_dtype: dtype in which the UNet is stored.
     """
 
     paths: Mapping[str, Path] = field(default_factory=dict)
@@ -47,14 +47,14 @@ class ModelFiles:
     unet_dtype: torch.dtype | None = None
 
     def require(self, names: list[str]) -> None:
-        """Raises CheckpointError, with everything that is wrong, unless these can be used."""
+        """Raise CheckpointError, listing all faults, unless these files can be used."""
         faults = [f"{name}: {self.faults[name]}" for name in names if name in self.faults]
         if faults:
             raise CheckpointError("\n".join(["these model files are needed:", *faults]))
 
 
 def needed_files(settings: RunConfig) -> list[str]:
-    """Names of the files that a run takes."""
+    """Settings of the files that a run needs."""
     return [
         *("unet", "pose_net", "dispose", "svd"),
         *(["sd15"] if settings.makes_features else []),
@@ -63,18 +63,18 @@ def needed_files(settings: RunConfig) -> list[str]:
 
 
 def _densifier_files(settings: RunConfig) -> list[str]:
-    """Files of the densifier that are looked for as model files are."""
-    if settings.densifier_files is not None:  # its own folder, looked into when it is loaded
+    """Files of the densifier that are searched like other model files."""
+    if settings.densifier_files is not None:  # they are located when the densifier is loaded
         return []
     roles = DENSIFIERS[settings.densifier_name].files
     return [role.argument for role in roles if architectures_for(role.argument)]
 
 
 def find_densifier_files(config: RunConfig) -> dict[str, Path]:
-    """The files of the configured densifier, by argument; none where its own folder is named.
+    """Find the files of the configured densifier, by argument; empty if it has its own folder.
 
     Raises:
-        CheckpointError: one is missing or of another model.
+        CheckpointError: a file is missing or of another model.
     """
     names = _densifier_files(config)
     if not names:
@@ -85,11 +85,11 @@ def find_densifier_files(config: RunConfig) -> dict[str, Path]:
 
 
 def find_model_files(settings: RunConfig, names: list[str] | None = None) -> ModelFiles:
-    """The files of a run, all looked into as far as their table of contents.
+    """Find the files of a run and read their headers.
 
     Args:
-        settings: files that it names, and the models folder for the others.
-        names: which files; those of an `animate` run when None.
+        settings: explicit paths, and the models folder for the other files.
+        names: files to find; those of an `animate` run when None.
     """
     paths: dict[str, Path] = {}
     faults: dict[str, str] = {}
@@ -99,8 +99,8 @@ def find_model_files(settings: RunConfig, names: list[str] | None = None) -> Mod
     opened: dict[Path, Weights] = {}
     for name in names or needed_files(settings):
         try:
-            given = getattr(settings, name)
-            path = given or _beside(name, paths, architectures) or _search(name, settings.models)
+            explicit = getattr(settings, name)
+            path = explicit or _beside(name, paths, architectures) or _search(name, settings.models)
             if path.is_dir():
                 _check_folder(name, path)
                 parameters.update(_folder_parameters(name, path))
@@ -128,8 +128,8 @@ def _beside(
 
 
 def _search(name: str, models: Path | None) -> Path:
-    known = published(role=name)
-    where = " ".join(map(source, known))
+    published_models = published(role=name)
+    where = " ".join(map(source, published_models))
     option = f"--{name.replace('_', '-')}"
     if models is None:
         raise CheckpointError(
@@ -137,20 +137,20 @@ def _search(name: str, models: Path | None) -> Path:
             f" {where}"
         )
     if not models.is_dir():
-        raise CheckpointError(f"{models} is no folder. Name ComfyUI's models folder.")
-    for model in known:
+        raise CheckpointError(f"{models} is not a folder. Name ComfyUI's models folder.")
+    for model in published_models:
         if found := present(model, models):
             return found[0]
-    folders = list(dict.fromkeys(model.folder for model in known))
-    looked = [place for folder in folders for place in places(folder, models)]
-    found = [path for place in looked for path in _alike(place, name)]
+    folders = list(dict.fromkeys(model.folder for model in published_models))
+    searched = [place for folder in folders for place in places(folder, models)]
+    found = [path for place in searched for path in _matching_files(place, name)]
     if _diffusers_folder(name) and not found:
-        looked.append(models / "diffusers")
-        found = [path for path in _sorted(looked[-1], "*") if _is_folder_of(name, path)]
+        searched.append(models / "diffusers")
+        found = [path for path in _sorted(searched[-1], "*") if _is_folder_of(name, path)]
     if not found:
         raise CheckpointError(
-            f"nothing found in {' or '.join(map(str, looked))}. {where} Put it there, or name the "
-            f"file with {option}."
+            f"nothing found in {' or '.join(map(str, searched))}. {where} Put it there, or name "
+            f"the file with {option}."
         )
     if len(found) > 1:
         raise CheckpointError(
@@ -159,22 +159,22 @@ def _search(name: str, models: Path | None) -> Path:
     return found[0]
 
 
-def _alike(place: Path, name: str) -> list[Path]:
-    """Files below a folder that are recognised as what is wanted."""
+def _matching_files(place: Path, name: str) -> list[Path]:
+    """Files in a folder that are recognised as the needed kind."""
     found = []
     for path in _sorted(place, "**/*"):
         if path.suffix.lower() in _SUFFIXES and path.is_file():
             try:
                 shapes = open_weights(path).shapes
             except CheckpointError:
-                continue  # some other model's file; it is not asked for
+                continue  # a file of another model
             if name in recognize(shapes).roles and _is_whole(name, shapes):
                 found.append(path)
     return found
 
 
 def _is_whole(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether an SD 1.5 file is more than a UNet."""
+    """Whether an SD 1.5 file is complete, not only a UNet."""
     return name != "sd15" or any(key.startswith("cond_stage_model.") for key in shapes)
 
 
@@ -199,20 +199,24 @@ def _check_folder(name: str, path: Path) -> None:
     layout = _diffusers_folder(name)
     if layout is None:
         raise CheckpointError(f"{path} is a folder. Name the file itself.")
-    for one in layout.parts:
-        config = path / one / "config.json"
+    for component in layout.parts:
+        config = path / component / "config.json"
         try:
             facts = json.loads(config.read_text(encoding="utf-8"))
         except (OSError, ValueError) as e:
             raise CheckpointError(
-                f"{path}: {one}/config.json cannot be read ({e}). Give the whole folder in "
+                f"{path}: {component}/config.json cannot be read ({e}). Give the whole folder in "
                 "diffusers' layout, or the checkpoint as a single file."
             ) from e
         found = facts.get("_class_name")
-        if one == layout.part and found != layout.class_name:
-            raise CheckpointError(f"{path}: its {one} is {found}, needed {layout.class_name}.")
-        if one == "unet" and facts.get("cross_attention_dim") != 768:
-            raise CheckpointError(f"{path}: no Stable Diffusion 1.5, its texts are of other width.")
+        if component == layout.part and found != layout.class_name:
+            raise CheckpointError(
+                f"{path}: its {component} is {found}, needed {layout.class_name}."
+            )
+        if component == "unet" and facts.get("cross_attention_dim") != 768:
+            raise CheckpointError(
+                f"{path}: not Stable Diffusion 1.5; its text embeddings have another width."
+            )
 
 
 def _folder_parameters(name: str, path: Path) -> dict[str, int]:
@@ -221,7 +225,7 @@ def _folder_parameters(name: str, path: Path) -> dict[str, int]:
     for part in counts:
         for suffix in (".safetensors", ".bin"):
             files = _sorted(path / part, f"*{suffix}")
-            # Both precisions may lie there; one is loaded.
+            # If both precisions exist, only one is loaded.
             files = [p for p in files if ".fp16." not in p.name] or files
             if files:
                 counts[part] = sum(_count(open_weights(p), lambda key: True) for p in files)

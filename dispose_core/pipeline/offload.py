@@ -1,4 +1,4 @@
-"""Where the networks are while a stage runs: on the device together, in turn, or layer by layer."""
+"""Offloading: which networks are on the device while a stage runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-# none: all networks stay on the device. stages: those of the running stage are there. sequential:
-# of the UNet and the ControlNet no more than a layer at a time, for small cards; slow, because all
-# their weights travel for every window.
+# none: all networks stay on the device. stages: only those of the current stage. sequential: only
+# one layer of UNet and ControlNet at a time, for small GPUs; slow, because all their weights are
+# copied for every window.
 Offload = Literal["none", "stages", "sequential"]
 
 BLOCKS = ("down_blocks", "mid_block", "up_blocks")  # nearly all weights of an SVD network
@@ -19,9 +19,9 @@ BLOCKS = ("down_blocks", "mid_block", "up_blocks")  # nearly all weights of an S
 
 @contextmanager
 def on_device(*modules: nn.Module, device: torch.device, offload: Offload) -> Iterator[None]:
-    """Modules are on the device within the block.
+    """Context in which modules are on the device.
 
-    Afterwards, however the block ends, they are back where they were, except with "none".
+    On exit they return to their previous devices, except with "none".
     """
     homes = [next(module.parameters()).device for module in modules]
     try:
@@ -37,7 +37,7 @@ def on_device(*modules: nn.Module, device: torch.device, offload: Offload) -> It
 
 @contextmanager
 def denoising(*networks: nn.Module, device: torch.device, offload: Offload) -> Iterator[None]:
-    """`on_device` for the UNet and the ControlNet, layer by layer with "sequential"."""
+    """`on_device` for UNet and ControlNet; layer by layer with "sequential"."""
     if offload != "sequential":
         with on_device(*networks, device=device, offload=offload):
             yield
@@ -54,15 +54,15 @@ def denoising(*networks: nn.Module, device: torch.device, offload: Offload) -> I
 
 @contextmanager
 def swapped(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Weights of each layer are on the device while it runs, and at home else.
+    """Context in which each layer's weights are copied to the device only while it runs.
 
-    They are copied there and never back: what is at home stays as it is.
+    The originals are not modified and nothing is copied back.
     """
 
     def fetch(layer: nn.Module, _: object) -> None:
         for name, value in layer.named_parameters(recurse=False):
-            moved = value.detach().to(device, non_blocking=True)
-            layer._parameters[name] = nn.Parameter(moved, requires_grad=False)
+            copied = value.detach().to(device, non_blocking=True)
+            layer._parameters[name] = nn.Parameter(copied, requires_grad=False)
         for name, buffer in layer.named_buffers(recurse=False):
             layer._buffers[name] = buffer.to(device, non_blocking=True)
 
@@ -92,7 +92,7 @@ def swapped(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def release(device: torch.device) -> None:
-    """Give cached memory of the device back, where it has such a cache."""
+    """Empty the allocator cache of the device, if it has one."""
     backend: Any = getattr(torch, device.type, None)
     if hasattr(backend, "empty_cache"):
         backend.empty_cache()

@@ -1,4 +1,4 @@
-"""`DisPosePipeline`: the whole method without a host, from stage outputs to images.
+"""`DisPosePipeline`: sampling and decoding without a host application.
 
 See docs/reference_behaviour.md#pipeline.
 """
@@ -32,34 +32,32 @@ from .offload import Offload, denoising, on_device
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
-# Gives the `Progress` of a stage by its name: "poses", "motion", "sampling", "decoding". What it
-# gives may raise to cancel; networks are back in their places then and the next run is not touched.
+# Returns the `Progress` of a stage: "poses", "motion", "sampling", "decoding". It may raise to
+# cancel; networks are then moved back, and the pipeline can be used again.
 StageProgress = Callable[[str], Progress]
 
 
 def no_stage_progress(stage: str) -> Progress:
-    """The `StageProgress` of a caller who does not ask."""
     return no_progress
 
 
 class DisPosePipeline:
-    """Animates one clip after another with networks that are loaded once.
+    """Animates sequences with networks that are loaded once.
 
-    A stage holds only its own networks on the device: CLIP and the VAE's encoder, then PoseNet
-    and the motion encoder, UNet and ControlNet, the VAE's decoder. What is encoded once a clip
-    waits on the CPU and is sent by window. On one device, a seed always gives the same clip.
+    Each stage holds only its own networks on the device: CLIP and the VAE's encoder, then PoseNet
+    and the motion encoder, UNet and ControlNet, the VAE's decoder. Encoded inputs stay on the CPU
+    and are copied by window. On one device, results depend only on inputs, options and seed.
 
     Args:
         unet, dispose, pose_net: from `checkpoints`, the ControlNet without `fold_multiplicity`.
         vae: diffusers' `AutoencoderKLTemporalDecoder` of SVD.
         image_encoder: transformers' `CLIPVisionModelWithProjection` of SVD.
-        device: where to compute.
-        dtype: to compute in; the networks are converted once, here. None is the UNet's own, but
-            float32 on a CPU, where half precision takes 20 to 100 times as long.
-        offload: see `offload.Offload`. It changes memory and speed, not the result.
+        dtype: compute dtype, to which the networks are converted once. That of the UNet when None,
+            but float32 on a CPU, where half precision takes 20 to 100 times as long.
+        offload: see `offload.Offload`; affects memory and speed, not the result.
 
     Raises:
-        NetworkError: a dtype that cannot be computed in, such as fp8.
+        NetworkError: an unsupported dtype, such as fp8.
     """
 
     def __init__(
@@ -88,7 +86,7 @@ class DisPosePipeline:
         self.motion_encoder = dispose.motion_encoder.to(dtype)
         self.point_adapter = dispose.point_adapter.to(dtype)
         self.pose_net = pose_net.to(dtype)
-        # Not diffusers' own `to`, which warns of any change of dtype.
+        # diffusers' own `to` would warn about dtype changes.
         self.vae = nn.Module.to(vae, dtype).requires_grad_(False).eval()
         self.image_encoder = nn.Module.to(image_encoder, dtype).requires_grad_(False).eval()
 
@@ -100,10 +98,10 @@ class DisPosePipeline:
         stage_progress: StageProgress = no_stage_progress,
         on_step: OnStep = no_preview,
     ) -> Iterator[Tensor]:
-        """`sample` at once, then `decode` as the images are asked for.
+        """Run `sample` immediately and return the lazy iterator of `decode`.
 
-        With `official` the image takes the official way through 8 bits first
-        (`official_pixels`); `sample` alone takes it as it is.
+        With `official` the image is first quantised as in the official code (`official_pixels`),
+        which `sample` alone does not do.
         """
         options = options or SamplingOptions()
         if options.official:
@@ -120,20 +118,20 @@ class DisPosePipeline:
         stage_progress: StageProgress = no_stage_progress,
         on_step: OnStep = no_preview,
     ) -> Tensor:
-        """The latents of a clip.
+        """Sample the latents.
 
         Args:
-            inputs: what the stages before gave.
+            inputs: image, pose images, motion and features.
             options: the paper's when None.
             stage_progress: "sampling" counts windows over all steps.
-            on_step: called after each step with what there is to see; may raise to cancel.
+            on_step: called after each step, for previews; may raise to cancel.
 
         Returns:
-            (F+1, 4, H/8, W/8) on the CPU; frame 0 is the reference's.
+            (F+1, 4, H/8, W/8) on the CPU; frame 0 is the reference.
 
         Raises:
-            NetworkError: inputs that do not fit the networks or the options, or values that are
-                not finite, with step and window.
+            NetworkError: inputs that do not fit the networks or the options, or values that are not
+                finite; the message names step and window.
         """
         options = options or SamplingOptions()
         frames = len(inputs)
@@ -174,15 +172,13 @@ class DisPosePipeline:
         options: SamplingOptions | None = None,
         on_frame: Progress = no_progress,
     ) -> Iterator[Tensor]:
-        """Images of a clip's latents, one by one.
+        """Decode latents to images, one by one.
 
         Args:
-            latents: from `sample`.
-            options: those of `sample`.
-            on_frame: called before each image is handed on; may raise to cancel.
+            on_frame: called before each image is yielded; may raise to cancel.
 
         Yields:
-            (3, H, W) float32 on the CPU, 0…1: F of them, the reference's is left out.
+            (3, H, W) float32 on the CPU, 0…1: F of them, without the reference.
 
         Raises:
             NetworkError: images that are not finite.
@@ -237,5 +233,5 @@ class DisPosePipeline:
     ) -> Tensor | None:
         if inputs.pose_images is None or not options.pose_strength:
             return None
-        images = cast(Tensor, inputs.pose_images)  # drawn skeletons slice as a tensor does
+        images = cast(Tensor, inputs.pose_images)  # SkeletonImages can be sliced like a tensor
         return encode_poses(self.pose_net, images, device=self.device, on_frame=on_frame)

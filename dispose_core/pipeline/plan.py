@@ -1,4 +1,4 @@
-"""`plan_animation`: what a run will do and take, told before a weight is read."""
+"""Plan a run before loading weights: sizes, frames, windows and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .memory import bytes_per_frame
 from .model_files import ModelFiles, needed_files
 from .preprocess import VideoRange
 
-# Which networks are on the device together, by stage.
+# Networks that are on the device together, by stage.
 _STAGES = {
     "keypoint features": ("SD 1.5",),
     "CMP": ("CMP",),
@@ -34,18 +34,17 @@ _GIGA = 1e9
 
 @dataclass(frozen=True, eq=False)
 class AnimationPlan:
-    """One clip, decided.
+    """Everything decided about a run.
 
     Attributes:
         settings: from `resolve`.
-        image: (3, H, W) 0…1, the reference as it is in its file.
-        size: (H, W) of the result.
+        image: (3, H, W) 0…1, the reference at its original size.
         driver: the driving video.
-        stride: of the driver's own frames.
-        num_driving: driving frames, as far as the file tells.
+        stride: in frames of the driving video.
+        num_driving: driving frames, according to the file's metadata.
         fps: of the result.
-        windows: of each step.
-        report: all of it in words, the memory too.
+        windows: windows per step.
+        report: description of the plan, with memory.
     """
 
     settings: RunConfig
@@ -60,46 +59,43 @@ class AnimationPlan:
 
     @property
     def driving(self) -> Path:
-        """The driving video's file."""
-        return _named(self.settings.driving, "driving")
+        return _require_path(self.settings.driving, "driving")
 
     @property
     def output(self) -> Path:
-        """The file to write."""
-        return _named(self.settings.output, "output")
+        return _require_path(self.settings.output, "output")
 
     @property
     def frames_used(self) -> VideoRange:
-        """Which frames of the driving video."""
         config = self.settings
         return VideoRange(config.stride, config.start, config.duration, config.max_frames)
 
 
 def resolve(settings: RunConfig, files: ModelFiles) -> RunConfig:
-    """RunConfig with the files that were found, and the device and dtype that "auto" stands for.
+    """Fill in the paths of the files found, and the device and dtype for "auto".
 
     Raises:
         SettingsError: there is no such device.
     """
     device = choose_device(settings.device)
     dtype = settings.torch_dtype or choose_dtype(files.unet_dtype, device)
-    found = {name: files.paths[name] for name in needed_files(settings) if name in files.paths}
-    return settings.model_copy(update={"device": str(device), "dtype": dtype_name(dtype), **found})
+    paths = {name: files.paths[name] for name in needed_files(settings) if name in files.paths}
+    return settings.model_copy(update={"device": str(device), "dtype": dtype_name(dtype), **paths})
 
 
 def plan_animation(settings: RunConfig, files: ModelFiles) -> AnimationPlan:
-    """Decides size, frames and windows of a run, and estimates its memory.
+    """Determine size, frames and windows of a run, and estimate its memory.
 
     Args:
         settings: from `resolve`, with inputs and output (`require_paths`).
-        files: for the sizes of the networks.
+        files: model files, for the sizes of the networks.
 
     Raises:
         MediaError: image or video cannot be used, or the range has no frames.
-        NetworkError: windows that do not fit one another.
+        NetworkError: invalid window settings.
     """
-    image = read_image(_named(settings.reference, "reference"))
-    driver = probe(_named(settings.driving, "driving"))
+    image = read_image(_require_path(settings.reference, "reference"))
+    driver = probe(_require_path(settings.driving, "driving"))
     available = count_frames(driver, settings.start, settings.duration)
     if not available:
         raise MediaError(
@@ -139,9 +135,9 @@ def plan_animation(settings: RunConfig, files: ModelFiles) -> AnimationPlan:
 
 
 def require_paths(settings: RunConfig) -> None:
-    """Raises SettingsError unless inputs and output are named and the output overwrites none."""
+    """Raise SettingsError unless inputs and output are given and the output overwrites no input."""
     reference, driving, output = (
-        _named(getattr(settings, name), name) for name in ("reference", "driving", "output")
+        _require_path(getattr(settings, name), name) for name in ("reference", "driving", "output")
     )
     if output.suffix.lower() not in SUFFIXES:
         raise SettingsError(
@@ -156,7 +152,7 @@ def require_paths(settings: RunConfig) -> None:
 def memory_report(
     settings: RunConfig, files: ModelFiles, size: tuple[int, int], num_frames: int
 ) -> str:
-    """The estimate in words: weights at a time and in all, and what grows with the clip."""
+    """Describe the memory estimate: weights per stage and in total, and memory per frame."""
     dtype = settings.torch_dtype or torch.float32
     stages = stage_bytes(files, dtype)
     stage = max(stages, key=lambda name: stages[name])
@@ -180,7 +176,7 @@ def memory_report(
 
 
 def stage_bytes(files: ModelFiles, dtype: torch.dtype) -> dict[str, int]:
-    """Bytes of weights that are on the device together, by stage; of the networks in use."""
+    """Bytes of weights that are on the device together, by stage, for the networks in use."""
     totals = {
         stage: sum(files.parameters.get(name, 0) for name in names) * dtype.itemsize
         for stage, names in _STAGES.items()
@@ -192,7 +188,7 @@ def _gigabytes(size: int) -> str:
     return f"{size / _GIGA:.2f} GB" if size >= 0.1 * _GIGA else f"{size / 1e6:.1f} MB"
 
 
-def _named(path: Path | None, name: str) -> Path:
+def _require_path(path: Path | None, name: str) -> Path:
     if path is None:
         raise SettingsError(f"{name} is not given. Name its file.")
     return path

@@ -1,4 +1,4 @@
-"""From files to a clip, the one way for every command: fitted reference, poses, motion."""
+"""Preprocessing shared by all commands: resized reference, poses, alignment, motion field."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from ..pose.tracking.person_selection import PersonChoice, choose_person, first_
 from ..progress import Progress, no_progress
 from .config import THRESHOLD
 
-MakeDetector = Callable[[], PoseDetector]  # called where somebody has to be found
+MakeDetector = Callable[[], PoseDetector]  # called only if detection is needed
 
 
 @dataclass(frozen=True)
 class VideoRange:
-    """Which frames of a video are used; see `RunConfig` for the values."""
+    """Frames of a video to use; see `RunConfig` for the values."""
 
     stride: int = 2
     start: float = 0.0
@@ -41,26 +41,25 @@ class VideoRange:
     max_frames: int | None = None
 
     def stride_of(self, info: VideoInfo) -> int:
-        """Of the video's own frames."""
+        """Stride in frames of the video."""
         return frame_stride(info.fps, self.stride)
 
     def count(self, info: VideoInfo) -> int:
-        """How many frames are used, as far as the file tells."""
+        """Number of frames used, according to the file's metadata."""
         available = -(-count_frames(info, self.start, self.duration) // self.stride_of(info))
         return min(available, self.max_frames or available)
 
     def fps(self, info: VideoInfo) -> Fraction:
-        """At which the used frames play."""
         return info.fps / self.stride_of(info)
 
     def read(self, source: Path, info: VideoInfo) -> Iterator[np.ndarray]:
-        """The frames, (H, W, 3) uint8 RGB."""
+        """Read the frames, (H, W, 3) uint8 RGB."""
         return read_frames(source, self.stride_of(info), self.start, self.duration, self.max_frames)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedReference:
-    """The reference image as all stages use it, and the people in it, the one to animate first."""
+    """The resized reference image and the people in it, the one to animate first."""
 
     image: Tensor  # (3, H, W) 0…1
     people: list[PoseSequence]
@@ -74,7 +73,7 @@ class FittedReference:
 
 @dataclass(frozen=True, eq=False)
 class AlignedPoses:
-    """A clip, aligned: what the motion is made of, and what the skeletons are drawn from."""
+    """Aligned poses for the motion field and for the skeleton images."""
 
     poses: PoseSequence  # F+1 poses of the person, frame 0 the reference
     driving: list[PoseSequence]  # aligned, the chosen person first
@@ -89,15 +88,17 @@ def fit_reference(
     threshold: float = THRESHOLD,
     official: bool = False,
 ) -> FittedReference:
-    """The reference at its final size, its pose from a file or detected.
+    """Resize the reference and load or detect its pose.
 
     Args:
-        source: (3, H, W) 0…1, as it is in its file.
-        size: (H, W) wanted.
-        detector: makes the detector; called only without `pose_file`.
+        source: (3, H, W) 0…1, at its original size.
+        detector: creates the detector; called only without `pose_file`.
+        pose_file: OpenPose JSON of the reference.
+        threshold: least score of detected points.
+        official: resize as the official code does.
 
     Raises:
-        PoseError: nobody in the image, or a file with another number of poses than one.
+        PoseError: nobody in the image, or the file does not have exactly one pose.
     """
     source_size = (int(source.shape[-2]), int(source.shape[-1]))
     image = resize_crop(source, size, official)
@@ -116,16 +117,16 @@ def fit_reference(
 def load_driving_poses(
     file: Path, choice: PersonChoice, frames: int | None = None
 ) -> tuple[list[PoseSequence], list[str]]:
-    """Driving poses from a file, the chosen person first, and the report.
+    """Load driving poses from a file, the chosen person first, with a report.
 
     Args:
-        frames: how many the driving video gives, where there is one.
+        frames: number of frames of the driving video, if there is one.
 
     Raises:
-        PoseError: another number of poses than of frames, or see `choose_person`.
+        PoseError: the number of poses differs from the number of frames, or see `choose_person`.
     """
     people = load_openpose(file)
-    # What the file of a video tells of its length may be one frame off.
+    # The length in a video's metadata may be off by one frame.
     if frames is not None and abs(len(people[0]) - frames) > 1:
         raise PoseError(
             f"{file}: {len(people[0])} poses, the driving video gives {frames} frames. Make them "
@@ -142,10 +143,10 @@ def detect_driving_poses(
     threshold: float = THRESHOLD,
     on_frame: Progress = no_progress,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """People of a driving video, the chosen one first, and the report.
+    """Detect the people of a driving video, the chosen one first, with a report.
 
     Raises:
-        DisPoseError: the video cannot be read, or nobody is in it.
+        DisPoseError: the video cannot be read, or shows nobody.
     """
     info = probe(source)
     total = frames.count(info)
@@ -167,7 +168,7 @@ def align_to_reference(
     options: AlignOptions,
     official: bool = False,
 ) -> AlignedPoses:
-    """Driving poses on the reference's body, and both as one clip."""
+    """Align the driving poses to the reference and join both to one sequence."""
     aligned, notes = align_poses(reference.people, driving, reference.size, options, official)
     person, others = first_person(reference.people, "reference image")
     return AlignedPoses(join_sequences(person, aligned[0]), aligned, [*notes, *others])
@@ -180,12 +181,11 @@ def build_motion_field(
     official: bool = False,
     on_frame: Progress = no_progress,
 ) -> MotionField:
-    """The motion field of a clip."""
     return motion_field(
         reference.image, aligned_poses.poses, densifier, official=official, on_frame=on_frame
     )
 
 
 def fitted_mask(path: Path | None, size: tuple[int, int]) -> Tensor | None:
-    """(H, W) 0…1 from an image that is white on the person, fitted as the reference is."""
+    """Load a mask, white on the person, and resize it like the reference; (H, W) 0…1."""
     return None if path is None else resize_crop(read_image(path), size).mean(0)

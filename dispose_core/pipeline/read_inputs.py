@@ -1,4 +1,4 @@
-"""All inputs of the sampler for one clip, from a plan."""
+"""Prepare all inputs of the sampler from a plan."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .skeletons import SkeletonImages
 def read_inputs(
     plan: AnimationPlan, components: Components, stage_progress: StageProgress
 ) -> tuple[PipelineInputs, list[str]]:
-    """All inputs of a clip, and the report.
+    """Prepare the inputs of a run, with a report.
 
     Raises:
-        DisPoseError: nobody in the image or the video, poses that do not fit it, a file that
-            cannot be read.
+        DisPoseError: nobody in the image or video, poses that do not match it, or an unreadable
+            file.
     """
     config, official = plan.settings, plan.settings.official
 
@@ -39,7 +39,7 @@ def read_inputs(
     options = AlignOptions(method=config.method, smoothing=config.smoothing)
     aligned = preprocess.align_to_reference(reference, driving, options, official)
 
-    motion, moved, features = None, [], None
+    motion, motion_report, features = None, [], None
     if config.uses_control:
         subject = preprocess.fitted_mask(config.mask, plan.size)
         densifier = components.densifier(
@@ -48,7 +48,7 @@ def read_inputs(
         motion = preprocess.build_motion_field(
             reference, aligned, densifier, official, stage_progress("motion field")
         )
-        moved = motion.report
+        motion_report = motion.report
         if config.features is not None:
             features = load_features(config.features)
         elif config.makes_features:
@@ -60,13 +60,12 @@ def read_inputs(
         poses=aligned.poses,
         features=features,
     )
-    return inputs, [*lines, *aligned.report, *moved]
+    return inputs, [*lines, *aligned.report, *motion_report]
 
 
 def make_features(
     reference: preprocess.FittedReference, components: Components, stage_progress: StageProgress
 ) -> KeypointFeatures:
-    """Keypoint features of the reference's first person."""
     feature_map: Tensor = components.feature_map(reference.image, stage_progress("features"))
     return keypoint_features(feature_map, reference.people[0], reference.size)
 

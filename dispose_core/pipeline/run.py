@@ -1,4 +1,4 @@
-"""`run_animation`: one clip from its files to a video, with the settings that made it beside it."""
+"""`run_animation`: a complete run from files to a video, saved together with its settings."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .plan import AnimationPlan
 from .read_inputs import read_inputs
 from .skeletons import SkeletonImages
 
-GAP = 4  # black pixels between the images of a comparison
+GAP = 4  # pixels between the images of a comparison
 
 
 @dataclass(frozen=True)
 class AnimationResult:
-    """What was written."""
+    """Files written and their properties."""
 
     files: tuple[Path, ...]
     num_driving: int
@@ -41,23 +41,21 @@ class AnimationResult:
 def run_animation(
     plan: AnimationPlan, components: Components, stage_progress: StageProgress = no_stage_progress
 ) -> AnimationResult:
-    """Animates the reference of a plan and writes video, settings and, if wanted, the comparison.
+    """Animate the reference of a plan; writes video, settings and optionally the comparison.
 
-    Every file appears once it is whole, the settings last; when anything fails or is cancelled,
-    what was there before is untouched.
+    Files are written atomically, the settings last; after an error or cancellation existing files
+    are unchanged.
 
     Args:
-        plan: from `plan_animation`.
-        components: with the files of the plan's settings.
-        stage_progress: hears of "detection", "motion field", "features", of the pipeline's
-            stages, and may raise to cancel.
+        stage_progress: receives "detection", "motion field", "features" and the pipeline's stages;
+            may raise to cancel.
 
     Raises:
-        DisPoseError: an input, a model file or the output cannot be used; the message says which.
+        DisPoseError: an input, a model file or the output cannot be used; the message names it.
     """
     settings = plan.settings
     _try_to_write(plan.output)
-    pipeline = components.pipeline  # a file that does not fit is told before the long work
+    pipeline = components.pipeline  # loaded first, to report unsuitable files early
     inputs, report = read_inputs(plan, components, stage_progress)
     options = settings.sampling
     images = pipeline(inputs, options, stage_progress=stage_progress)
@@ -87,27 +85,26 @@ def compared_frames(
     skeletons: Iterator[np.ndarray],
     results: list[np.ndarray],
 ) -> Iterator[np.ndarray]:
-    """Reference, driver, skeleton and result of each frame side by side, at the result's height.
+    """Yield reference, driver, skeleton and result side by side at the height of the result.
 
     Args:
-        reference: (H, W, 3) uint8, likewise the skeletons and results.
-        driver: (h, w, 3) uint8; its width follows from its height.
+        reference: (H, W, 3) uint8, as are skeletons and results.
+        driver: (h, w, 3) uint8; resized to the height.
     """
     height = len(reference)
     gap = np.zeros((height, GAP, 3), np.uint8)
-    for filmed, skeleton, result in zip(driver, skeletons, results, strict=False):
-        width = max(round(filmed.shape[1] * height / filmed.shape[0]), 1)
-        filmed = cv2.resize(filmed, (width, height), interpolation=cv2.INTER_AREA)
-        yield np.concatenate([reference, gap, filmed, gap, skeleton, gap, result], 1)
+    for driving_frame, skeleton, result in zip(driver, skeletons, results, strict=False):
+        width = max(round(driving_frame.shape[1] * height / driving_frame.shape[0]), 1)
+        driving_frame = cv2.resize(driving_frame, (width, height), interpolation=cv2.INTER_AREA)
+        yield np.concatenate([reference, gap, driving_frame, gap, skeleton, gap, result], 1)
 
 
 def compare_path(output: Path) -> Path:
-    """Where the comparison of a result is."""
     return output.with_name(f"{output.stem}_compare{output.suffix}")
 
 
 def is_finished(settings: RunConfig) -> bool:
-    """Whether the result is there and was made with just these settings."""
+    """Whether the output exists and was made with exactly these settings."""
     if settings.output is None:
         return False
     files = [settings.output]
@@ -118,7 +115,7 @@ def is_finished(settings: RunConfig) -> bool:
         return False
     try:
         return to_toml(load_config(beside)) == to_toml(settings)
-    except Exception:  # another version's, or somebody's own file: made anew
+    except Exception:  # written by another version or by hand
         return False
 
 
@@ -127,16 +124,16 @@ def _driver_frames(plan: AnimationPlan) -> Iterator[np.ndarray]:
 
 
 def _try_to_write(output: Path) -> None:
-    """Raises MediaError now, and not after hours, where the result cannot be written."""
+    """Raise MediaError early if the output cannot be written."""
     try:
         with atomic_write(output):
-            raise _Enough
-    except _Enough:
+            raise _AbortWrite
+    except _AbortWrite:
         pass
 
 
-class _Enough(Exception):
-    """Leaves `atomic_write` before the file takes its name."""
+class _AbortWrite(Exception):
+    """Leaves `atomic_write` before the file is renamed."""
 
 
 def _origin() -> tuple[str, ...]:

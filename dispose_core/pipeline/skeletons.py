@@ -1,4 +1,4 @@
-"""Drawn skeletons of a clip, made when they are asked for."""
+"""Skeleton images of a sequence, drawn on demand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..pose.sequence import PoseSequence
 
 
 class SkeletonImages:
-    """Drawn skeletons of a clip, the reference's first; drawn when they are asked for.
+    """Skeleton images of a sequence, the reference's first, drawn on demand.
 
     Attributes:
         shape: (F+1, 3, H, W)
@@ -38,7 +38,7 @@ class SkeletonImages:
         return images.permute(0, 3, 1, 2) / 255
 
     def drawn(self, frames: range) -> Iterator[np.ndarray]:
-        """(H, W, 3) uint8 of each frame of a range without gaps."""
+        """Yield (H, W, 3) uint8 for each frame of a contiguous range."""
         if 0 in frames:
             yield from render_poses(self._reference, self._size)
         inner = slice(max(frames.start, 1) - 1, frames.stop - 1)

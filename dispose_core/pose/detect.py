@@ -1,4 +1,4 @@
-"""Finding people in images: what a detector is, which there are, and how a failure reads."""
+"""Run a pose detector on frames, put the chosen person first and report detection failures."""
 
 from __future__ import annotations
 
@@ -26,28 +26,25 @@ def extract_poses(
     name: str = "pose detection",
     choice: PersonChoice | None = None,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """People of a clip or of a still image, the chosen one first.
+    """Detect the people of a video or still image, the chosen person first.
 
     Args:
-        detector: from `create_detector`.
         frames: see `PoseDetector.detect`, likewise `total` and `on_frame`.
         threshold: points with a lower score count as missing.
-        hands: keep the hands.
-        face: keep the face.
-        name: what to call the input in an error.
-        choice: who is meant; the largest by default. `PersonChoice("index")` is what the official
-            code does: everybody stays as the detector lists them.
+        name: name of the input in error messages.
+        choice: person to put first; the largest by default. `PersonChoice("index")` keeps the
+            detector's order, as the official code does.
 
     Returns:
-        The chosen person and all others (see `people.choose_person`), and the report: frames
-        without anybody, and of several people who was chosen.
+        The chosen person and all others (see `person_selection.choose_person`), and a report that
+        names the frames without people and, if there are several people, the chosen one.
 
     Raises:
-        PoseError: no frame shows a person, the chosen one is not there, or see
+        PoseError: no frame shows a person, the chosen person does not exist, or see
             `PoseDetector.detect`.
     """
     people = [
-        _only_wanted(person, threshold, hands, face)
+        _filter_points(person, threshold, hands, face)
         for person in detector.detect(frames, total, on_frame)
     ]
     empty = ~np.any([person.body_visible.any(-1) for person in people], axis=0)
@@ -60,9 +57,9 @@ def extract_poses(
             f"more than {max(threshold, skeleton.VISIBLE):.2f}). Use images that show head and "
             "shoulders of one person, another detector, or load poses from a file."
         )
-    found = len(empty) - int(empty.sum())
+    detected = len(empty) - int(empty.sum())
     who = f"up to {len(people)} people at once" if len(people) > 1 else "one person"
-    report = [f"{detector.name}: {who} found in {found} of {len(empty)} frames"]
+    report = [f"{detector.name}: {who} found in {detected} of {len(empty)} frames"]
     if empty.any():
         report.append(f"{name_frames(empty)}: no person found; alignment fills short gaps")
     chosen, lines = choose_person(people, choice, name)
@@ -75,11 +72,15 @@ def detect_reference(
     choice: PersonChoice | None = None,
     threshold: float = 0.0,
 ) -> list[PoseSequence]:
-    """People of the reference image, (H, W, 3) uint8 RGB, the chosen one first: sequences of
-    one frame.
+    """Detect the people of the reference image, the chosen person first, as sequences of one frame.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        choice: see `extract_poses`.
+        threshold: see `extract_poses`.
 
     Raises:
-        PoseError: it shows nobody, or not the chosen person.
+        PoseError: no person, or not the chosen one, is detected.
     """
     people, _ = extract_poses(
         detector, [image], 1, threshold, name="reference image", choice=choice
@@ -87,7 +88,7 @@ def detect_reference(
     return people
 
 
-def _only_wanted(person: PoseSequence, threshold: float, hands: bool, face: bool) -> PoseSequence:
+def _filter_points(person: PoseSequence, threshold: float, hands: bool, face: bool) -> PoseSequence:
     scores = np.where(person.scores < threshold, 0.0, person.scores)
     if not hands:
         scores[:, skeleton.HANDS_SLICE] = 0.0

@@ -1,4 +1,4 @@
-"""Poses of an image that was resized and cropped."""
+"""Transform poses along with the resize and crop of their image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .sequence import PoseSequence
 def fit_poses(
     people: Sequence[PoseSequence], source: tuple[int, int], size: tuple[int, int]
 ) -> list[PoseSequence]:
-    """Poses of an image of `source` size, moved to where `resize_crop` puts the people.
+    """Map poses from an image of `source` size to the result of `resize_crop` with `size`.
 
-    What is cropped away keeps its place outside 0…1.
+    Points in the cropped area keep their position, outside 0…1.
     """
     covering, (top, left) = covering_crop(source, size)
     scale = np.array([covering[1] / size[1], covering[0] / size[0]])
     shift = np.array([left / size[1], top / size[0]])
-    return [replace(one, points=one.points * scale - shift, canvas=size) for one in people]
+    return [replace(person, points=person.points * scale - shift, canvas=size) for person in people]

@@ -1,10 +1,10 @@
-"""Naming frames and joints in reports and errors, briefly enough to be read."""
+"""Short names of frame ranges for reports and error messages."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# A list of frames with more stretches than this is cut: nobody reads forty numbers.
+# Longer lists of frame ranges are cut off to stay readable.
 MOST_STRETCHES = 6
 
 
@@ -15,13 +15,13 @@ def stretches(mask: np.ndarray) -> list[tuple[int, int]]:
 
 
 def name_frames(mask: np.ndarray) -> str:
-    """ "frame 7" or "frames 12–15, 20" for the True frames of a (T,) mask; frames count from 0."""
+    """Text such as "frame 7" or "frames 12–15, 20" for the True frames of a (T,) mask, from 0."""
     return f"frame{'' if mask.sum() == 1 else 's'} {numbers(mask)}"
 
 
 def numbers(mask: np.ndarray) -> str:
-    """ "12–15, 20" for the True frames of a (T,) mask."""
+    """Text such as "12–15, 20" for the True frames of a (T,) mask."""
     runs = stretches(mask)
-    shown = [f"{a}" if a == b else f"{a}–{b}" for a, b in runs[:MOST_STRETCHES]]
+    ranges = [f"{a}" if a == b else f"{a}–{b}" for a, b in runs[:MOST_STRETCHES]]
     more = ["…"] if len(runs) > MOST_STRETCHES else []
-    return ", ".join(shown + more)
+    return ", ".join(ranges + more)

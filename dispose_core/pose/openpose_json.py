@@ -1,8 +1,9 @@
-"""OpenPose JSON and ComfyUI's POSE_KEYPOINT: read whatever packs write, write without loss.
+"""Read and write OpenPose JSON and ComfyUI's POSE_KEYPOINT.
 
-One frame is a dict: `canvas_width`, `canvas_height` and `people`, each with flat lists
-x, y, confidence. Read are pixels or fractions, 18 or 25 body points, 68 or 70 face points, null
-or missing lists. Written are pixels, every confidence, and 0, 0, 0 for a missing point.
+One frame is a dict with `canvas_width`, `canvas_height` and `people`, each person with flat lists
+of x, y, confidence. The reader accepts pixels or fractions, 18 or 25 body points, 68 or 70 face
+points, and null or missing lists. The writer emits pixels, every confidence, and 0, 0, 0 for a
+missing point.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from ..media.atomic_write import atomic_write
 from . import skeleton
 from .sequence import PoseSequence
 
-# BODY_25 to BODY_18 (OpenPose's own output order): mid-hip and the six feet points are left out.
+# BODY_25 to BODY_18 (OpenPose's output order), without the mid-hip and the six foot points.
 BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 
-# Coordinates that all lie within this are fractions of the canvas: somebody who is two pixels
-# wide is not a person, and a point far outside a fractional canvas is not on it.
+# Coordinates are taken as fractions when none exceeds this: nobody is three pixels large, and
+# fractional points do not lie that far outside the canvas.
 LARGEST_FRACTION = 3.0
 
-# People in the fullest frame times frames, at most: under 1 GB while they are read.
+# Limit on (maximum people per frame) × frames, which keeps reading below 1 GB of memory.
 MOST_POSES = 80_000
 
-# key, where it goes, accepted numbers of points
+# JSON key, slice of the skeleton, accepted numbers of points
 _PARTS = (
     ("pose_keypoints_2d", skeleton.BODY_SLICE, (skeleton.N_BODY, 25)),
     ("hand_left_keypoints_2d", skeleton.LEFT_HAND_SLICE, (skeleton.N_HAND,)),
@@ -43,33 +44,33 @@ _PARTS = (
 def read_openpose(
     frames: Sequence[dict] | dict, name: str = "poses", canvas: tuple[int, int] | None = None
 ) -> list[PoseSequence]:
-    """People of a clip, in the order in which each frame lists them: the chosen one first where
-    a pack chose (`people.choose_person`).
+    """Convert OpenPose frames to pose sequences; sequence i holds the i-th person of each frame.
 
     Args:
-        frames: one dict a frame, or a single dict for one frame.
-        name: what to call this input in an error.
-        canvas: (H, W) for frames that do not say theirs; else the first one that is said.
+        frames: one dict per frame, or a single dict for one frame.
+        name: name of this input in error messages.
+        canvas: (H, W) for frames without a canvas size; by default the first size in `frames`.
 
     Returns:
-        As many sequences as the fullest frame has people, at least one, all of T frames.
+        One sequence per person of the fullest frame, at least one, all of T frames. Where a pack
+        has chosen a person (`person_selection.choose_person`), that person comes first.
 
     Raises:
         PoseError: not OpenPose data, a list of the wrong length, a value that is not a finite
-            number, more than `MOST_POSES`, or pixels without a canvas. The message names frame,
-            person and list.
+            number, more than `MOST_POSES` poses, or pixels without a canvas. The message names
+            frame, person and list.
     """
     if isinstance(frames, dict):
         frames = [frames]
     if not isinstance(frames, (list, tuple)) or not all(isinstance(f, dict) for f in frames):
         raise PoseError(
-            f"{name}: not OpenPose keypoints (a list with one object a frame). "
+            f"{name}: not OpenPose keypoints (a list with one object per frame). "
             "Use the JSON that a pose node saves, or connect a POSE_KEYPOINT output."
         )
     if not frames:
         raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
-    listed = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
-    slots = max(1, *map(len, listed))
+    people_per_frame = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
+    slots = max(1, *map(len, people_per_frame))
     if slots * len(frames) > MOST_POSES:
         raise PoseError(
             f"{name}: up to {slots} people in {len(frames)} frames, at most {MOST_POSES} together. "
@@ -77,7 +78,7 @@ def read_openpose(
         )
     raw = [
         [_read_person(person, f"{name}, frame {i}, person {p}") for p, person in enumerate(people)]
-        for i, people in enumerate(listed)
+        for i, people in enumerate(people_per_frame)
     ]
     fractions = _are_fractions(raw)
     sizes = _canvases(frames, canvas, fractions, name)
@@ -93,7 +94,7 @@ def read_openpose(
 
 
 def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
-    """The POSE_KEYPOINT list of some people; `read_openpose` gives them back."""
+    """Convert people to a POSE_KEYPOINT list, the inverse of `read_openpose`."""
     height, width = people[0].canvas
     lists = [_flat_lists(person) for person in people]  # [person][frame] -> dict
     return [
@@ -107,10 +108,10 @@ def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
 
 
 def load_openpose(path: str | Path, canvas: tuple[int, int] | None = None) -> list[PoseSequence]:
-    """Poses from a JSON file (see `read_openpose`).
+    """Read poses from a JSON file (see `read_openpose`).
 
     Raises:
-        PoseError: the file is missing, no JSON, or no OpenPose data.
+        PoseError: the file is missing, is not JSON, or holds no OpenPose data.
     """
     path = Path(path)
     try:
@@ -134,7 +135,7 @@ def save_openpose(path: str | Path, people: Sequence[PoseSequence]) -> None:
 
 
 def _last_present(people: Sequence[PoseSequence], t: int) -> int:
-    """Index of the last person in frame t, -1 for nobody; earlier absent ones keep their place."""
+    """Index of the last person present in frame t, or -1; absent people before it keep a slot."""
     return max((p for p, person in enumerate(people) if person.present[t]), default=-1)
 
 
@@ -151,17 +152,17 @@ def _read_person(person: dict, where: str) -> np.ndarray:
         flat = person.get(key)
         if flat is None:
             continue
-        found = _read_list(flat, counts, f"{where}, {key}")
-        if len(found) == 0:
+        values_of_part = _read_list(flat, counts, f"{where}, {key}")
+        if len(values_of_part) == 0:
             continue
-        if len(found) == 25:
-            found = found[list(BODY_25_TO_18)]
-        values[part] = found[: part.stop - part.start]  # 70 face points: 68 and two pupils
+        if len(values_of_part) == 25:
+            values_of_part = values_of_part[list(BODY_25_TO_18)]
+        values[part] = values_of_part[: part.stop - part.start]  # 70 face points: 68 and two pupils
     return values
 
 
 def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np.ndarray:
-    """A flat x, y, c list as (n, 3)."""
+    """Validate a flat x, y, confidence list and return it as (n, 3)."""
     if isinstance(flat, (str, dict)) or not hasattr(flat, "__len__"):
         raise PoseError(f"{where}: {flat!r:.40} is not a list of numbers. Save the poses again.")
     if len(flat) not in [0, *(3 * n for n in counts)]:
@@ -175,14 +176,14 @@ def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np
                 f"{where}: value {i} (point {i // 3}) is {value!r}, not a finite number. "
                 "Write 0, 0, 0 for a point that is missing."
             )
-    found = np.array(flat, dtype=np.float64).reshape(-1, 3)
-    # (0, 0) is how every OpenPose writer says "not found", whatever the confidence beside it.
-    found[(found[:, 0] == 0) & (found[:, 1] == 0), 2] = 0.0
-    return found
+    points = np.array(flat, dtype=np.float64).reshape(-1, 3)
+    # Every OpenPose writer uses (0, 0) for "not found", whatever the confidence.
+    points[(points[:, 0] == 0) & (points[:, 1] == 0), 2] = 0.0
+    return points
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """A finite number, NumPy's included: packs leave those in POSE_KEYPOINT."""
+    """Whether `value` is a finite number, NumPy scalars included (other packs emit them)."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return False
     try:
@@ -192,23 +193,24 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _are_fractions(raw: list[list[np.ndarray]]) -> bool:
-    seen = [person[person[:, 2] > 0, :2] for people in raw for person in people]
-    return not seen or np.abs(np.concatenate(seen)).max(initial=0.0) <= LARGEST_FRACTION
+    coordinates = [person[person[:, 2] > 0, :2] for people in raw for person in people]
+    return (
+        not coordinates or np.abs(np.concatenate(coordinates)).max(initial=0.0) <= LARGEST_FRACTION
+    )
 
 
 def _canvases(
     frames: Sequence[dict], fallback: tuple[int, int] | None, fractions: bool, name: str
 ) -> list[tuple[int, int]]:
-    """(H, W) of every frame. Writers leave it out of frames without people, so the first one
-    that is named stands in for those that are not."""
-    named = [_named_canvas(frame) for frame in frames]
-    fallback = fallback or next((size for size in named if size), (1, 1) if fractions else None)
+    """(H, W) of every frame; the first size stands in for frames that lack one."""
+    sizes = [_named_canvas(frame) for frame in frames]
+    fallback = fallback or next((size for size in sizes if size), (1, 1) if fractions else None)
     if fallback is None:
         raise PoseError(
             f"{name}: coordinates are pixels but canvas_width and canvas_height are missing. "
             "Add the size of the image the poses were found in."
         )
-    return [size or fallback for size in named]
+    return [size or fallback for size in sizes]
 
 
 def _named_canvas(frame: dict) -> tuple[int, int] | None:
@@ -222,7 +224,7 @@ def _flat_lists(person: PoseSequence) -> list[dict]:
     height, width = person.canvas
     values = np.concatenate([person.points * (width, height), person.scores[..., None]], -1)
     values = np.nan_to_num(values, nan=0.0)
-    # A part nobody looked for is null, as the packs that read this expect.
+    # Consumers expect null for a part that was not detected.
     return [
         {
             key: frame[part].ravel().tolist()

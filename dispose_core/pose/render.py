@@ -1,10 +1,8 @@
-"""`PoseSequence` → skeleton images, pixel for pixel as the official code draws them.
+"""Draw pose sequences as skeleton images, pixel for pixel as the official code draws them.
 
-See docs/reference_behaviour.md#skeleton-drawing.
-
-A figure is drawn with OpenCV on a canvas whose short side is 2160 and shrunk to the image. The
-canvas is made once for a clip, and the limbs take their dimmed colour directly instead of by a
-floating-point pass over the whole canvas: the same pixels in a tenth of the time.
+See docs/reference_behaviour.md#skeleton-drawing. A figure is drawn with OpenCV on a canvas whose
+short side is 2160 and then resized. The canvas is reused for all frames, and limbs are drawn in
+their dimmed colour instead of dimming the whole canvas: the same pixels in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -30,12 +28,12 @@ _HAND_THICKNESS = 2
 _FACE_RADIUS = 3
 _LIMB_DIM = 0.6
 
-# Points further out than this many images are faults, not limbs that leave the image; OpenCV
-# would fail on what is beyond 32 bits.
+# Points further outside than this many image sizes are treated as invalid; OpenCV fails on
+# coordinates beyond 32 bits.
 _FARTHEST = 10.0
 
-# All colours in output order: the official code draws with channels 0 and 2 swapped and swaps
-# them back at the end.
+# Colours in output order; the official code draws with channels 0 and 2 swapped and swaps them
+# back at the end.
 _COLOURS = np.array(skeleton.COLOURS)[:, ::-1]
 _EDGE_COLOURS = np.array(
     [
@@ -47,7 +45,7 @@ _EDGE_COLOURS = np.array(
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """Which parts of a person are drawn."""
+    """Parts of a person to draw."""
 
     body: bool = True
     hands: bool = True
@@ -60,16 +58,14 @@ def draw_frame(
     size: tuple[int, int],
     options: DrawOptions | None = None,
 ) -> np.ndarray:
-    """Skeletons of everybody in one frame: (H, W, 3) uint8 RGB on black.
+    """Draw all people of one frame; returns (H, W, 3) uint8 RGB on black.
 
-    Missing points are not drawn, nor is a body point that is not visible; hands and faces have
-    no threshold, their brightness is their score (docs/reference_behaviour.md#skeleton-drawing).
+    Missing and invisible body points are not drawn. Hands and faces have no threshold; their
+    brightness is their score (docs/reference_behaviour.md#skeleton-drawing).
 
     Args:
         people: sequences of equal length.
-        frame: which frame of them.
-        size: (H, W) of the image.
-        options: which parts to draw.
+        options: parts to draw; all by default.
 
     Raises:
         PoseError: `size` has no area.
@@ -83,7 +79,7 @@ def render_poses(
     options: DrawOptions | None = None,
     on_frame: Progress = no_progress,
 ) -> Iterator[np.ndarray]:
-    """Every frame as `draw_frame` draws it, one at a time: memory is flat in the clip's length.
+    """Yield every frame as drawn by `draw_frame`; memory does not grow with the sequence length.
 
     Raises:
         PoseError: `size` has no area.
@@ -97,7 +93,7 @@ def render_poses(
 
 
 class _Canvas:
-    """The large image that frames are drawn on, one after the other."""
+    """Large drawing canvas, reused for all frames."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         height, width = size
@@ -111,19 +107,18 @@ class _Canvas:
         self.pixels = np.zeros((int(height * ratio), int(width * ratio), 3), dtype=np.uint8)
 
     def draw(self, people: Sequence[PoseSequence], options: DrawOptions) -> np.ndarray:
-        """One image of people who are one frame long."""
-        drawn = [self._place(person) for person in people]
+        placed = [self._place(person) for person in people]
         if options.body:
-            draw_body(self.pixels, [(points[skeleton.BODY_SLICE], pose) for points, pose in drawn])
+            draw_body(self.pixels, [(points[skeleton.BODY_SLICE], pose) for points, pose in placed])
         if options.hands:
             for hand in (
                 skeleton.LEFT_HAND_SLICE,
                 skeleton.RIGHT_HAND_SLICE,
-            ):  # all left ones come first
-                for points, pose in drawn:
+            ):  # all left hands are drawn before the right ones
+                for points, pose in placed:
                     _draw_hand(self.pixels, points[hand], pose.scores[0, hand])
         if options.face:
-            for points, pose in drawn:
+            for points, pose in placed:
                 _draw_face(self.pixels, points[skeleton.FACE_SLICE], pose.face_scores[0])
         height, width = self.size
         image = cv2.resize(self.pixels, (width, height))
@@ -131,26 +126,26 @@ class _Canvas:
         return image
 
     def _place(self, pose: PoseSequence) -> tuple[np.ndarray, PoseSequence]:
-        """The pose without faulty points, and its points in pixels of the canvas, (128, 2)."""
-        fault = ~(np.abs(pose.points) <= _FARTHEST).all(-1)
-        pose = pose.with_points(pose.points, np.where(fault, 0.0, pose.scores))
+        """Return the points in canvas pixels, (128, 2), and the pose without invalid points."""
+        invalid = ~(np.abs(pose.points) <= _FARTHEST).all(-1)
+        pose = pose.with_points(pose.points, np.where(invalid, 0.0, pose.scores))
         height, width = self.pixels.shape[:2]
         return pose.points[0] * (width, height), pose
 
 
 def draw_body(canvas: np.ndarray, people: Sequence[tuple[np.ndarray, PoseSequence]]) -> None:
-    """Limbs and joints of everybody, onto a black canvas.
+    """Draw limbs and joints of all people on a black canvas.
 
     Args:
-        canvas: (H, W, 3) uint8, changed in place.
-        people: for each, body points (18, 2) in pixels of the canvas, and the pose, one frame.
+        canvas: (H, W, 3) uint8, modified in place.
+        people: for each person, body points (18, 2) in canvas pixels and a pose of one frame.
     """
     for limb, (a, b) in enumerate(skeleton.LIMBS):
         for points, pose in people:
             visible, scores = pose.body_visible[0], pose.body_scores[0]
             if visible[a] and visible[b]:
-                # The official code dims the finished limbs; they are opaque, so their colour can
-                # be dimmed first.
+                # The official code dims the drawn limbs; they are opaque, so dimming their
+                # colour beforehand gives the same pixels.
                 colour = np.minimum((_COLOURS[limb] * (scores[a] * scores[b])).astype(int), 255)
                 _draw_limb(canvas, points[a], points[b], (colour * _LIMB_DIM).astype(int))
     for joint in range(skeleton.N_BODY):
@@ -170,26 +165,26 @@ def _draw_limb(canvas: np.ndarray, a: np.ndarray, b: np.ndarray, colour: np.ndar
 
 
 def _draw_hand(canvas: np.ndarray, points: np.ndarray, scores: np.ndarray) -> None:
-    """Edges and points of one hand: (21, 2) pixels of the canvas, (21,) scores."""
-    drawn = _inside(points)
+    """Draw edges and points of one hand; points (21, 2) in canvas pixels, scores (21,)."""
+    inside = _inside(points)
     for (a, b), hue in zip(skeleton.HAND_EDGES, _EDGE_COLOURS, strict=True):
-        if drawn[a] and drawn[b]:
+        if inside[a] and inside[b]:
             colour = hue * int(scores[a] * scores[b] * 255)
             cv2.line(canvas, _pixel(points[a]), _pixel(points[b]), colour.tolist(), _HAND_THICKNESS)
-    for i in np.flatnonzero(drawn):
+    for i in np.flatnonzero(inside):
         colour = (int(scores[i] * 255), 0, 0)
         cv2.circle(canvas, _pixel(points[i]), _HAND_RADIUS, colour, -1)
 
 
 def _draw_face(canvas: np.ndarray, points: np.ndarray, scores: np.ndarray) -> None:
-    """Points of one face: (68, 2) pixels of the canvas, (68,) scores."""
+    """Draw the points of one face; points (68, 2) in canvas pixels, scores (68,)."""
     for i in np.flatnonzero(_inside(points)):
         grey = int(scores[i] * 255)
         cv2.circle(canvas, _pixel(points[i]), _FACE_RADIUS, (grey, grey, grey), -1)
 
 
 def _inside(points: np.ndarray) -> np.ndarray:
-    """Hand and face points left of or above pixel 1 are not drawn; missing ones are NaN."""
+    """Mask of drawable points: the official code skips those left of or above pixel 1."""
     return (points >= 1).all(-1)
 
 

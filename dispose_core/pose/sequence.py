@@ -1,9 +1,9 @@
-"""`PoseSequence`: one person through T frames, the form in which every stage takes poses.
+"""`PoseSequence`: the points and scores of one person over T frames.
 
-Several people are a list of sequences of equal length; a person who is absent from a frame is
-missing there. Poses are NumPy float64: they are tiny, and pixel-exact drawing
-(docs/reference_behaviour.md#skeleton-drawing) and
-alignment to 1e-12 (docs/reference_behaviour.md#pose-alignment) need the precision.
+Several people are a list of sequences of equal length; a person absent from a frame is missing
+there. Arrays are NumPy float64, because pixel-exact drawing
+(docs/reference_behaviour.md#skeleton-drawing) and alignment to 1e-12
+(docs/reference_behaviour.md#pose-alignment) need the precision.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from . import skeleton
 class PoseSequence:
     """128 points of one person (`skeleton.py`: body 18, left hand 21, right hand 21, face 68).
 
-    A missing point has score 0 and NaN coordinates, never (0, 0); the constructor sees to it. A
-    point with a low score keeps its coordinates: what counts as visible is the reader's choice.
+    The constructor normalises missing points to score 0 and NaN coordinates, never (0, 0). A point
+    with a low score keeps its coordinates; each reader decides which score counts as visible.
 
     Attributes:
-        points: (T, 128, 2) x, y as fractions of the canvas; may leave 0…1.
+        points: (T, 128, 2) x, y as fractions of the canvas; may lie outside 0…1.
         scores: (T, 128) confidence, 0…1.
-        canvas: (height, width) in pixels of the image the pose was found in.
+        canvas: (height, width) in pixels of the image in which the pose was detected.
     """
 
     points: np.ndarray
@@ -56,7 +56,7 @@ class PoseSequence:
 
     @classmethod
     def empty(cls, frames: int, canvas: tuple[int, int]) -> PoseSequence:
-        """`frames` frames in which nothing was found."""
+        """Return a sequence of `frames` frames in which every point is missing."""
         return cls(
             np.full((frames, skeleton.N_POINTS, 2), np.nan),
             np.zeros((frames, skeleton.N_POINTS)),
@@ -74,14 +74,14 @@ class PoseSequence:
         face: np.ndarray | None = None,
         face_scores: np.ndarray | None = None,
     ) -> PoseSequence:
-        """From body (T, 18, 2), hands (T, 2, 21, 2) left then right, face (T, 68, 2) and scores."""
+        """Build from body (T, 18, 2), left and right hand (T, 2, 21, 2), and face (T, 68, 2)."""
         pose = cls.empty(len(body), canvas)
         points, scores = pose.points.copy(), pose.scores.copy()
         points[:, skeleton.BODY_SLICE], scores[:, skeleton.BODY_SLICE] = body, body_scores
         if hands is not None:
             points[:, skeleton.HANDS_SLICE] = np.reshape(hands, (-1, 2 * skeleton.N_HAND, 2))
-            given = cast(np.ndarray, hands_scores)
-            scores[:, skeleton.HANDS_SLICE] = np.reshape(given, (-1, 2 * skeleton.N_HAND))
+            flat_scores = cast(np.ndarray, hands_scores)
+            scores[:, skeleton.HANDS_SLICE] = np.reshape(flat_scores, (-1, 2 * skeleton.N_HAND))
         if face is not None:
             points[:, skeleton.FACE_SLICE], scores[:, skeleton.FACE_SLICE] = face, face_scores
         return cls(points, scores, canvas)
@@ -133,18 +133,18 @@ class PoseSequence:
         return len(self.points)
 
     def __getitem__(self, frames: int | slice | Sequence[int] | np.ndarray) -> PoseSequence:
-        """Some of the frames; a single index gives a sequence of one."""
+        """Select frames; a single index gives a sequence of length one."""
         if isinstance(frames, (int, np.integer)):
             frames = [int(frames)]
         return replace(self, points=self.points[frames], scores=self.scores[frames])
 
     def with_points(self, points: np.ndarray, scores: np.ndarray | None = None) -> PoseSequence:
-        """The same person with other coordinates, and other scores when given."""
+        """Return a copy with other points and, optionally, other scores."""
         return replace(self, points=points, scores=self.scores if scores is None else scores)
 
 
 def join_sequences(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:
-    """Frame 0 is the reference pose, frames 1…F the aligned driving poses (DESIGN 2).
+    """Concatenate the reference pose (frame 0) and the aligned driving poses (frames 1…F).
 
     Raises:
         PoseError: the reference is not exactly one pose, or there is no driving pose.

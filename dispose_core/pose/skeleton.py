@@ -1,4 +1,4 @@
-"""Facts about the OpenPose skeleton: which point is which, what is joined, which side is left."""
+"""The 128-point OpenPose skeleton: point order, limbs, bones, left/right symmetry and colours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FACE_SLICE = slice(60, 128)
 # A point below this score counts as not seen (docs/reference_behaviour.md#pose-output, 4).
 VISIBLE = 0.3
 
-# The 17 limbs that are drawn, as pairs of body points, in drawing order
+# The 17 drawn limbs as pairs of body points, in drawing order
 # (docs/reference_behaviour.md#skeleton-drawing).
 LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10),
@@ -42,15 +42,15 @@ LIMBS = (
 )  # fmt: skip
 
 # Bones as (parent, child), parents first: shoulders and arms, hips and legs, nose. Eyes and ears
-# are not bones: how far they are apart in the image depends on where the head looks.
+# are not bones, because their distances in the image change as the head turns.
 BONES, HEAD_LINKS = LIMBS[:13], LIMBS[13:]
 
 # Five fingers from the wrist (point 0) to the tip (docs/reference_behaviour.md#skeleton-drawing).
 FINGERS = tuple((0, *range(4 * i + 1, 4 * i + 5)) for i in range(5))
 HAND_EDGES = tuple(edge for finger in FINGERS for edge in pairwise(finger))
-PALM = (0, 5, 9, 13, 17)  # the wrist and the roots of the four fingers
+PALM = (0, 5, 9, 13, 17)  # the wrist and the base joints of the four fingers
 
-# The same point on the other side of the person, for all 128 points; face points are those of iBUG.
+# Index of the mirrored point for each of the 128 points; face points follow the iBUG layout.
 BODY_MIRROR = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
 _FACE_MIRROR = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
@@ -64,7 +64,7 @@ MIRROR = (
     *(FACE_SLICE.start + i for i in _FACE_MIRROR),
 )
 
-# One colour a body point and limb, in canvas channel order
+# One colour per body point and limb, in the canvas's channel order
 # (docs/reference_behaviour.md#skeleton-drawing).
 COLOURS = (
     (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0),

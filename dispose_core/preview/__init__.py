@@ -1,1 +1,1 @@
-"""The reference image moved along a motion field, for people to look at."""
+"""Previews of motion: the person warped along a motion field over an inpainted background."""

@@ -1,9 +1,8 @@
-"""The image without its person: what a moving preview shows where the person was.
+"""Background inpainting: removes the person from the image for the preview.
 
-The hole is filled from coarse to fine with patches of the surrounding image (PatchMatch,
-Barnes et al. 2009, with the voting of Wexler et al. 2007). Patches from the same row or
-column are preferred, since edges that pass behind a person (skirting, door frame, horizon)
-mostly run level or upright.
+The hole is filled from coarse to fine with patches of the surrounding image (PatchMatch, Barnes et
+al. 2009, with the voting of Wexler et al. 2007). Patches from the same row or column are preferred,
+since edges behind a person (skirting, door frame, horizon) are mostly horizontal or vertical.
 """
 
 from __future__ import annotations
@@ -12,37 +11,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The person is taken out with this much of the surroundings, as a share of the longer side:
-# soft edges, compression noise and contact shadows.
+# Dilation of the mask as a share of the longer side, for soft edges and contact shadows.
 GROW = 0.008
-# Patches are searched on images up to this long; finer ones take the match of the coarser.
+# Largest image side for the patch search; finer levels reuse the matches of the coarser one.
 SEARCH_SIDE = 512
-# On the coarsest one the longer side has about this many pixels.
+# Approximate longer side of the coarsest level.
 COARSEST_SIDE = 60
 PATCH = 7
-# How much of the detail that the coarser size lost is taken from the straight first guess.
+# Share of the detail missing on the coarser level that is taken from the interpolated guess.
 GUESS = 0.8
-# Price of taking a patch from neither the same row nor the same column, added to the mean squared
-# difference: this times the distance as a share of the longer side, up to the reach.
+# Cost of a patch from neither the same row nor the same column, added to the mean squared
+# difference: PRICE × distance as a share of the longer side, up to PRICE_REACH.
 PRICE, PRICE_REACH = 0.03, 0.03
-# How much the detail counts beside the colour, brought to even contrast with this floor.
+# Weight of the contrast-normalised detail relative to colour, and floor of the contrast.
 DETAIL, CONTRAST_FLOOR = 0.2, 0.03
-# Rounds of search and vote, coarsest first; the last number holds for all finer sizes.
+# Iterations of search and vote per level, coarsest first; the last one holds for finer levels.
 ROUNDS = (12, 8, 6, 4, 3)
 
 
 def inpaint_background(image: Tensor, mask: Tensor, search_side: int = SEARCH_SIDE) -> Tensor:
-    """Takes the person out.
+    """Remove the person from the image.
 
     Args:
         image: (3, H, W) 0…1.
-        mask: (H, W) 0…1, the person. Empty: the image comes back as it is. Where hardly
-            anything else is in the image, the hole takes the mean colour around it.
-        search_side: pixels of the longer side up to which patches are searched; a smaller one is
-            quicker and coarser.
+        mask: (H, W) 0…1, the person. An empty mask returns the image unchanged. If no patch fits
+            beside the mask, the hole is filled by interpolation.
+        search_side: largest image side for the patch search; smaller is faster and coarser.
 
     Returns:
-        (3, H, W) 0…1, equal to the image away from the mask.
+        (3, H, W) 0…1, equal to the image outside the dilated mask.
     """
     hole = grow(mask > 0.02, max(3, round(GROW * max(image.shape[-2:]))))
     if not hole.any():
@@ -52,8 +49,8 @@ def inpaint_background(image: Tensor, mask: Tensor, search_side: int = SEARCH_SI
 
 
 def grow(area: Tensor, radius: int) -> Tensor:
-    """(H, W) bool, grown by a disc of `radius` pixels."""
-    # A square and a diamond in turn make an octagon, which is round enough.
+    """Dilate a (H, W) bool mask by a disc of `radius` pixels."""
+    # Alternating squares and diamonds give an octagon, which approximates the disc.
     grown = area[None, None].float()
     for step in range(radius):
         if step % 2:
@@ -74,23 +71,23 @@ def _fill(known: Tensor, hole: Tensor, search_side: int) -> Tensor:
 
     match = None
     image, hole = pyramid[0]
-    image = _bridge(image, hole)
+    image = _interpolate_hole(image, hole)
     for level, (known, hole) in enumerate(pyramid):
         sources = _sources(hole)
         if not sources.any():
-            # No patch fits beside the person: the smooth filling has to do.
-            image = _bridge(known, hole)
+            # No patch fits beside the person, so the hole is interpolated.
+            image = _interpolate_hole(known, hole)
             continue
         height, width = hole.shape
         size = (height, width)
         if level:
-            # What the coarser size could not show (a thin line) comes back from the first guess.
-            guess = _bridge(known, hole)
+            # Detail too fine for the coarser level, such as thin lines, comes from the guess.
+            guess = _interpolate_hole(known, hole)
             coarse = F.interpolate(guess[None], image.shape[1:], mode="area")[0]
             image = _enlarge(image, size) + GUESS * (guess - _enlarge(coarse, size))
             image = torch.where(hole, image, known)
         targets = grow(hole, PATCH // 2).nonzero()
-        match = _start(match, targets, sources, generator)
+        match = _initial_match(match, targets, sources, generator)
         if max(size) <= search_side or level == 0:
             for _ in range(ROUNDS[min(level, len(ROUNDS) - 1)]):
                 match, cost = _search(image, targets, match, sources, generator)
@@ -109,7 +106,7 @@ def _enlarge(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _halve(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-    """Half the size; colours are averaged over known pixels only."""
+    """Downsample by two; colours are averaged over known pixels only."""
     pad = (0, hole.shape[1] % 2, 0, hole.shape[0] % 2)
     known = F.pad((~hole)[None, None].float(), pad)
     colour = F.pad(image[None], pad) * known
@@ -118,25 +115,26 @@ def _halve(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
     return colour[0], weight[0, 0] < 0.5
 
 
-def _bridge(image: Tensor, hole: Tensor) -> Tensor:
-    """First guess: straight transitions across the hole along rows and columns, short ones first.
+def _interpolate_hole(image: Tensor, hole: Tensor) -> Tensor:
+    """Fill the hole by linear interpolation along rows and columns, weighted by 1 / gap².
 
-    An image without any known pixel is grey.
+    An image without known pixels becomes grey.
     """
     if hole.all():
         return torch.full_like(image, 0.5)
-    across, gap_across = _bridge_rows(image, hole)
-    along, gap_along = _bridge_rows(image.transpose(1, 2), hole.t())
+    across, gap_across = _interpolate_rows(image, hole)
+    along, gap_along = _interpolate_rows(image.transpose(1, 2), hole.t())
     along, gap_along = along.transpose(1, 2), gap_along.t()
-    wide, high = gap_across.clamp_min(1) ** -2.0, gap_along.clamp_min(1) ** -2.0
-    return torch.where(hole, (across * wide + along * high) / (wide + high), image)
+    row_weight, column_weight = gap_across.clamp_min(1) ** -2.0, gap_along.clamp_min(1) ** -2.0
+    return torch.where(
+        hole, (across * row_weight + along * column_weight) / (row_weight + column_weight), image
+    )
 
 
-def _bridge_rows(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows filled between the known pixels on both sides, and how far apart these are (H, W).
+def _interpolate_rows(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+    """Interpolate rows between known pixels; returns the image and the gap widths (H, W).
 
-    A row that is known on one side only continues it; of one without known pixels the gap is
-    endless.
+    A row known on one side only is extended; a row without known pixels has a gap of 1e6.
     """
     height, width = hole.shape
     x = torch.arange(width).expand(height, width)
@@ -145,26 +143,26 @@ def _bridge_rows(image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
     share = (x - left) / (right - left).clamp_min(1)
     share = torch.where(left < 0, 1.0, torch.where(right == width, 0.0, share))
     rows = torch.arange(height)[:, None]
-    bridged = (
+    interpolated = (
         image[:, rows, left.clamp_min(0)] * (1 - share)
         + image[:, rows, right.clamp_max(width - 1)] * share
     )
     open_ended = (left < 0) | (right == width)
     gap = (right - left).float() + open_ended * width
-    return bridged, torch.where(hole.all(1)[:, None], 1e6, gap)
+    return interpolated, torch.where(hole.all(1)[:, None], 1e6, gap)
 
 
 def _sources(hole: Tensor) -> Tensor:
-    """(H, W) bool: centres of patches that lie in the image and touch no hole."""
+    """(H, W) bool: centres of patches that lie in the image and do not touch the hole."""
     half = PATCH // 2
     touched = F.max_pool2d(F.pad(hole[None, None].float(), (half,) * 4, value=1.0), PATCH, 1)
     return touched[0, 0] == 0
 
 
-def _start(match: Tensor | None, targets: Tensor, sources: Tensor, generator) -> Tensor:
-    """(N, 2) y, x a source for each target: the coarser match, else one chosen at random."""
-    spots = sources.nonzero()
-    pick = spots[torch.randint(len(spots), (len(targets),), generator=generator)]
+def _initial_match(match: Tensor | None, targets: Tensor, sources: Tensor, generator) -> Tensor:
+    """Initial source (N, 2) y, x of each target, from the coarser level or random."""
+    candidates = sources.nonzero()
+    pick = candidates[torch.randint(len(candidates), (len(targets),), generator=generator)]
     if match is None:
         return pick
     height, width = match.shape[:2]
@@ -175,26 +173,28 @@ def _start(match: Tensor | None, targets: Tensor, sources: Tensor, generator) ->
     fine = coarse * 2 + targets % 2
     limit = torch.tensor(sources.shape) - 1
     fine = torch.minimum(fine, limit)
-    good = (coarse[:, 0] >= 0) & sources[fine[:, 0], fine[:, 1]]
-    return torch.where(good[:, None], fine, pick)
+    usable = (coarse[:, 0] >= 0) & sources[fine[:, 0], fine[:, 1]]
+    return torch.where(usable[:, None], fine, pick)
 
 
 def _search(
     image: Tensor, targets: Tensor, match: Tensor, sources: Tensor, generator
 ) -> tuple[Tensor, Tensor]:
-    """One round: better matches from neighbours and at random -> match (N, 2), cost (N,)."""
+    """One PatchMatch iteration: propagation and random search -> match (N, 2), cost (N,)."""
     height, width = sources.shape
     half = PATCH // 2
     padded = F.pad(_features(image), (half,) * 4, mode="replicate")
     patches = F.unfold(padded, PATCH)[0].t().contiguous()  # (H·W, 4·PATCH²)
-    wanted = patches[targets[:, 0] * width + targets[:, 1]]
+    target_patches = patches[targets[:, 0] * width + targets[:, 1]]
     table = torch.full((height, width, 2), -1)
     limit = torch.tensor([height, width]) - 1
 
-    def price(candidate: Tensor, which: Tensor) -> Tensor:
-        difference = patches[candidate[:, 0] * width + candidate[:, 1]].sub_(wanted[which])
-        astray = (candidate - targets[which]).abs().amin(1) / max(height, width)
-        return difference.square_().mean(1) + PRICE * astray.clamp_max(PRICE_REACH)
+    def price(candidate: Tensor, indices: Tensor) -> Tensor:
+        difference = patches[candidate[:, 0] * width + candidate[:, 1]].sub_(
+            target_patches[indices]
+        )
+        misalignment = (candidate - targets[indices]).abs().amin(1) / max(height, width)
+        return difference.square_().mean(1) + PRICE * misalignment.clamp_max(PRICE_REACH)
 
     best = match.clone()
     cost = price(best, torch.arange(len(targets)))
@@ -202,28 +202,30 @@ def _search(
     def attempt(candidate: Tensor) -> None:
         candidate = torch.minimum(candidate.clamp_min(0), limit)
         worth = sources[candidate[:, 0], candidate[:, 1]] & (candidate != best).any(1)
-        which = worth.nonzero()[:, 0]
-        offered = price(candidate[which], which)
-        better = offered < cost[which]
-        best[which[better]] = candidate[which[better]]
-        cost[which[better]] = offered[better]
+        indices = worth.nonzero()[:, 0]
+        new_cost = price(candidate[indices], indices)
+        better = new_cost < cost[indices]
+        best[indices[better]] = candidate[indices[better]]
+        cost[indices[better]] = new_cost[better]
 
     for reach in (4, 2, 1):
         for step in ((0, reach), (0, -reach), (reach, 0), (-reach, 0)):
             table[targets[:, 0], targets[:, 1]] = best
             neighbour = targets + torch.tensor(step)
             clamped = torch.minimum(neighbour.clamp_min(0), limit)
-            theirs = table[clamped[:, 0], clamped[:, 1]]
-            attempt(torch.where(theirs[:, :1] >= 0, theirs - torch.tensor(step), best))
+            neighbour_match = table[clamped[:, 0], clamped[:, 1]]
+            attempt(
+                torch.where(neighbour_match[:, :1] >= 0, neighbour_match - torch.tensor(step), best)
+            )
     radius = max(height, width)
     while radius >= 2:
         shift = torch.rand(len(targets), 2, generator=generator) * 2 - 1
-        # Twice in three, look around at about the same height.
+        # Two thirds of the searches stay at about the same height.
         level = torch.rand(len(targets), generator=generator) < 2 / 3
         shift[level, 0] *= 2 / radius
         attempt(best + (shift * radius).round().long())
         radius //= 2
-    # Anywhere in the target's own row or column.
+    # Random candidates in the row and the column of the target.
     across = torch.randint(width, (len(targets),), generator=generator)
     attempt(torch.stack([targets[:, 0], across], -1))
     along = torch.randint(height, (len(targets),), generator=generator)
@@ -232,9 +234,9 @@ def _search(
 
 
 def _features(image: Tensor) -> Tensor:
-    """(1, 4, H, W) what patches are compared by: colour, and detail of even contrast.
+    """Patch descriptors (1, 4, H, W): colour and contrast-normalised detail.
 
-    Without the second a faint line on a wall costs next to nothing and is not continued.
+    Without the latter, faint lines have almost no cost and are not continued.
     """
     grey = image.mean(0)[None, None]
     smooth = F.avg_pool2d(grey, 9, 1, 4, count_include_pad=False)
@@ -246,7 +248,7 @@ def _features(image: Tensor) -> Tensor:
 def _vote(
     image: Tensor, hole: Tensor, targets: Tensor, match: Tensor, cost: Tensor, patch: int = PATCH
 ) -> Tensor:
-    """Each hole pixel takes the mean of what the patches over it show, good matches first."""
+    """Set each hole pixel to the weighted mean of all patches that cover it."""
     height, width = hole.shape
     half = patch // 2
     spread = cost.quantile(0.5).clamp_min(1e-5) if len(cost) <= 1 << 20 else cost.median()

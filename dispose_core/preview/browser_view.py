@@ -1,4 +1,4 @@
-"""What the motion view in the browser shows, mode by mode: frames in, compressed sheets out."""
+"""Sprite sheets for the motion view in the browser, one per mode."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..media.sprite_sheet import Strips, fit_longest, frame_strips
 from ..motion.motion_field import MotionField
 from .preview import preview_frames
 
-# The person in the view of a motion field is drawn at about the size it is shown at, and what is
-# behind it is filled coarsely: seconds matter there, and Motion Preview takes its time.
+# Image side and patch search side of the quick view of a motion field, which must appear within
+# seconds; the Motion Preview node works at full quality.
 GLANCE_SIDE, GLANCE_SEARCH = 320, 128
 
 
 def motion_modes(images: Iterable[np.ndarray]) -> dict[str, Strips]:
-    """The two modes of a motion field.
+    """Sprite sheets of a motion field.
 
     Args:
-        images: (h, 2·w, 3) uint8 from `motion_images`, or what was made of them; at least one.
+        images: (h, 2·w, 3) uint8 from `motion_images`; at least one.
 
     Returns:
         "flow", the left halves, and "arrows", the right ones.
@@ -34,7 +34,7 @@ def motion_modes(images: Iterable[np.ndarray]) -> dict[str, Strips]:
 def person_modes(
     animation: Iterable[np.ndarray], overlay: Iterable[np.ndarray]
 ) -> dict[str, Strips]:
-    """The two modes of a preview: "person" over the filled background, "onion" over the image.
+    """Sprite sheets of a preview: "person" over the inpainted background, "onion" over the image.
 
     Args:
         animation, overlay: (H, W, 3) uint8, at least one.
@@ -45,16 +45,15 @@ def person_modes(
 def person_at_a_glance(
     image: Tensor, field: MotionField, frames: Sequence[int], mask: Tensor | None = None
 ) -> dict[str, Strips]:
-    """`person_modes` of a motion field, small and quick.
+    """`person_modes` of a motion field at low resolution.
 
     Args:
         image: (3, H, W) reference, 0…1.
-        field: of this image.
-        drawn_images: absolute frames, at least one.
-        mask: (H, W) 0…1, the person; the field's own when None.
+        frames: absolute frames, at least one.
+        mask: (H, W) 0…1, the person; that of the field when None.
 
     Returns:
-        No mode where nobody says where the person is, or it is too small to be drawn.
+        The sheets, or none if the mask is unknown or too small.
     """
     height, width = image.shape[-2:]
     size = fit_longest((height, width), GLANCE_SIDE)
@@ -65,8 +64,8 @@ def person_at_a_glance(
     if not (small > 0.5).any():
         return {}
     image = F.interpolate(image[None], size, mode="area")[0]
-    drawn = preview_frames(image, field, frames, small, search_side=GLANCE_SEARCH)
-    drawn_images = [(_channels_last(f.image), _channels_last(f.overlay)) for f in drawn]
+    previews = preview_frames(image, field, frames, small, search_side=GLANCE_SEARCH)
+    drawn_images = [(_channels_last(f.image), _channels_last(f.overlay)) for f in previews]
     return person_modes(*zip(*drawn_images, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Motion for programs of others: optical flow as tensors, joint tracks as JSON."""
+"""Export motion for other programs: optical flow as tensors, joint tracks as JSON."""
 
 from __future__ import annotations
 
@@ -22,31 +22,30 @@ def optical_flow(
     size: tuple[int, int] | None = None,
     on_frame: Progress = no_progress,
 ) -> Tensor:
-    """The field as optical flow between images, the reference being the first of them.
+    """Convert a motion field to optical flow between images, of which the reference is the first.
 
     Args:
-        field: of F+1 frames.
-        between: "frames": from each image to the next, at the places of the former. Where the
-            person is not, nothing moves. "reference": from the reference to each later image.
+        field: motion field of F+1 frames.
+        between: "frames": from each image to the next, on the pixels of the former, zero outside
+            the person; "reference": from the reference to each later image.
         size: (H, W); the image's when None.
-        on_frame: called as (done, total); may raise to cancel.
 
     Returns:
         (F, H, W, 2) float32, (dx, dy) in pixels of that size.
 
     Raises:
-        DisPoseError: the field has no frame beside the reference.
+        DisPoseError: the field has no frame besides the reference.
     """
     height, width = size or field.size
     size = (height, width)
-    total = _drivers(field)
+    total = _num_driving(field)
     result = torch.empty(total, *size, 2)
     earlier = torch.zeros(2, *size)
     mask, layer = (_enlarged(plane, size) for plane in (field.subject, field.layer))
     for n in range(total):
         later = flow_of(field, n + 1, size)
         if between == "frames":
-            # What the image's points do next, carried to where they are now.
+            # The next displacement of each point, warped to its current position.
             moved, coverage = forward_warp(later - earlier, earlier[None], mask, layer)
             result[n] = (moved * (coverage > 0.5))[0].movedim(0, -1)
         else:
@@ -59,45 +58,44 @@ def optical_flow(
 def joint_tracks(
     field: MotionField, size: tuple[int, int] | None = None, points: int | None = None
 ) -> str:
-    """Where each body joint goes, as the JSON that track-driven video nodes read.
+    """Tracks of the body joints in the JSON format of track-driven video nodes.
 
-    That is a list of tracks, each a list of {"x": …, "y": …}. The format has no missing points: a
-    joint keeps its last place until it is seen again, moving evenly in between. Joints that are
-    never seen have no track.
+    The format is a list of tracks, each a list of {"x": …, "y": …}, without missing points: gaps
+    are interpolated and the ends extended. Joints that are never visible are omitted.
 
     Args:
-        field: of F+1 frames.
+        field: motion field of F+1 frames.
         size: (H, W) that x and y are pixels of; the image's when None.
-        points: points a track, spread evenly over the clip; one a frame when None.
+        points: points per track, evenly spaced in time; one per frame when None.
 
     Raises:
-        DisPoseError: the field has no frame beside the reference.
+        DisPoseError: the field has no frame besides the reference.
     """
-    num_frames = _drivers(field) + 1
+    num_frames = _num_driving(field) + 1
     height, width = size or field.size
-    place, seen = _joint_places(field)
-    wanted = np.linspace(0, num_frames - 1, points or num_frames)
+    positions, seen = _joint_positions(field)
+    times = np.linspace(0, num_frames - 1, points or num_frames)
     tracks = []
-    for joint in range(place.shape[1]):
+    for joint in range(positions.shape[1]):
         known = np.flatnonzero(seen[:, joint])
         if len(known):
-            x, y = (np.interp(wanted, known, place[known, joint, axis]) for axis in (0, 1))
+            x, y = (np.interp(times, known, positions[known, joint, axis]) for axis in (0, 1))
             xs, ys = np.round(x * width, 2).tolist(), np.round(y * height, 2).tolist()
             tracks.append([{"x": x, "y": y} for x, y in zip(xs, ys, strict=True)])
     return json.dumps(tracks)
 
 
-def _joint_places(field: MotionField) -> tuple[np.ndarray, np.ndarray]:
-    """(F+1, 18, 2) fractions and (F+1, 18) bool: every joint as an end or a start of a step."""
+def _joint_positions(field: MotionField) -> tuple[np.ndarray, np.ndarray]:
+    """(F+1, 18, 2) fractions and (F+1, 18) visibility, from the ends and starts of all steps."""
     steps = field.trajectories
-    place, seen = steps.end.clone(), steps.visible.clone()
+    positions, seen = steps.end.clone(), steps.visible.clone()
     starts = steps.visible[1:] & ~steps.visible[:-1]
-    place[:-1][starts] = steps.start[1:][starts]
+    positions[:-1][starts] = steps.start[1:][starts]
     seen[:-1] |= starts
-    return place.numpy(), seen.numpy()
+    return positions.numpy(), seen.numpy()
 
 
-def _drivers(field: MotionField) -> int:
+def _num_driving(field: MotionField) -> int:
     if len(field) < 2:
         raise DisPoseError(
             "motion export: the field holds the reference alone. Make it from at least one "

@@ -1,6 +1,6 @@
-"""The sheet: the moving part of an image as a rubber skin with a vertex on every pixel.
+"""Triangle mesh of the moving part of an image, with a vertex on every pixel.
 
-Made once for an image; `warp.draw_mesh` stretches it for every frame.
+Built once per image; `rasterizer.draw_mesh` deforms it for every frame.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from torch import Tensor
 
 from ..errors import DisPoseError
 
-# A cell stretched more than TEAR against the frame's typical cell joins parts that separated. Up
-# to RUBBER it still closes a gap, behind everything else, if its corners have like colours: cloth
-# at an armpit, not a hand beside a hip.
+# A cell stretched by more than TEAR relative to the median joins separated parts and is removed.
+# If its corners have similar colours (within LIKE), it is kept up to STRETCH, behind everything
+# else, to close gaps in cloth.
 TEAR, STRETCH, LIKE = 3.0, 16.0, 0.15
-# The sheet reaches this far beyond the mask, so that its soft edge lies inside the sheet.
+# Extent of the mesh beyond the mask, to include its soft edge.
 MARGIN = 2
-# Pixels this deep inside the mask keep their own flow; those nearer its edge, where a field
-# falls to the background's, continue the flow from inside.
+# Pixels nearer to the edge of the mask than this, where the flow fades to the background's, get
+# flow extrapolated from inside.
 TRUST = 2
-# The continued flow is fitted to samples up to REACH pixels away, FIT_SIGMA the weight's spread.
+# Radius and spacing of the samples for the extrapolation, and sigma of their Gaussian weights.
 REACH, FIT_STRIDE, FIT_SIGMA = 8, 2, 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """The part of an image that moves, made once for all frames.
+    """Mesh of the moving part of an image, shared by all frames.
 
     Attributes:
-        colour: (C+1, H, W) the image and, last, its alpha.
+        colour: (C+1, H, W) the image with its alpha as the last channel.
         vertices: (V,) index of each vertex's pixel in the flat image.
         triangles: (T, 3) vertices: right angle first, then along x, then along y.
-        leg: (T,) ±1: from the right angle, the legs run to larger or to smaller x and y.
+        leg: (T,) ±1, direction of the legs from the right angle along x and y.
         order: (T,) int64, 1…4096, drawing order; larger is nearer.
-        reach: (T,) how far each triangle may stretch.
-        rim: (R,) vertices whose flow is continued from inside.
-        rim_source: (R, K) vertices they are continued from.
-        rim_weight: (R, K) with these weights.
+        reach: (T,) largest stretch of each triangle.
+        rim: (R,) vertices whose flow is extrapolated.
+        rim_source: (R, K) vertices that it is extrapolated from.
+        rim_weight: (R, K) their weights.
     """
 
     colour: Tensor
@@ -54,7 +54,7 @@ class Mesh:
 
 
 def make_mesh(image: Tensor, mask: Tensor | None = None, layer: Tensor | None = None) -> Mesh:
-    """Cuts the sheet out; arguments as in `forward_warp`."""
+    """Build the mesh; arguments as in `forward_warp`."""
     height, width = image.shape[-2:]
     device = image.device
     for name, plane in (("mask", mask), ("layer", layer)):
@@ -69,22 +69,22 @@ def make_mesh(image: Tensor, mask: Tensor | None = None, layer: Tensor | None = 
     vertices = inside.flatten().nonzero()[:, 0]
     number.view(-1)[vertices] = torch.arange(len(vertices), device=device)
 
-    # Two right triangles a cell; one is drawn when its three corners lie in the sheet.
+    # Two right triangles per cell; only those with all corners in the mesh are kept.
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
     triangles = torch.stack([torch.stack([a, b, c], -1), torch.stack([d, c, b], -1)])
     leg = torch.tensor([1.0, -1.0], device=device)[:, None, None].expand(triangles.shape[:-1])
-    whole = (triangles >= 0).all(-1)
-    triangles, leg = triangles[whole], leg[whole]
+    complete = (triangles >= 0).all(-1)
+    triangles, leg = triangles[complete], leg[complete]
 
     order = torch.ones(len(triangles), dtype=torch.int64, device=device)
     if layer is not None and len(triangles):
         low, high = layer.min(), layer.max()
         rank = ((layer - low) / (high - low).clamp_min(1e-9) * 4095).round().long().to(device)
-        # A cell between two layers is part of the farther one.
+        # A cell between two layers belongs to the farther one.
         order += rank.view(-1)[vertices][triangles].amin(-1)
     corners = image.float().flatten(1)[:, vertices][:, triangles]  # (C, T, 3)
-    like = (corners.amax(-1) - corners.amin(-1)).amax(0) < LIKE
-    reach = torch.where(like, STRETCH, TEAR)
+    similar = (corners.amax(-1) - corners.amin(-1)).amax(0) < LIKE
+    reach = torch.where(similar, STRETCH, TEAR)
     rim = _continue_flow(alpha, number, vertices) if mask is not None else None
     if rim is None:
         no_pixels = torch.zeros(0, 1, dtype=torch.int64, device=device)
@@ -101,7 +101,7 @@ def make_mesh(image: Tensor, mask: Tensor | None = None, layer: Tensor | None = 
 
 
 def grow_square(area: Tensor, radius: int) -> Tensor:
-    """(H, W) bool, grown by `radius` pixels (square); a max-pool that is fast on booleans."""
+    """Dilate a (H, W) bool mask by a square of `radius` pixels; faster than max-pooling."""
     height, width = area.shape
     padded = F.pad(area, (radius,) * 4)
     tall = torch.stack([padded[s : s + height] for s in range(2 * radius + 1)]).any(0)
@@ -111,11 +111,11 @@ def grow_square(area: Tensor, radius: int) -> Tensor:
 def _continue_flow(
     alpha: Tensor, number: Tensor, vertices: Tensor
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """How the flow of the sheet's rim follows from that inside: `Mesh.rim`, `rim_source`, weights.
+    """Weights that extrapolate flow to the rim: `Mesh.rim`, `rim_source`, `rim_weight`.
 
-    A rim vertex takes the value of the affine map fitted to the flow around it (moving least
-    squares), so that the edge of a turning limb turns with it. Samples deep inside count most;
-    where a part is too thin to have a deep inside, those at its edge decide.
+    Moving least squares: a rim vertex takes the value of the affine map fitted to the flow around
+    it, so that the edge of a rotating limb rotates with it. Samples deep inside the mask have the
+    largest weights; in thin parts those at the edge decide.
     """
     height, width = alpha.shape
     shrunk = [-F.max_pool2d(-alpha[None, None], 2 * r + 1, 1, r)[0, 0] for r in (TRUST, 1)]

@@ -1,7 +1,7 @@
-"""The reference person moving: cut out, carried by a motion field, laid over the filled background.
+"""Preview of a motion field: the person warped over the inpainted background.
 
-A preview of the motion, made without any model: what the image does not show (the other side of
-a turning head, a palm) cannot appear.
+No model is used, so surfaces that the reference does not show (the other side of a turning head, a
+palm) cannot appear.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .background_inpainting import SEARCH_SIDE, inpaint_background
 from .mesh import MARGIN
 from .rasterizer import draw_mesh, flow_of, mesh_of
 
-# Pixels this close to the mask's edge are taken to be mixed with the old background.
+# Width of the mask's edge in which pixels are mixed with the background.
 MIXED = 2
-# The mask's outline moves to an edge of the image at most this far away; SNAP_NOISE is the
-# variance of colour (0…1) that is no edge yet.
+# Guided filter that snaps the mask to image edges: radius, regularisation (variance of colours in
+# 0…1 below which there is no edge), and gain around 0.5.
 SNAP, SNAP_NOISE, SNAP_STEEPNESS = 3, 1e-3, 2.0
-# The person's outline is drawn wider by up to SPARE where a part moved SURE or farther, both shares
-# of the image's longer side: the farther a part moves, the less is known of where it ends, and a
-# rim of wall inside the person shows more than a rim of sleeve beside it.
+# The outline is dilated by up to SPARE where a part moves by SURE or more, both as shares of the
+# longer side. The outline of a moving part is uncertain, and a rim of background inside the person
+# is more visible than one of the person outside.
 SPARE, SURE = 0.002, 0.005
-# How much of the moved person shows over the still image in the overlay.
+# Opacity of the person in the overlay.
 ONION = 0.55
 
 
@@ -38,10 +38,10 @@ class PreviewFrame:
     """One frame of the preview.
 
     Attributes:
-        image: (3, H, W) uint8, the person moved, over the filled background.
-        overlay: (3, H, W) uint8, the moved person half transparent over the reference image.
-        uncovered: (H, W) 0…1, where the filled background shows in place of the person.
-        coverage: (H, W) 0…1, where the moved person is drawn.
+        image: (3, H, W) uint8, the warped person over the inpainted background.
+        overlay: (3, H, W) uint8, the warped person, half transparent, over the reference image.
+        uncovered: (H, W) 0…1, where inpainted background replaces the person.
+        coverage: (H, W) 0…1, where the warped person is drawn.
     """
 
     image: Tensor
@@ -58,21 +58,20 @@ def preview_frames(
     on_frame: Progress = no_progress,
     search_side: int = SEARCH_SIDE,
 ) -> Iterator[PreviewFrame]:
-    """Draws frames one after the other, holding one at a time.
+    """Yield preview frames one at a time.
 
-    A frame without a pose holds the image of the last frame before it that has one, among
-    those asked for or not; before the first one the person stands as in the reference.
+    A frame without a pose repeats the last frame before it that has one, even if that one is not in
+    `frames`; before the first pose the person stays as in the reference.
 
     Args:
-        image: (3, H, W) reference, 0…1, at the size wanted.
-        field: of this image at any size.
-        frames: absolute frames, 0 the reference, in the order wanted.
-        mask: (H, W) 0…1, the person; the field's own when None.
-        on_frame: called after each frame; may raise to cancel.
-        search_side: how finely the background is filled, see `inpaint_background`.
+        image: (3, H, W) reference, 0…1, at the output size.
+        field: motion field of this image at any size.
+        frames: absolute frames in output order; 0 is the reference.
+        mask: (H, W) 0…1, the person; that of the field when None.
+        search_side: quality of the background, see `inpaint_background`.
 
     Raises:
-        DisPoseError: nothing is in the mask, or there is none, or sizes differ.
+        DisPoseError: the mask is missing or empty, or sizes differ.
     """
     if mask is None:
         height, width = image.shape[-2:]
@@ -100,50 +99,50 @@ def _draw(
 ) -> Iterator[PreviewFrame]:
     background = inpaint_background(image, mask, search_side)
     mask = snap_to_edges(image, mask)
-    spare = min(round(SPARE * max(mask.shape)), MARGIN)  # the sheet reaches no farther
+    spare = min(round(SPARE * max(mask.shape)), MARGIN)  # limited to the mesh
     rim = _spare_rim(mask, spare)
     mesh = mesh_of(field, person_colours(image, mask, spare), mask)
-    shown, preview = -1, None
+    drawn_frame, preview = -1, None
     for done, frame in enumerate(frames, 1):
-        wanted = held_frame(field, frame)
-        if preview is None or wanted != shown:
-            flow = flow_of(field, wanted, image.shape[-2:])
-            outline = mask + rim * _doubt(flow, spare)
+        source_frame = held_frame(field, frame)
+        if preview is None or source_frame != drawn_frame:
+            flow = flow_of(field, source_frame, image.shape[-2:])
+            outline = mask + rim * _outline_uncertainty(flow, spare)
             colour = torch.cat([mesh.colour[:-1], outline[None]])
-            drawn = draw_mesh(replace(mesh, colour=colour), flow)
-            person, coverage = drawn[:3], drawn[3]
+            warped = draw_mesh(replace(mesh, colour=colour), flow)
+            person, coverage = warped[:3], warped[3]
             preview = PreviewFrame(
                 _to_bytes(torch.lerp(background, person, coverage)),
                 _to_bytes(torch.lerp(image, person, ONION * coverage)),
                 mask * (1 - coverage),
                 coverage,
             )
-            shown = wanted
+            drawn_frame = source_frame
         yield preview
         on_frame(done, len(frames))
 
 
 def _spare_rim(mask: Tensor, spare: int) -> Tensor:
-    """(H, W) 0…1, what the outline may gain; nothing in gaps as narrow as those of fingers."""
-    wide = _widen(mask, spare)
-    closed = -_widen(-_widen(mask, 3 * spare), 3 * spare)
-    return (wide - mask) * (1 - (closed - mask).clamp(0, 1))
+    """(H, W) 0…1, dilation of the outline; zero in gaps as narrow as those between fingers."""
+    dilated = _dilate(mask, spare)
+    closed = -_dilate(-_dilate(mask, 3 * spare), 3 * spare)
+    return (dilated - mask) * (1 - (closed - mask).clamp(0, 1))
 
 
-def _doubt(flow: Tensor, spare: int) -> Tensor:
-    """(2, H, W) flow -> (H, W) 0…1, how unsure the outline of what moves is."""
-    far = torch.hypot(*flow) / (SURE * max(flow.shape[-2:]))
-    # Flow fades towards the wall; the rim moves as the person beside it.
-    return _widen(far, spare).clamp(max=1)
+def _outline_uncertainty(flow: Tensor, spare: int) -> Tensor:
+    """(H, W) 0…1, uncertainty of the outline for a flow (2, H, W)."""
+    motion = torch.hypot(*flow) / (SURE * max(flow.shape[-2:]))
+    # The flow fades towards the background; the rim takes the value of the person beside it.
+    return _dilate(motion, spare).clamp(max=1)
 
 
-def _widen(plane: Tensor, pixels: int) -> Tensor:
-    """(H, W), the largest value at most `pixels` away."""
+def _dilate(plane: Tensor, pixels: int) -> Tensor:
+    """Dilate a (H, W) plane: maximum over a square of radius `pixels`."""
     return F.max_pool2d(plane[None], 2 * pixels + 1, 1, pixels)[0]
 
 
 def held_frame(field: MotionField, frame: int) -> int:
-    """The frame itself if it has a pose, else the last one before it that has, else 0."""
+    """`frame` if it has a pose, else the last frame before it that has one, else 0."""
     with_pose = field.valid[: frame + 1].nonzero()
     return int(with_pose[-1]) if len(with_pose) else 0
 
@@ -151,30 +150,30 @@ def held_frame(field: MotionField, frame: int) -> int:
 def _mask_of(field: MotionField, size: tuple[int, int]) -> Tensor:
     if field.subject is None:
         raise DisPoseError(
-            "preview: the motion field does not say where the person is (it comes from another "
+            "preview: the motion field has no mask of the person (it comes from another "
             "program or densifier). Give a mask that is white on the person."
         )
     return F.interpolate(field.subject[None, None], size, mode="bilinear")[0, 0]
 
 
 def person_colours(image: Tensor, mask: Tensor, spare: int = 0) -> Tensor:
-    """The image with the person's own colours continued over the soft edge of the mask.
+    """Extend the person's colours over the soft edge of the mask.
 
-    Without this a rim of the old background would travel with the person.
+    Otherwise a rim of the old background would move with the person.
 
     Args:
         image: (3, H, W).
         mask: (H, W) 0…1.
-        spare: pixels beyond the mask where the colours are wanted as well.
+        spare: additional pixels beyond the mask.
 
     Returns:
         (3, H, W), equal to the image inside the person.
     """
     inner = [-F.max_pool2d(-mask[None, None], 2 * r + 1, 1, r) for r in (MIXED, 1)]
-    # Where a part has no pure inside (a finger), its less mixed pixels decide.
+    # Thin parts such as fingers have no unmixed pixels; the least mixed ones are used.
     pure = inner[0] + 0.02 * inner[1] + 4e-4 * mask
     reach, colour, weight = MIXED + spare // 2, image[None] * pure, pure
-    for _ in range(3):  # three boxes are nearly a Gaussian
+    for _ in range(3):  # three box filters approximate a Gaussian
         colour = F.avg_pool2d(colour, 2 * reach + 1, 1, reach)
         weight = F.avg_pool2d(weight, 2 * reach + 1, 1, reach)
     spread = colour / weight.clamp_min(1e-9)
@@ -183,34 +182,36 @@ def person_colours(image: Tensor, mask: Tensor, spare: int = 0) -> Tensor:
 
 
 def snap_to_edges(image: Tensor, mask: Tensor) -> Tensor:
-    """The mask with its outline moved to the image's own edge nearby (guided filter, He 2010).
+    """Align the outline of the mask with image edges by a guided filter (He 2010).
 
-    A mask that was found on a smaller image is soft and a pixel or two off; what it takes along
-    or leaves behind shows as soon as the person moves.
+    A mask estimated at a lower resolution is soft and a pixel or two off, which becomes visible
+    when the person moves.
 
     Args:
         image: (3, H, W) 0…1.
         mask: (H, W) 0…1.
 
     Returns:
-        (H, W) 0…1, equal to the mask farther than SNAP pixels from its outline.
+        (H, W) 0…1, equal to the mask further than SNAP pixels from its outline.
     """
 
     def mean(values: Tensor) -> Tensor:
         size = 2 * SNAP + 1
         return F.avg_pool2d(values[None], size, 1, SNAP, count_include_pad=False)[0]
 
-    middle, level = mean(image), mean(mask[None])
-    along = mean(image * mask) - middle * level  # (3, H, W) covariance with the mask
+    image_mean, mask_mean = mean(image), mean(mask[None])
+    covariance = mean(image * mask) - image_mean * mask_mean  # (3, H, W) covariance with the mask
     pairs = mean((image[:, None] * image[None]).flatten(0, 1)).unflatten(0, (3, 3))
-    spread = pairs - middle[:, None] * middle[None]
-    spread = spread + SNAP_NOISE * torch.eye(3)[:, :, None, None]
-    slope = torch.linalg.solve(spread.permute(2, 3, 0, 1), along.permute(1, 2, 0)).permute(2, 0, 1)
-    start = level[0] - (slope * middle).sum(0)
-    snapped = (mean(slope) * image).sum(0) + mean(start[None])[0]
-    # The filter leaves a faint veil; the outline is where it passes one half.
+    image_covariance = pairs - image_mean[:, None] * image_mean[None]
+    image_covariance = image_covariance + SNAP_NOISE * torch.eye(3)[:, :, None, None]
+    slope = torch.linalg.solve(
+        image_covariance.permute(2, 3, 0, 1), covariance.permute(1, 2, 0)
+    ).permute(2, 0, 1)
+    intercept = mask_mean[0] - (slope * image_mean).sum(0)
+    snapped = (mean(slope) * image).sum(0) + mean(intercept[None])[0]
+    # Sharpen the soft result around its level 0.5.
     snapped = ((snapped - 0.5) * SNAP_STEEPNESS + 0.5).clamp(0, 1)
-    near = (level[0] > 0.01) & (level[0] < 0.99)
+    near = (mask_mean[0] > 0.01) & (mask_mean[0] < 0.99)
     return torch.where(near, snapped, mask)
 
 

@@ -1,4 +1,4 @@
-"""The reference image as the CLIP vision model of SVD is shown it.
+"""Preprocessing of the reference image for SVD's CLIP vision model.
 
 See docs/reference_behaviour.md#clip-image.
 """
@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SIDE = 224
-# CLIP's own colour statistics.
+# CLIP's normalisation constants.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def clip_vision_image(image: Tensor) -> Tensor:
-    """The whole image squashed to 224×224, smoothed first where it shrinks.
+    """Resize the whole image to 224×224 with anti-aliasing, ignoring the aspect ratio.
 
-    Nothing is cropped: hosts that cut a portrait to a square lose head and feet. The bicubic
-    filter may leave 0…1 a little at sharp edges; it is kept, as the weights saw it.
+    Nothing is cropped, since a centre crop of a portrait loses head and feet. Bicubic interpolation
+    may exceed 0…1; values are not clamped, as in training.
 
     Args:
         image: (3, H, W), 0…1.
@@ -28,20 +28,20 @@ def clip_vision_image(image: Tensor) -> Tensor:
         (3, 224, 224) float32 on the image's device.
     """
     x = image.float()[None]
-    # The smoothing is separable: rows and columns one after the other.
+    # The Gaussian is separable.
     x = _smooth(x, dim=3)
     x = _smooth(x, dim=2)
     return F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=True)[0]
 
 
 def clip_vision_normalise(image: Tensor) -> Tensor:
-    """(3, 224, 224) 0…1 -> (1, 3, 224, 224), what `CLIPVisionModelWithProjection` takes."""
+    """(3, 224, 224) 0…1 -> (1, 3, 224, 224) input of `CLIPVisionModelWithProjection`."""
     mean, std = (image.new_tensor(values)[:, None, None] for values in (MEAN, STD))
     return ((image - mean) / std)[None]
 
 
 def _smooth(x: Tensor, dim: int) -> Tensor:
-    """Gaussian along one side of (1, 3, H, W), as wide as 224 of its pixels ask for."""
+    """Gaussian anti-aliasing blur along one dimension of (1, 3, H, W) for a target size of 224."""
     side = x.shape[dim]
     sigma = max((side / SIDE - 1) / 2, 0.001)
     taps = int(max(4 * sigma, 3)) | 1  # odd

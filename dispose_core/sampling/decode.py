@@ -1,9 +1,7 @@
-"""Latents to images, a few frames at a time: memory does not grow with the clip.
+"""Decode latents to images in chunks, so that memory does not grow with the number of frames.
 
-See docs/reference_behaviour.md#decoding.
-
-A video decoder mixes the frames it is given, so a frame at the border of a chunk comes out
-different from one in the middle. By default chunks overlap and fade into one another.
+See docs/reference_behaviour.md#decoding. The decoder mixes neighbouring frames, so frames at the
+border of a chunk differ from those in its middle. By default chunks overlap and are cross-faded.
 """
 
 from __future__ import annotations
@@ -23,8 +21,8 @@ from .windows import triangle
 class DecodePass(Protocol):
     """A video decoder for one chunk.
 
-    Takes latents (n, 4, h, w) as the sampler gives them, n frames that follow one another, and
-    gives their images (n, 3, H, W), 0…1, on any device.
+    Takes latents (n, 4, h, w) of n consecutive frames from the sampler and returns images (n, 3, H,
+    W), 0…1, on any device.
     """
 
     def __call__(self, latents: Tensor) -> Tensor: ...
@@ -37,20 +35,19 @@ def decode_frames(
     official: bool = False,
     on_frame: Progress = no_progress,
 ) -> Iterator[Tensor]:
-    """Images of a clip, one by one, as soon as no further chunk changes them.
+    """Yield decoded images as soon as no later chunk affects them.
 
     Args:
-        run: the decoder.
         latents: (F+1, 4, h, w).
-        chunk: frames a pass: memory, speed, and how far the decoder looks for its mixing.
+        chunk: frames per pass; affects memory, speed and temporal context of the decoder.
         official: see `decode_chunks`.
-        on_frame: called before each image is handed on; may raise to cancel.
+        on_frame: called before each image is yielded; may raise to cancel.
 
     Yields:
-        (3, H, W) float32 on the CPU, 0…1: F+1 of them, the first is the reference's.
+        (3, H, W) float32 on the CPU, 0…1: F+1 of them, the reference's first.
 
     Raises:
-        NetworkError: no latents, a chunk without frames, or images that are not finite.
+        NetworkError: no latents, a chunk size below 1, or images that are not finite.
     """
     if latents.ndim != 4 or not len(latents):
         raise NetworkError(
@@ -58,33 +55,34 @@ def decode_frames(
         )
     num_frames = len(latents)
     chunks = decode_chunks(num_frames, chunk, official)
-    waiting = torch.empty(0)  # shares of the frames after those handed on
+    pending = torch.empty(0)  # partial sums of frames shared with the next chunk
     for index, (part, share) in enumerate(zip(chunks, chunk_shares(chunks), strict=True)):
         images = run(latents[part.start : part.stop]).float().cpu()
         check_finite(images, part)
         images = images * share[:, None, None, None]
-        if len(waiting):
-            images[: len(waiting)] += waiting
+        if len(pending):
+            images[: len(pending)] += pending
         following = chunks[index + 1].start if index + 1 < len(chunks) else num_frames
         for frame in range(part.start, following):
             on_frame(frame + 1, num_frames)
-            # A copy, so that keeping an image does not keep its whole chunk.
+            # `clamp` copies, so that an image does not keep its whole chunk alive.
             yield images[frame - part.start].clamp(0, 1)
-        waiting = images[following - part.start :]
+        pending = images[following - part.start :]
 
 
 def decode_chunks(num_frames: int, chunk: int = CHUNK, official: bool = False) -> list[range]:
-    """The frames of each chunk, in order.
+    """Frames of each chunk, in order.
 
-    By default neighbours share half a chunk, which doubles the passes. What a border does to the
-    image halves with every frame away from it, so a shared frame is fine in one of the two. All
-    chunks are of one length, because the decoder's norms run over a chunk, and spread evenly.
+    By default neighbours overlap by half a chunk, which doubles the passes. The effect of a border
+    halves with every frame of distance, so each shared frame is accurate in one of the two. All
+    chunks have the same length, because the decoder's norms run over a chunk, and are evenly
+    spaced.
 
     Args:
-        official: the official chunks, one behind the other and the last one shorter.
+        official: the official chunks without overlap, the last one shorter.
 
     Raises:
-        NetworkError: a chunk without frames.
+        NetworkError: a chunk size below 1.
     """
     if chunk < 1:
         raise NetworkError(f"decoding: chunks of {chunk} frames; needed at least 1, usual are 8.")
@@ -99,7 +97,7 @@ def decode_chunks(num_frames: int, chunk: int = CHUNK, official: bool = False) -
 
 
 def chunk_shares(chunks: list[range]) -> list[Tensor]:
-    """What each chunk counts at each of its frames, (n,): linear fades, 1 where it is alone."""
+    """Cross-fade weights (n,) of each chunk's frames, which sum to 1 at each frame."""
     weights = [triangle(len(chunk)) for chunk in chunks]
     total = torch.zeros(chunks[-1].stop)
     for chunk, weight in zip(chunks, weights, strict=True):
@@ -111,7 +109,7 @@ def chunk_shares(chunks: list[range]) -> list[Tensor]:
 
 
 def vae_pass(vae: Any) -> DecodePass:
-    """The `DecodePass` of diffusers' `AutoencoderKLTemporalDecoder`, where and as it is now."""
+    """The `DecodePass` of diffusers' `AutoencoderKLTemporalDecoder` on its current device."""
 
     def run(latents: Tensor) -> Tensor:
         unscaled = (latents.float() / vae.config.scaling_factor).to(vae.device, vae.dtype)
@@ -122,13 +120,13 @@ def vae_pass(vae: Any) -> DecodePass:
 
 
 def to_uint8(image: Tensor, official: bool = False) -> Tensor:
-    """0…1 -> 0…255 uint8, rounded; the official code cuts off what is behind the point."""
+    """Convert 0…1 to 0…255 uint8 by rounding; the official code truncates."""
     scaled = image * 255
     return (scaled if official else scaled.round()).to(torch.uint8)
 
 
 def check_finite(images: Tensor, chunk: range) -> None:
-    """Raises NetworkError, with the frame, where a decoded image is not finite."""
+    """Raise NetworkError, naming the frame, if a decoded image is not finite."""
     finite = images.isfinite().flatten(1).all(1)
     if not finite.all():
         frame = chunk[int((~finite).nonzero()[0])]

@@ -1,4 +1,4 @@
-"""The sampling loop: windows of a clip through ControlNet and UNet, step by step.
+"""The sampling loop: denoises overlapping windows with ControlNet and UNet, step by step.
 
 See docs/reference_behaviour.md#sampling-step.
 """
@@ -25,29 +25,29 @@ from .windows import ContextWindows
 
 
 class Step(NamedTuple):
-    """Where a run stands after a step; the tensors are on its device and may be kept."""
+    """State after a sampling step; the tensors are on the compute device and may be kept."""
 
     number: int  # from 1
     total: int
-    latents: Tensor  # (F+1, 4, h, w), still noisy
-    denoised: Tensor  # (F+1, 4, h, w), what they are expected to become: to look at
+    latents: Tensor  # (F+1, 4, h, w), noisy
+    denoised: Tensor  # (F+1, 4, h, w), current estimate of the result, for previews
 
 
 OnStep = Callable[[Step], None]
 
 
 def no_preview(step: Step) -> None:
-    """The `OnStep` of a caller who does not ask."""
+    """Default `OnStep` that does nothing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guidance:
-    """All that guides a clip, encoded; the per-frame parts are on the CPU.
+    """Encoded guidance of a sequence; the per-frame parts are on the CPU.
 
     Attributes:
-        image: the reference's conditioning.
-        hints: for the ControlNet; None leaves it out.
-        pose: (F+1, C0, h, w) PoseNet's latents; None leaves them out.
+        image: conditioning on the reference image.
+        hints: ControlNet hints. Optional; without them the ControlNet is not run.
+        pose: (F+1, C0, h, w) pose latents. Optional; without them pose guidance is off.
     """
 
     image: ImageConditioning
@@ -56,9 +56,9 @@ class Guidance:
 
 
 class CfgBatch(NamedTuple):
-    """Guidance halves that run in one batch, B of the two, and what is constant for them."""
+    """Cond and uncond rows that run in one batch (B of the two), with their constants."""
 
-    rows: slice  # which of the halves: unconditional, conditional
+    rows: slice  # rows of (uncond, cond)
     image: Tensor  # (B, 1, 4, h, w)
     unet: CachedConditioning
     controlnet: CachedConditioning | None
@@ -76,27 +76,26 @@ def denoise(
     on_window: Progress = no_progress,
     on_step: OnStep = no_preview,
 ) -> Tensor:
-    """Noise to latents.
+    """Denoise latents.
 
-    Between steps latents are kept in float32; the official code keeps them in the networks' dtype.
+    Latents are float32 between steps; the official code keeps them in the networks' dtype.
 
     Args:
         unet, controlnet: on one device, in one dtype.
         noise: (F+1, 4, h, w) standard normal.
-        guidance: of the clip.
-        windows: covering it, in any order.
+        windows: windows that cover all frames, in any order.
         options: steps, guidance scale and strengths.
-        on_window: called after each window, over all steps; may raise to cancel.
+        on_window: called after each window, counted over all steps; may raise to cancel.
         on_step: called after each step; may raise to cancel.
 
     Returns:
         (F+1, 4, h, w) on the networks' device.
 
     Raises:
-        NetworkError: a prediction is not finite; the message says in which step and window.
+        NetworkError: a prediction is not finite; the message names step and window.
     """
     device, dtype = unet.device, unet.dtype
-    kept = dtype if options.official else torch.float32
+    latent_dtype = dtype if options.official else torch.float32
     schedule = euler_schedule(options.steps, options.official and dtype == torch.float16)
     batches = prepare_cfg_batches(unet, controlnet, guidance, windows.length, options)
     weights = windows.weights.to(device).view(-1, 1, 1, 1)
@@ -104,28 +103,28 @@ def denoise(
     scale = torch.linspace(options.min_guidance, options.max_guidance, len(noise), device=device)
     scale = scale.view(-1, 1, 1, 1)
 
-    x = (noise.to(device) * schedule.init_noise_sigma).to(kept)
+    x = (noise.to(device) * schedule.init_noise_sigma).to(latent_dtype)
     for number, timestep in enumerate(schedule.timesteps.tolist(), 1):
         scaled = schedule.scale_model_input(x, timestep)
         predicted = x.new_zeros(2 if options.guided else 1, *x.shape, dtype=torch.float32)
         for index, frames in enumerate(windows.frames, 1):
-            where = frames.to(device)
+            rows = frames.to(device)
             for batch in batches:
                 window = predict_window(
-                    unet, controlnet, scaled[where], timestep, batch, guidance, frames.tolist(),
+                    unet, controlnet, scaled[rows], timestep, batch, guidance, frames.tolist(),
                     options.control_strength,
                 )  # fmt: skip
                 if not window.isfinite().all():
                     raise NetworkError(_not_finite(number, options.steps, index, windows))
-                predicted[batch.rows].index_add_(1, where, window.float() * weights)
+                predicted[batch.rows].index_add_(1, rows, window.float() * weights)
             on_window((number - 1) * len(windows) + index, options.steps * len(windows))
         predicted /= total_weights
         v = predicted[-1]
         if options.guided:
             v = predicted[0] + scale * (predicted[1] - predicted[0])
-        after: Any = schedule.step(v, timestep, x)
-        x = after.prev_sample.to(kept)
-        on_step(Step(number, options.steps, x, after.pred_original_sample))
+        result: Any = schedule.step(v, timestep, x)
+        x = result.prev_sample.to(latent_dtype)
+        on_step(Step(number, options.steps, x, result.pred_original_sample))
     return x
 
 
@@ -136,7 +135,7 @@ def prepare_cfg_batches(
     length: int,
     options: SamplingOptions,
 ) -> list[CfgBatch]:
-    """The batches of guidance halves that each window is run in."""
+    """Batches of cond and uncond that each window is run in."""
     embedding = cfg_batch(guidance.image.embedding, options.guided)
     image = cfg_batch(guidance.image.latents[None].to(unet.device), options.guided)
     ids = added_ids(options).to(unet.device).expand(len(embedding), -1)

@@ -1,4 +1,4 @@
-"""The noise of a clip from its seed (docs/reference_behaviour.md#initial-noise, 11.13)."""
+"""Initial noise from a seed (docs/reference_behaviour.md#initial-noise, 11.13)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LATENT_CHANNELS = 4
 
 
 class SequenceNoise(NamedTuple):
-    """Everything random in a run; standard normal."""
+    """All random numbers of a run; standard normal."""
 
-    image: Tensor  # (3, H, W) float32: the augmentation of the reference image
-    latents: Tensor  # (F+1, 4, H/8, W/8): where denoising starts
+    image: Tensor  # (3, H, W) float32, for augmentation of the reference image
+    latents: Tensor  # (F+1, 4, H/8, W/8), initial latents
 
 
 def sequence_noise(
@@ -31,27 +31,26 @@ def sequence_noise(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> SequenceNoise:
-    """Noise in the official order: the image's first, even where its strength is 0.
+    """Draw the noise in the official order: that of the image first, even if its strength is 0.
 
-    So a seed means the same latents whatever the augmentation.
+    A seed therefore gives the same latents for any augmentation.
 
     Args:
-        seed: any integer of 64 bits.
-        num_frames: frames of the clip, F+1.
+        seed: any 64-bit integer.
         size: (H, W) of the image, multiples of 8.
-        length: frames that are drawn when the noise is repeated: a window's.
-        kind: "repeated" draws `length` frames and repeats them along the clip, as the official
-            code does: frame j and j + length start alike, which holds windows together.
-            "independent" draws every frame.
-        device: whose generator draws. The CPU's gives the same noise on every machine; the
-            official code draws on the device that it runs on.
-        dtype: of the latents; drawn in it.
+        length: window length, the period of repeated noise.
+        kind: "repeated" draws `length` frames and repeats them, as the official code does: frames j
+            and j + length start alike, which keeps windows consistent. "independent" draws every
+            frame.
+        device: device of the generator. CPU noise is the same on every machine; the official code
+            draws on the compute device.
+        dtype: dtype in which the latents are drawn.
 
     Returns:
         Noise on `device`.
 
     Raises:
-        NetworkError: no frames, a window without frames, or a size that has no latents.
+        NetworkError: no frames, a window length below 1, or an invalid size.
     """
     height, width = image_size(size, "noise")
     if num_frames < 1 or length < 1:

@@ -1,4 +1,4 @@
-"""`SamplingOptions`: how a clip is denoised and decoded; the defaults are the paper's.
+"""`SamplingOptions`: options of denoising and decoding; the defaults are the paper's.
 
 See docs/reference_behaviour.md#top-level-flow.
 """
@@ -13,25 +13,24 @@ from ..errors import NetworkError
 
 T = TypeVar("T")
 
-# The paper's; the modules that use them take them from here, so that reading them loads no torch.
+# Defaults of the paper, defined here so that they can be read without importing torch.
 LENGTH, OVERLAP = 16, 6  # frames of a window, and frames that neighbouring windows share
 CHUNK = 8  # frames decoded together
 NoiseKind = Literal["repeated", "independent"]
 
 
 def _option(default: T, summary: str) -> T:
-    """A field with its default and what it does, for `--help`."""
     value: Any = field(default=default, metadata={"help": summary})
     return value
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """Settings of one run of `DisPosePipeline`.
+    """Options of one run of `DisPosePipeline`.
 
     Raises:
-        NetworkError: a value outside its range, with the range. Windows and chunks are checked
-            against the clip, by `context_windows` and `decode_frames`.
+        NetworkError: a value out of range. Windows and chunks are validated against the number of
+            frames by `context_windows` and `decode_frames`.
     """
 
     steps: int = _option(25, "number of denoising steps")
@@ -41,8 +40,8 @@ class SamplingOptions:
         "repeated: repeats along the clip, which keeps the windows consistent; independent: drawn "
         "anew for each frame",
     )
-    # From unconditional (0) over conditional (1) beyond, rising in a line along the clip. Up to 1
-    # the unconditional prediction is not computed.
+    # Guidance scale: 0 is uncond, 1 is cond, interpolated linearly over the frames. If the maximum
+    # is at most 1, uncond is not computed.
     min_guidance: float = _option(2.0, "guidance scale of the first frame")
     max_guidance: float = _option(2.0, "guidance scale of the last frame; 1 turns guidance off")
     window: int = _option(LENGTH, "frames per window, including the reference")
@@ -61,9 +60,10 @@ class SamplingOptions:
         False,
         "compute cond and uncond one after the other; takes less memory, but is a little slower",
     )
-    # Both see both contexts in the time layers (docs/reference_behaviour.md#unet-and-pose-net),
-    # the image goes through 8 bits, chunks do not overlap, float16 rounds the timesteps, and the
-    # device that computes draws the noise.
+    # Cond and uncond share their contexts in the temporal layers
+    # (docs/reference_behaviour.md#unet-and-pose-net), the image is quantised to 8 bits, chunks do
+    # not overlap, timesteps are rounded to float16 in half precision, and the noise is drawn on the
+    # compute device.
     official: bool = _option(
         False, "reproduce the official code, including its faults, for comparison"
     )
@@ -87,7 +87,7 @@ class SamplingOptions:
 
     @property
     def guided(self) -> bool:
-        """Whether the unconditional half is run."""
+        """Whether uncond is computed."""
         return self.max_guidance > 1
 
     def _require(self, name: str, good: bool, needed: str) -> None:

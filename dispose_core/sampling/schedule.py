@@ -1,4 +1,4 @@
-"""SVD's noise schedule: which noise levels a run passes and how it steps between them."""
+"""SVD's noise schedule."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ SIGMA_MIN, SIGMA_MAX = 0.002, 700.0
 
 
 def euler_schedule(steps: int, half_timesteps: bool = False) -> EulerDiscreteScheduler:
-    """diffusers' Euler scheduler as the released model is sampled with.
+    """diffusers' Euler scheduler with the released model's settings.
 
-    See docs/reference_behaviour.md#scheduler.
-
-    Karras sigmas from 700 to 0.002 and then 0, v-prediction, timesteps 0.25 ln(sigma). It counts
-    its steps: make one for each run.
+    See docs/reference_behaviour.md#scheduler. Karras sigmas from 700 to 0.002 and then 0,
+    v-prediction, timesteps 0.25 ln(sigma). The scheduler is stateful; create one for each run.
 
     Args:
-        steps: at least 1.
-        half_timesteps: round timesteps to float16, as they are in official runs in half
-            precision. Sigmas stay float32.
+        half_timesteps: round timesteps to float16, as in official runs in half precision. Sigmas
+            stay float32.
 
     Raises:
-        NetworkError: no steps.
+        NetworkError: fewer than one step.
     """
     if steps < 1:
         raise NetworkError(f"sampling: {steps} steps; needed at least 1, the paper takes 25.")

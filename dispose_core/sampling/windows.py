@@ -1,4 +1,4 @@
-"""Context windows: how a clip longer than the network's memory is cut into overlapping pieces."""
+"""Context windows: overlapping windows over sequences longer than the network's context."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .options import LENGTH, OVERLAP
 
 @dataclass(frozen=True, eq=False)
 class ContextWindows:
-    """Windows of one length over a clip; every one begins with frame 0, the reference.
+    """Windows of one length; each one starts with frame 0, the reference.
 
     Attributes:
-        num_frames: (n, length) int64, absolute frames of the clip, rising in each window.
-        weights: (length,) float32, how much a window's prediction counts at each of its places.
+        frames: (n, length) int64, absolute frames, ascending in each window.
+        weights: (length,) float32, weight of a window's prediction at each position.
     """
 
     frames: Tensor
@@ -31,7 +31,7 @@ class ContextWindows:
         return self.frames.shape[1]
 
     def total_weights(self) -> Tensor:
-        """(F+1,) float32: the weights of all windows summed at each frame, all above 0."""
+        """(F+1,) float32: sum of the weights of all windows at each frame, all above 0."""
         total = torch.zeros(int(self.frames.max()) + 1)
         return total.index_add_(0, self.frames.flatten(), self.weights.repeat(len(self)))
 
@@ -39,19 +39,19 @@ class ContextWindows:
 def context_windows(
     num_frames: int, length: int = LENGTH, overlap: int = OVERLAP
 ) -> ContextWindows:
-    """The windows of a clip (docs/reference_behaviour.md#context-windows).
+    """Windows over a sequence (docs/reference_behaviour.md#context-windows).
 
-    A clip no longer than a window is a single, shorter one; the official code crashes there.
+    A sequence no longer than a window gives a single, shorter window; the official code crashes
+    there.
 
     Args:
-        num_frames: frames of the clip, F+1: the reference and the driving frames.
         length: frames of a window, the reference included; at least 2.
-        overlap: frames that neighbours share, the reference included, below `length`. 0 counts
-            as 1: the reference is shared in any case, and the official code, which counts it as
-            any other frame, leaves a frame out between two windows then.
+        overlap: frames that neighbours share, the reference included, below `length`. 0 counts as
+            1, since the reference is always shared; the official code skips a frame between windows
+            then.
 
     Raises:
-        NetworkError: a value outside its range.
+        NetworkError: a value out of range.
     """
     if num_frames < 1:
         raise NetworkError("context windows: a clip of 0 frames. Give at least one pose.")
@@ -73,6 +73,6 @@ def context_windows(
 
 
 def triangle(length: int) -> Tensor:
-    """(length,) float32 weights that rise to the middle and fall: 1/length … 1 - 1/length."""
+    """(length,) float32 triangular weights from 1/length up to the middle and down again."""
     rising = (torch.arange(length) + 0.5) * (2 / length)
     return torch.minimum(rising, 2 - rising)

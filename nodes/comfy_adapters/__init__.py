@@ -1,1 +1,1 @@
-"""The only place that imports comfy.*: our objects as ComfyUI wants them, and back."""
+"""Adapters between the library and ComfyUI; the only package that imports comfy.*."""

@@ -1,4 +1,4 @@
-"""Between controls and CONDITIONING; nothing of ComfyUI is imported here."""
+"""Attach controls to CONDITIONING, without importing ComfyUI."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ Conditioning = list[list[Any]]  # [[embedding, {"control": …, …}], …]
 
 
 def with_control(control: Any, *conditionings: Conditioning) -> list[Conditioning]:
-    """Conditionings with a control added behind the ones they have.
+    """Return conditionings with a control chained after their existing ones.
 
-    Conditions with the same control before them get the same object: ComfyUI runs conditions in
-    one batch only if they share their control.
+    Conditions with the same previous control share one object, because ComfyUI batches conditions
+    only if they share their control.
 
     Args:
         control: has `copy` and `set_previous_controlnet`.
-        conditionings: are not changed.
+        conditionings: not modified.
     """
     copies: dict[Any, Any] = {}
 

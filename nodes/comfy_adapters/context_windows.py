@@ -1,4 +1,4 @@
-"""DisPose's context windows as ComfyUI's context handler: every window begins with the reference.
+"""DisPose's context windows as a ComfyUI context handler; every window starts with the reference.
 
 Contract of ComfyUI 0.3.64 and later: `comfy/context_windows.py`.
 """
@@ -20,8 +20,10 @@ NAME = "dispose_anchored"
 
 
 class AnchoredWindows(stock.IndexListContextHandler):
-    """Windows and weights of docs/reference_behaviour.md#context-windows; a clip no longer than
-    one runs whole."""
+    """Windows and weights of docs/reference_behaviour.md#context-windows.
+
+    A sequence no longer than a window is run as a whole.
+    """
 
     def __init__(self, length: int, overlap: int):
         super().__init__(
@@ -31,14 +33,14 @@ class AnchoredWindows(stock.IndexListContextHandler):
             context_overlap=overlap,
             dim=0,
         )
-        # Newer versions would put the frame before it in front of a window.
+        # Newer versions would prepend the previous frame to a window.
         self.causal_window_fix = False
 
     def set_step(self, timestep: Tensor, model_options: dict[str, Any]) -> None:
-        """The step nearest to a sigma.
+        """Set the step whose sigma is nearest.
 
-        The stock one of 0.3.64 compares the schedule with a timestep a frame, and knows no sigma
-        between two steps, which dpm_2 and SDE samplers ask for.
+        The stock method of 0.3.64 compares the schedule with per-frame timesteps, and fails for
+        sigmas between two steps, which dpm_2 and SDE samplers use.
         """
         sigmas = model_options["transformer_options"]["sample_sigmas"]
         self._step = int(torch.argmin((sigmas - timestep.flatten()[0].to(sigmas)).abs()))
@@ -46,20 +48,20 @@ class AnchoredWindows(stock.IndexListContextHandler):
     def get_context_windows(self, model: Any, x_in: Tensor, model_options: dict[str, Any]) -> list:
         windows = super().get_context_windows(model, x_in, model_options)
         for window in windows:
-            window.total_frames = x_in.size(self.dim)  # as newer versions tell it
+            window.total_frames = x_in.size(self.dim)  # as in newer versions
         return windows
 
 
 def with_windows(model: ModelPatcher, length: int, overlap: int) -> ModelPatcher:
-    """A copy of a MODEL that is sampled in anchored windows.
+    """Return a copy of a MODEL that is sampled in anchored windows.
 
     Raises:
-        NetworkError: a length or an overlap outside its range.
+        NetworkError: length or overlap out of range.
     """
-    context_windows(length, length, overlap)  # the ranges are checked there
+    context_windows(length, length, overlap)  # validates the ranges
     windowed = model.clone()
     windowed.model_options["context_handler"] = AnchoredWindows(length, overlap)
-    # Memory is needed for a window, not for the clip: by the model and by our controls.
+    # The model and our controls need memory for one window, not for all frames.
     stock.create_prepare_sampling_wrapper(windowed)
     windowed.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, NAME, _tell_controls)
     return windowed

@@ -1,7 +1,7 @@
-"""DisPose as ComfyUI's CONTROL_NET: hints of a clip in, residuals of every window and step out.
+"""DisPose as ComfyUI's CONTROL_NET: hints of a sequence in, residuals of a window and step out.
 
 Contract of ComfyUI 0.3.64 and later: `comfy/controlnet.py` ControlBase, called from
-`comfy/samplers.py`. Everything that depends on the clip alone was computed by the node.
+`comfy/samplers.py`. Everything that does not depend on the step is computed by the node.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 NAME = "Apply DisPose ControlNet"
 
-# Elements of all residuals of one frame a cell of the latents: 3 skips of 320 channels at full
+# Elements of all residuals of a frame per latent cell: 3 skips of 320 channels at full
 # size, 320 + 2×640 at a half, 640 + 2×1280 at a quarter, 4×1280 at an eighth.
 _RESIDUALS_A_CELL = 960 + 1600 / 4 + 3200 / 16 + 5120 / 64
-_COND_AND_UNCOND = 2  # the conditional and the unconditional one
+_COND_AND_UNCOND = 2
 
 
 class DisPoseControl(ControlBase):
-    """A control that carries its clip's hints.
+    """A control that holds the hints of a sequence.
 
     Args:
         networks: shared by all copies.
@@ -41,14 +41,14 @@ class DisPoseControl(ControlBase):
         super().__init__()
         self.networks = networks
         self.hints: ControlHints | None = None
-        # AnimateDiff-Evolved and Advanced-ControlNet take a control with these as it is.
+        # AnimateDiff-Evolved and Advanced-ControlNet leave controls with these unchanged.
         self.full_latent_length = 0
         self.context_length = 0
         self._reset()
 
     @classmethod
     def of(cls, control_net: Any) -> DisPoseControl:
-        """A CONTROL_NET as DisPose's.
+        """Check that a CONTROL_NET is DisPose's and return it.
 
         Raises:
             NetworkError: it is another one.
@@ -64,7 +64,7 @@ class DisPoseControl(ControlBase):
     def with_hints(
         self, hints: ControlHints, strength: float, percent_range: tuple[float, float]
     ) -> DisPoseControl:
-        """A copy of this control for one clip."""
+        """Return a copy of this control with the hints of a sequence."""
         control = self.copy()
         control.hints = hints
         control.strength = strength
@@ -72,7 +72,7 @@ class DisPoseControl(ControlBase):
         return control
 
     def set_cond_hint(self, *args: Any, **kwargs: Any) -> None:
-        """What stock apply nodes call: they have an image, DisPose needs the motion of a clip."""
+        """Called by stock apply nodes with an image; raises, as DisPose needs a motion field."""
         raise NetworkError(
             "this CONTROL_NET is DisPose's: it takes poses, a motion field and keypoint features, "
             f"not an image. Use the node '{NAME}' in place of the stock apply node."
@@ -87,7 +87,7 @@ class DisPoseControl(ControlBase):
     def deepclone_multigpu(
         self, load_device: torch.device, autoregister: bool = False
     ) -> DisPoseControl:
-        """What newer versions of ComfyUI call for each further GPU."""
+        """Called by newer versions of ComfyUI for each further GPU."""
         control = self.copy()
         control.networks = self.networks.on(load_device)
         if autoregister:
@@ -98,7 +98,7 @@ class DisPoseControl(ControlBase):
         return [*super().get_models(), self.networks.controlnet]
 
     def inference_memory_requirements(self, dtype: torch.dtype) -> float:
-        """Bytes: the residuals of a window, and about as much while they are made."""
+        """Bytes for the residuals of a window, and about as much for computing them."""
         needed = super().inference_memory_requirements(dtype)
         if self.hints is None:
             return needed
@@ -110,7 +110,7 @@ class DisPoseControl(ControlBase):
         return needed + 2 * elements * self.networks.dtype.itemsize
 
     def pre_run(self, model: Any, percent_to_timestep_function: Callable[[float], float]) -> None:
-        # Also where the run before was broken off: ComfyUI calls `cleanup` only after success.
+        # The previous run may have been interrupted; ComfyUI calls `cleanup` only on success.
         self._reset()
         super().pre_run(model, percent_to_timestep_function)
         if self.hints is None:
@@ -134,17 +134,17 @@ class DisPoseControl(ControlBase):
         batched_number: int,
         transformer_options: Mapping[str, Any],
     ) -> dict[str, list[Tensor | None]] | None:
-        """Residuals for a batch of guidance halves, added to those of the controls before it.
+        """Residuals for a batch of cond and uncond, added to those of previous controls.
 
         Args:
-            x_noisy: (B F, 4, h, w), not yet scaled.
+            x_noisy: (B F, 4, h, w), unscaled.
             t: (B F,) sigma.
             cond: the batched conditions: c_concat, c_crossattn, y.
             batched_number: B.
-            transformer_options: of the call; tells the window.
+            transformer_options: of the call; describes the window.
 
         Raises:
-            NetworkError: the clip has another length or size than the latents.
+            NetworkError: the hints differ in length or size from the latents.
         """
         before = None
         if self.previous_controlnet is not None:
@@ -173,7 +173,7 @@ class DisPoseControl(ControlBase):
             self.hints,
             window.frames,
         )
-        # In the order of the input blocks: the UNet takes them from the end, as it does its skips.
+        # In the order of the input blocks; the UNet pops them from the end, like its skips.
         control = {"middle": [residuals.mid], "output": list(residuals.down)}
         return self.control_merge(control, before, output_dtype=None)
 
@@ -184,7 +184,7 @@ class DisPoseControl(ControlBase):
         device: torch.device,
         options: Mapping[str, Any],
     ) -> Any:
-        """What does not change from step to step; computed once for each set of conditions."""
+        """Inputs that do not change between steps, cached for each set of conditions."""
         key = (tuple(options.get("uuids", ())), num_frames, device)
         if key[0] and key in self._constants:
             return self._constants[key]
@@ -200,15 +200,15 @@ class DisPoseControl(ControlBase):
         return constants
 
     def _reset(self) -> None:
-        """Forget what belongs to one run."""
-        self.window_length: int | None = None  # told where our context windows are used
-        self.sub_idxs: list[int] | None = None  # told by AnimateDiff-Evolved
+        """Discard the state of a run."""
+        self.window_length: int | None = None  # set if our context windows are used
+        self.sub_idxs: list[int] | None = None  # set by AnimateDiff-Evolved
         self._sampling: Any = None
-        self._embed_ids: Callable[[Tensor], Tensor] | None = None  # the model's
+        self._embed_ids: Callable[[Tensor], Tensor] | None = None  # of the model
         self._constants: dict[tuple, Any] = {}
 
 
 def _embedding_of_ids(model: Any) -> Callable[[Tensor], Tensor]:
-    """What a model makes of the sinusoids of its added ids: the layers that MimicMotion trained."""
+    """A model's embedding of the sinusoids of its added ids, by layers that MimicMotion trained."""
     dtype = model.manual_cast_dtype or model.get_dtype()
     return lambda ids: model.diffusion_model.label_emb(ids.to(dtype))

@@ -1,4 +1,4 @@
-"""Densifiers on the wire: a frame of the registry and its network in ComfyUI's hands."""
+"""Densifiers as node outputs: a registry entry and its network, managed by ComfyUI."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from . import files, model_management
 
 @dataclass(frozen=True)
 class LoadedDensifier:
-    """What DISPOSE_DENSIFIER carries.
+    """Value of a DISPOSE_DENSIFIER connection.
 
     Attributes:
-        name: of `DENSIFIERS`.
-        model: its network, None where it has none.
+        name: key in `DENSIFIERS`.
+        model: its network, None if it has none.
     """
 
     name: str
@@ -26,7 +26,7 @@ class LoadedDensifier:
 
 
 def load_densifier(name: str) -> LoadedDensifier:
-    """A densifier with the files of its roles, found under their published names.
+    """Load a densifier from files found under their published names.
 
     Raises:
         CheckpointError: a file is missing, damaged or of another model.
@@ -38,7 +38,7 @@ def load_densifier(name: str) -> LoadedDensifier:
 
 
 def managed(network) -> ModelPatcher:
-    """A network in the precision that ComfyUI would take for it, for ComfyUI to move."""
+    """Wrap a network for ComfyUI's memory management, in ComfyUI's default dtype for it."""
     weights = list(network.parameters())
     count = sum(weight.numel() for weight in weights)
     choice = model_management.DEFAULT
@@ -49,10 +49,10 @@ def managed(network) -> ModelPatcher:
 def densifier_of(
     loaded: LoadedDensifier | ModelPatcher | None, subject: Tensor | None
 ) -> Densifier:
-    """The densifier of one clip, its network on its device.
+    """Create the densifier of one sequence, with its network on its device.
 
     Args:
-        loaded: a bare network is CMP's, from CMP Loader; skinning when None.
+        loaded: a bare network is CMP from CMP Loader; None means skinning.
         subject: (H, W) mask of the person, 0…1.
     """
     if loaded is None:

@@ -1,7 +1,7 @@
-"""What the pose editor in the browser opens: poses and small images in ComfyUI's temp folder.
+"""Files of the pose editor in the browser: poses and small images in ComfyUI's temp folder.
 
-A run's files lie in a folder that is named after what is in them, so that running again with
-other edits writes nothing. ComfyUI empties its temp folder when it starts.
+The folder of a run is named after its content, so that running again with other edits writes
+nothing. ComfyUI empties its temp folder at start.
 """
 
 from __future__ import annotations
@@ -26,30 +26,28 @@ from ...dispose_core.progress import Progress
 FOLDER = "dispose_pose_editor"
 KEPT_RUNS = 24
 LONGEST_SIDE = 960
-# All images of a run together, about 60 MB as JPEG: long clips are kept smaller.
+# Pixels of all images of a run, about 60 MB as JPEG; images of long sequences are smaller.
 MOST_PIXELS = 400_000_000
-# Poses of one run together; of a crowd the last ones listed are left out of the editor.
+# Largest number of poses of a run; further people are left out of the editor.
 MOST_POSES = 20_000
 
 
 def keep_run(
     people: Sequence[PoseSequence], images: Tensor | None, on_frame: Progress
 ) -> tuple[dict[str, str], list[str]]:
-    """Writes what the editor needs to show a run.
+    """Write the files with which the editor displays a run.
 
-    Images are a backdrop: where they do not go with the poses the editor does without them.
+    Images are optional; if they do not match the poses, the editor works without them.
 
     Args:
-        people: as they came into the node, before edits.
-        images: IMAGE (1 or T, H, W, C), the image of each pose or one for all.
-        on_frame: progress.
+        people: poses before edits.
+        images: IMAGE (1 or T, H, W, C), one for each pose or one for all.
 
     Returns:
-        Where it is, for the node's ui output: the subfolder of ComfyUI's temp folder; and what to
-        tell the user.
+        The subfolder of ComfyUI's temp folder, for the node's ui output; and messages for the user.
 
     Raises:
-        MediaError: the disk does not take the files.
+        MediaError: the files cannot be written.
     """
     num_frames, report = len(people[0]), []
     if images is not None and len(images) not in (1, num_frames):
@@ -60,10 +58,10 @@ def keep_run(
             f"{without}, or a single image for all poses."
         )
         images = None
-    shown = people[: max(1, MOST_POSES // num_frames)]
-    if len(shown) < len(people):
+    editable = people[: max(1, MOST_POSES // num_frames)]
+    if len(editable) < len(people):
         report.append(
-            f"the editor shows the first {len(shown)} of {len(people)} people: it holds at most "
+            f"the editor shows the first {len(editable)} of {len(people)} people: it holds at most "
             f"{MOST_POSES} poses. Edits to the other people are still applied; to see them, choose "
             "a person or a shorter clip before this node."
         )
@@ -72,7 +70,7 @@ def keep_run(
     if (root / name).is_dir():
         os.utime(root / name)
     else:
-        data = _poses(shown) | {
+        data = _poses(editable) | {
             "crowd": len(people),
             "images": 0 if images is None else len(images),
         }
@@ -86,7 +84,7 @@ def _name_of(people: Sequence[PoseSequence], images: Tensor | None) -> str:
     for person in people:
         digest.update(person.points.tobytes() + person.scores.tobytes())
     if images is not None:
-        # A sixteenth of the rows and columns tells two clips apart.
+        # Every 16th row and column suffices to distinguish images.
         sampled = images[:, ::16, ::16].contiguous().cpu().float().numpy()
         digest.update(repr(tuple(images.shape)).encode() + sampled.tobytes())
     return digest.hexdigest()[:32]
@@ -99,7 +97,7 @@ def _write(
     images: Tensor | None,
     on_frame: Progress,
 ) -> None:
-    """Fills a folder beside the final one and renames it, so that no half run is ever opened."""
+    """Write a folder under another name and rename it, so that it is never incomplete."""
     temporary = None
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -110,7 +108,7 @@ def _write(
         for i, image in enumerate([] if images is None else images):
             (temporary / f"{i:05}.jpg").write_bytes(_small_jpeg(image, len(images)))
             on_frame(i + 1, len(images))
-        if not (root / name).is_dir():  # another run may have written the same meanwhile
+        if not (root / name).is_dir():  # a concurrent run may have written it
             temporary.rename(root / name)
     except OSError as e:
         raise MediaError(
@@ -123,7 +121,7 @@ def _write(
 
 
 def _poses(people: Sequence[PoseSequence]) -> dict:
-    """Six decimals are a thousandth of a pixel; a missing point is 0, 0, 0 as in OpenPose JSON."""
+    """Poses with six decimals (a thousandth of a pixel); missing points are 0, 0, 0."""
     height, width = people[0].canvas
     values = [
         np.nan_to_num(np.concatenate([person.points, person.scores[..., None]], -1)).round(6)

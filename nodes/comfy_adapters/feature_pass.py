@@ -1,7 +1,7 @@
 """Diffusion features of an image from a stock MODEL.
 
-The UNet runs inside ComfyUI's own guider, which loads it, makes room and cleans up. The features
-are the input of an output block; there the run is ended, the rest of the UNet is not computed.
+The UNet runs inside ComfyUI's guider, which handles loading, memory and cleanup. The features are
+the input of an output block; the run ends there, so the rest of the UNet is not computed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...dispose_core.progress import Progress, no_progress
 
 NAME = "Keypoint Features"
 
-# SD 1.5 in ComfyUI: three output blocks for each of diffusers' four up blocks.
+# In ComfyUI, SD 1.5 has three output blocks for each of diffusers' four up blocks.
 OUTPUT_BLOCKS = 12
 SD2_TEXT_WIDTH = 1024
 
@@ -31,10 +31,10 @@ def image_features(
     options: DiffusionFeatureOptions,
     on_copy: Progress = no_progress,
 ) -> Tensor:
-    """Feature map of an image.
+    """Compute the feature map of an image.
 
     Args:
-        model: MODEL of an SD 1.5 class; it is left as it was.
+        model: MODEL of SD 1.5 class; not modified.
         vae: its VAE.
         prompt: CONDITIONING with one prompt.
         image: (3, H, W) 0…1, sides multiples of 8.
@@ -61,7 +61,7 @@ def image_features(
     guider = CFGGuider(reader)
     guider.inner_set_conds({"positive": prompt})
     sampler = _FeatureSampler(options, on_copy)
-    # The shape of a batch, from which ComfyUI estimates the memory.
+    # Shape of a batch, used by ComfyUI to estimate the memory.
     shape = (min(options.batch, options.ensemble), *latents.shape[1:])
     guider.sample(
         torch.zeros(shape), latents, sampler, sigma[None], disable_pbar=True, seed=options.seed
@@ -70,7 +70,7 @@ def image_features(
 
 
 class _FeatureSampler(Sampler):
-    """Takes the place of a sampler: one pass for each batch of noisy copies, no steps."""
+    """Replaces the sampler: one pass per batch of noisy copies, without steps."""
 
     def __init__(self, options: DiffusionFeatureOptions, on_copy: Progress):
         self.options, self.on_copy = options, on_copy
@@ -86,7 +86,7 @@ class _FeatureSampler(Sampler):
         denoise_mask: Tensor | None = None,
         disable_pbar: bool = False,
     ) -> Tensor:
-        # ComfyUI's x is the copy before it is scaled to unit variance; the UNet gets `noisy`.
+        # ComfyUI's x is unscaled; the UNet receives `noisy`, which has unit variance.
         scale = (sigmas[0] ** 2 + 1).sqrt()
 
         def run(noisy: Tensor, timestep: int) -> Tensor:
@@ -102,7 +102,7 @@ class _FeatureSampler(Sampler):
 
 
 class _Reached(Exception):
-    """The features are there; thrown through the UNet to end its run."""
+    """Raised inside the UNet to end its run once the features are available."""
 
     def __init__(self, features: Tensor):
         self.features = features

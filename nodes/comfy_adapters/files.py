@@ -1,4 +1,4 @@
-"""Files a user picks in a node: weights, pose JSON in ComfyUI's folders, the samples we ship."""
+"""Files selected in nodes: weights, pose JSON in ComfyUI's folders, and bundled samples."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WEIGHTS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".on
 
 
 def register_folders() -> None:
-    """Make ComfyUI look for weights in the folders that the pack adds to its own.
+    """Register the pack's own model folders with ComfyUI.
 
-    A folder that the user's extra_model_paths.yaml or another pack has named already keeps its
-    places and their order. Nothing is created on the disk: ComfyUI lists a folder that does not
-    exist as an empty one, and finds it once it is made.
+    Folders already named by extra_model_paths.yaml or another pack keep their paths and order.
+    Nothing is created on disk: ComfyUI lists a missing folder as empty, and finds it once it is
+    created.
 
     ComfyUI from 0.22 on has a `detection` folder of its own, which lists no ONNX files. The set of
     endings is shared by all folders, so it is replaced for ours rather than changed.
@@ -38,26 +38,26 @@ def register_folders() -> None:
 
 
 def weight_files(folder: str, role: str | None = None) -> list[str]:
-    """Names for a combo of weights, those under their published names first.
+    """Names of weight files for a combo, published names first.
 
-    Where the folder holds no weights at all, the published names are the entries, so that the
-    widget shows which file is wanted and a shared graph opens as it was saved; `weight_path` then
-    says where to get it. An empty list would make the front end show "undefined".
+    If the folder holds no weights, the published names are listed, so that the widget shows which
+    file is needed and shared graphs open unchanged; `weight_path` then says where to get it. An
+    empty list would make the front end show "undefined".
 
     Args:
         folder: "diffusion_models", "controlnet", "checkpoints", "dispose" or "detection".
-        role: of `ModelFile`, such as "yolox"; orders the list by what the input is for.
+        role: of `ModelFile`, such as "yolox"; files of this role come first.
     """
-    wanted = [model.name for model in published(folder, role)]
+    expected = [model.name for model in published(folder, role)]
     found = [
         name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(_WEIGHTS)
     ]
-    ours = {name: i for i, name in enumerate(wanted)}
-    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or wanted
+    ours = {name: i for i, name in enumerate(expected)}
+    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or expected
 
 
 def weight_path(folder: str, name: str) -> Path:
-    """The file behind a name from `weight_files`.
+    """Path of a file named by `weight_files`.
 
     Raises:
         CheckpointError: there is no such file; the message says where it belongs and where to
@@ -74,7 +74,7 @@ def weight_path(folder: str, name: str) -> Path:
 
 
 def published_path(role: FileRole) -> Path:
-    """The file of a role under one of its published names.
+    """Path of the file of a role under one of its published names.
 
     Raises:
         CheckpointError: there is none; the message says where it belongs and where to get it.
@@ -92,7 +92,7 @@ def published_path(role: FileRole) -> Path:
 
 
 def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
-    """Why `published_path` would refuse one of these roles, None when it would not."""
+    """Error that `published_path` would raise for one of these roles, or None."""
     try:
         for role in roles:
             published_path(role)
@@ -102,7 +102,7 @@ def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
 
 
 def pose_files() -> list[str]:
-    """Names for a combo: the input folder's JSON files, then the output folder's, then ours."""
+    """Names of pose files for a combo: from the input folder, the output folder, then samples."""
     return [
         *_json_below(Path(folder_paths.get_input_directory())),
         *(name + OUTPUT for name in _json_below(Path(folder_paths.get_output_directory()))),
@@ -111,10 +111,10 @@ def pose_files() -> list[str]:
 
 
 def pose_path(name: str) -> Path:
-    """The file behind a name from `pose_files`.
+    """Path of a file named by `pose_files`.
 
     Raises:
-        PoseError: there is no such file, or the name leads out of its folder.
+        PoseError: there is no such file, or the name points outside its folder.
     """
     if name.endswith(SAMPLE):
         folder, name = ASSETS / "poses", name.removesuffix(SAMPLE)
@@ -131,7 +131,7 @@ def pose_path(name: str) -> Path:
 
 
 def problem_with(name: str) -> str | None:
-    """Why `pose_path` would refuse a name, None when it would not."""
+    """Error that `pose_path` would raise for a name, or None."""
     try:
         pose_path(name)
     except PoseError as e:
@@ -140,7 +140,7 @@ def problem_with(name: str) -> str | None:
 
 
 def problem_with_weights(folder: str, name: str) -> str | None:
-    """Why `weight_path` would refuse a name, None when it would not: for `validate_inputs`."""
+    """Error that `weight_path` would raise for a name, or None; for `validate_inputs`."""
     try:
         weight_path(folder, name)
     except CheckpointError as e:
@@ -149,7 +149,7 @@ def problem_with_weights(folder: str, name: str) -> str | None:
 
 
 def sample(name: str) -> Path:
-    """A file of the sample media that the pack ships.
+    """Path of a bundled sample file.
 
     Raises:
         MediaError: the pack was installed without its assets folder.
@@ -161,7 +161,7 @@ def sample(name: str) -> Path:
 
 
 def next_output(prefix: str, extension: str) -> Path:
-    """A free name in the output folder, numbered as ComfyUI numbers its own results."""
+    """Next free name in the output folder, numbered like ComfyUI's own results."""
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
         prefix, folder_paths.get_output_directory()
     )
@@ -169,7 +169,7 @@ def next_output(prefix: str, extension: str) -> Path:
 
 
 def output_name(path: Path) -> str:
-    """A file of the output folder by the name that `pose_path` takes."""
+    """Name of a file in the output folder, as accepted by `pose_path`."""
     return path.relative_to(folder_paths.get_output_directory()).as_posix() + OUTPUT
 
 

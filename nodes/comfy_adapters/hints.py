@@ -1,4 +1,4 @@
-"""The hints of a clip, with the encoders in ComfyUI's hands."""
+"""Compute control hints with encoders managed by ComfyUI."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .model_management import load
 if TYPE_CHECKING:
     from .hosted_controlnet import ControlNetworks
 
-_CHUNK = 4  # frames the motion encoder takes at once
-_CHANNELS = 96  # of its activations at full size that are alive at once, generously
+_CHUNK = 4  # frames per pass of the motion encoder
+_CHANNELS = 96  # upper bound of the channels of its live activations at full size
 
 
 def make_control_hints(
@@ -31,17 +31,17 @@ def make_control_hints(
     points_strength: float,
     on_frame: Progress,
 ) -> ControlHints:
-    """What the ControlNet needs of a clip; made once, whatever the steps and windows.
+    """Compute the control hints of a sequence, independent of steps and windows.
 
-    The image's size is that of the motion field, else the canvas of the reference pose.
+    The image size is that of the motion field, else the canvas of the reference pose.
 
     Args:
         sequence: poses of F+1 frames, the reference first.
-        motion: its motion field; None is the motion's strength 0.
-        features: the reference's; None is the points' strength 0.
+        motion: its motion field. Optional; without it motion guidance is off.
+        features: keypoint features of the reference. Optional; without them point guidance is off.
 
     Raises:
-        NetworkError: nothing to apply, or motion and poses of clips of different length.
+        NetworkError: all inputs are missing, or motion and poses differ in length.
     """
     if motion is None and features is None:
         raise NetworkError(

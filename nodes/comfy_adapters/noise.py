@@ -1,4 +1,4 @@
-"""ComfyUI's NOISE drawn as MimicMotion draws it."""
+"""ComfyUI NOISE drawn like MimicMotion's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...dispose_core.sampling.noise import NoiseKind, sequence_noise
 
 
 class RepeatedNoise:
-    """The NOISE that samplers take: a seed, and noise of the size of their latents."""
+    """NOISE for samplers: a seed, and noise of the size of the latents."""
 
     def __init__(self, seed: int, length: int, kind: NoiseKind):
         self.seed = seed

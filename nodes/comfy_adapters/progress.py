@@ -9,7 +9,7 @@ from ...dispose_core.progress import Progress
 
 
 def progress(total: int) -> Progress:
-    """Moves the node's bar; raises ComfyUI's own interrupt when the user cancels."""
+    """Update the node's progress bar; raises ComfyUI's interrupt if the user cancels."""
     bar = comfy.utils.ProgressBar(total)
 
     def tick(done: int, total: int) -> None:

@@ -1,6 +1,6 @@
-"""Small files for the views in the browser, in ComfyUI's temp folder, which it empties itself.
+"""Small files for the views in the browser, in ComfyUI's temp folder, which ComfyUI empties.
 
-A file is named after its content: the same image is written once, whoever shows it.
+Files are named after their content, so that each is written only once.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import folder_paths
 from ...dispose_core.media.atomic_write import atomic_write
 
 SUBFOLDER = "dispose"
-# When all files of the folder are larger together, the ones unused for longest are removed.
+# Size limit of the folder; the least recently used files are removed beyond it.
 MOST_BYTES = 256 * 2**20
 
 
 def write_temp(data: bytes, extension: str) -> str:
-    """Keeps a file until ComfyUI ends or newer ones need the space.
+    """Write a file that is kept until ComfyUI ends or newer files need the space.
 
     Returns:
-        its name; it is in the subfolder `SUBFOLDER` of the temp folder.
+        Its name in the subfolder `SUBFOLDER` of the temp folder.
 
     Raises:
         MediaError: the folder cannot be written, or the disk is full.
@@ -30,7 +30,7 @@ def write_temp(data: bytes, extension: str) -> str:
     folder = _folder()
     path = folder / (hashlib.blake2b(data, digest_size=12).hexdigest() + extension)
     try:
-        os.utime(path)  # it is in use again
+        os.utime(path)  # mark as used
     except OSError:
         with atomic_write(path) as temporary:
             temporary.write_bytes(data)
@@ -47,7 +47,7 @@ def _make_room(folder: Path, keep: Path) -> None:
     for entry in os.scandir(folder):
         try:
             state = entry.stat()
-        except OSError:  # another run has just removed it
+        except OSError:  # removed by a concurrent run
             continue
         files.append((state.st_mtime_ns, state.st_size, Path(entry.path)))
     total = sum(size for _, size, _ in files)
@@ -57,6 +57,6 @@ def _make_room(folder: Path, keep: Path) -> None:
         if path != keep:
             try:
                 path.unlink()
-            except OSError:  # being sent to a browser; the next call removes it
+            except OSError:  # open while being sent to a browser; retried in the next call
                 continue
             total -= size

@@ -1,4 +1,4 @@
-"""The denoiser as a stock MODEL: MimicMotion's file, and PoseNet's latents as a patch of it."""
+"""The denoiser as a stock MODEL: MimicMotion's UNet, patched with PoseNet's latents."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from .window_frames import check_window, conditional_spans, current_window
 
 GUIDANCE = "Apply Pose Guidance"
 _INSIDE_SVD = "model.diffusion_model."
-# Channels of PoseNet's activations at full size that are alive at once, generously.
+# Upper bound of the channels of PoseNet's live activations at full size.
 _POSE_NET_CHANNELS, _POSE_NET_CHUNK = 48, 8
 
 
 def load_model(path: Path, dtype: str) -> ModelPatcher:
-    """MimicMotion's UNet, or SVD's own, through ComfyUI's loader.
+    """Load MimicMotion's or SVD's UNet with ComfyUI's loader.
 
-    Precision, offloading, fp8 and LoRAs with ComfyUI's keys work as for any MODEL.
+    Dtypes, offloading, fp8 and LoRAs with ComfyUI's keys work as for any MODEL.
 
     Args:
-        path: a file in any layout that `checkpoints.unet_weights` knows, or a whole SVD.
-        dtype: a key of `placement.DTYPES`, or its `DEFAULT`.
+        path: a file in any layout known to `checkpoints.unet_weights`, or a complete SVD.
+        dtype: a key of `model_management.DTYPES`, or its `DEFAULT`.
 
     Raises:
         CheckpointError: another file, or a damaged one.
@@ -51,7 +51,7 @@ def load_model(path: Path, dtype: str) -> ModelPatcher:
 
 
 def comfyui_state(weights: Weights) -> dict[str, Tensor]:
-    """An SVD-class UNet's tensors under ComfyUI's names, from a file of any layout.
+    """Weights of an SVD-class UNet under ComfyUI's keys, from a file of any layout.
 
     Raises:
         CheckpointError: another file.
@@ -62,11 +62,10 @@ def comfyui_state(weights: Weights) -> dict[str, Tensor]:
 
 
 def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
-    """PoseNet from its own file or MimicMotion's, in ComfyUI's hands.
+    """Load PoseNet from its own file or MimicMotion's, managed by ComfyUI.
 
     Args:
-        path: the file.
-        optional: a file of a model without PoseNet is no error, but None.
+        optional: return None instead of raising for models without PoseNet.
 
     Raises:
         CheckpointError: another file, or a damaged one.
@@ -80,12 +79,12 @@ def load_pose_net_patcher(path: Path, optional: bool) -> ModelPatcher | None:
 
 
 def require_svd(model: comfy.model_base.BaseModel, name: str, channels: int) -> None:
-    """What a node adds fits the model.
+    """Check that a node's network fits the model.
 
     Args:
         model: the one inside a MODEL.
         name: of the node, for the message.
-        channels: of the UNet's first level, as the node's network has it.
+        channels: of the UNet's first level, as expected by the node's network.
 
     Raises:
         NetworkError: another kind of model, or an SVD of other sizes.
@@ -104,7 +103,7 @@ def require_svd(model: comfy.model_base.BaseModel, name: str, channels: int) -> 
 
 
 def check_pose_net(model: ModelPatcher, pose_net: ModelPatcher | None) -> None:
-    """Raises NetworkError unless there is a PoseNet and it fits the MODEL."""
+    """Raise NetworkError unless there is a PoseNet that fits the MODEL."""
     if pose_net is None:
         raise NetworkError(
             f"{GUIDANCE}: the model file has no PoseNet. In 'MimicMotion Loader', load "
@@ -115,18 +114,17 @@ def check_pose_net(model: ModelPatcher, pose_net: ModelPatcher | None) -> None:
 
 
 def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_frame: Progress) -> Tensor:
-    """PoseNet's output for drawn skeletons, made once a clip.
+    """Compute the pose latents of skeleton images.
 
     Args:
-        pose_net: a `PoseNet` in ComfyUI's hands.
+        pose_net: a `PoseNet`, managed by ComfyUI.
         skeletons: IMAGE (F+1, H, W, 3), the reference's first.
-        on_frame: progress.
 
     Returns:
         (F+1, C, H/8, W/8) on the CPU.
 
     Raises:
-        NetworkError: images that the network does not take.
+        NetworkError: images of an unsupported shape.
     """
     from ...dispose_core.guidance.pose_latents import encode_poses
 
@@ -144,15 +142,15 @@ def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_frame: Progress) 
 
 
 class PoseGuidance:
-    """A model patch: adds pose latents after the first convolution, to conditional halves.
+    """Model patch that adds pose latents to cond after the first convolution.
 
-    It comes before the first skip is stored, as in MimicMotion's UNet
+    It runs before the first skip is stored, as in MimicMotion's UNet
     (docs/reference_behaviour.md#unet-pose-latents).
 
     Args:
-        latents: (F+1, C, h, w) on the CPU, of the whole clip.
+        latents: (F+1, C, h, w) on the CPU, for all frames.
         strength: scales them; 1 is the paper.
-        sigmas: from the larger to the smaller, where they are added.
+        sigmas: range in which they are added, the larger sigma first.
     """
 
     def __init__(self, latents: Tensor, strength: float, sigmas: tuple[float, float]):
@@ -164,7 +162,7 @@ class PoseGuidance:
         """ComfyUI's `input_block_patch`: h (B F, C, h, w) after an input block -> the same.
 
         Raises:
-            NetworkError: the clip has another length or size than the latents.
+            NetworkError: the pose latents differ in length or size from the latents.
         """
         if options["block"] != ("input", 0):
             return h
@@ -186,7 +184,7 @@ class PoseGuidance:
 def apply_pose_guidance(
     model: ModelPatcher, latents: Tensor, strength: float, start: float, end: float
 ) -> ModelPatcher:
-    """A copy of a MODEL with pose latents added; start and end are shares of the sampling."""
+    """Return a copy of a MODEL with pose latents; start and end are fractions of the sampling."""
     sampling = model.get_model_object("model_sampling")
     sigmas = float(sampling.percent_to_sigma(start)), float(sampling.percent_to_sigma(end))
     guided = model.clone()

@@ -1,7 +1,7 @@
-"""Which frames of a clip a sampler is working on: nothing of ComfyUI is imported here.
+"""Determine which frames a sampler is processing, without importing ComfyUI.
 
 Windows may come from this pack's node, from ComfyUI's own or from AnimateDiff-Evolved. Hints and
-pose latents are kept for the whole clip and taken by absolute frame, whoever cut it up.
+pose latents are stored for all frames and selected by absolute index.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ...dispose_core.models.latent import DOWNSCALE
 
 
 class Window(NamedTuple):
-    """Frames of one call, a frame each, and the length of the clip where it is known."""
+    """Absolute frames of one call, and the total number of frames if known."""
 
     frames: list[int]
     total: int | None
@@ -23,23 +23,23 @@ class Window(NamedTuple):
 def current_window(
     options: Mapping[str, Any], num_frames: int, assigned: Sequence[int] | None = None
 ) -> Window:
-    """The window that a call of the network is for.
+    """The window of a network call.
 
     Args:
         options: ComfyUI's `transformer_options` of the call.
-        num_frames: latents of the call, of one guidance half.
-        assigned: frames that AnimateDiff-Evolved has put on a control, if it has.
+        num_frames: latents of the call per cond or uncond.
+        assigned: frames assigned by AnimateDiff-Evolved, if any.
 
     Returns:
-        All frames in order where nothing cuts the clip up.
+        The window; all frames in order if there are no windows.
 
     Raises:
-        NetworkError: a window with another number of frames than latents.
+        NetworkError: the window and the latents differ in length.
     """
     evolved = options.get("ad_params") or {}
     if (window := options.get("context_window")) is not None:
         frames = list(window.index_list)
-        # Newer versions put a frame before a window that does not begin with the clip.
+        # Newer versions prepend a frame to windows that do not start at frame 0.
         anchor = getattr(window, "causal_anchor_index", None)
         if anchor is not None and anchor >= 0 and len(frames) == num_frames - 1:
             frames.insert(0, anchor)
@@ -61,17 +61,17 @@ def current_window(
 def check_window(
     name: str, frames: int, cell: Sequence[int], window: Window, latent: Sequence[int]
 ) -> None:
-    """What was made for a clip fits the latents that are being sampled.
+    """Check that precomputed inputs fit the latents being sampled.
 
     Args:
-        name: of the node that made it, for messages.
-        num_frames: of the clip it was made for.
-        cell: (h, w) of the latents it was made for.
+        name: of the node that made them, for messages.
+        num_frames: number of frames they were made for.
+        cell: (h, w) of the latents they were made for.
         window: from `current_window`.
         latent: (h, w) of the latents.
 
     Raises:
-        NetworkError: naming both sides.
+        NetworkError: they do not fit; the message names both sides.
     """
     length = window.total if window.total is not None else max(window.frames) + 1
     if length != frames and (window.total is not None or length > frames):
@@ -89,11 +89,11 @@ def check_window(
 
 
 def conditional_spans(cond_or_uncond: Sequence[int], rows: int) -> list[slice]:
-    """The rows of a batch that belong to conditional halves (0 in `cond_or_uncond`).
+    """Rows of a batch that belong to cond (0 in `cond_or_uncond`).
 
     Args:
-        cond_or_uncond: ComfyUI's, one number a half in the order of the batch.
-        rows: of the whole batch.
+        cond_or_uncond: ComfyUI's list, one number per cond or uncond in batch order.
+        rows: number of rows of the batch.
     """
     each = rows // len(cond_or_uncond)
     return [slice(i * each, (i + 1) * each) for i, which in enumerate(cond_or_uncond) if which == 0]

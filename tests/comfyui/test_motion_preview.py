@@ -14,6 +14,7 @@ from dispose_core.media.video_write import write_video
 from dispose_core.pose.openpose_json import load_openpose, save_openpose
 
 from .client import NodeError, PromptInterrupted, PromptRejected
+from .tiny_workflow import assert_same_workflow
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 
@@ -55,10 +56,7 @@ def test_the_template_opens_clean_and_runs_from_the_button(browser_page, comfy, 
     template = json.loads((WORKFLOWS / "motion_preview.json").read_text(encoding="utf-8"))
     browser_page.load(template)
     assert browser_page.missing_nodes() == []
-    prompt = browser_page.prompt()
-    assert {k: (n["class_type"], n["inputs"]) for k, n in prompt.items()} == {
-        k: (n["class_type"], n["inputs"]) for k, n in workflow.items()
-    }
+    assert_same_workflow(browser_page.prompt(), workflow)
     frame = comfy.wait(browser_page.run(), timeout=300)
     assert frame["status"]["status_str"] == "success"
     assert browser_page.ours() == []

@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_named(unet, vae, prompt):
         return diffusion_features(net, vae, prompt, image, DiffusionFeatureOptions(**options))
 
     svd = SimpleNamespace(config=SimpleNamespace(in_channels=8), up_blocks=[])
-    with pytest.raises(NetworkError, match="8 input channels is no SD"):
+    with pytest.raises(NetworkError, match="8 input channels is not an SD"):
         features(net=svd)
     with pytest.raises(NetworkError, match=r"prompt of shape \(1, 7, 32\), .*\(1, tokens, 48\)"):
         features(prompt=prompt[..., :32])

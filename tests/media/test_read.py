@@ -321,8 +321,10 @@ def test_a_seek_that_lands_too_late_in_the_sound_is_made_up_for(tmp_path, monkey
     write_video(tmp_path / "a.mp4", [grey(0)] * 48, fps=24, audio=(noise, 8000))
     expected, _ = read_audio(tmp_path / "a.mp4", start=1.0)
 
-    sound = read._sound
-    monkeypatch.setattr(read, "_sound", lambda f, start, end: sound(f, start and start + 0.5, end))
+    decode = read._decode_audio
+    monkeypatch.setattr(
+        read, "_decode_audio", lambda f, start, end: decode(f, start and start + 0.5, end)
+    )
     late, _ = read_audio(tmp_path / "a.mp4", start=1.0)
     assert late.shape == expected.shape and np.abs(late - expected).max() < 1e-3
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dispose_core.media import video_read as read
-from dispose_core.media.video_read import _by_the_clock, probe, read_frames
+from dispose_core.media.video_read import _sample_by_time, probe, read_frames
 
 from .conftest import grey, numbers
 
@@ -16,7 +16,7 @@ from .conftest import grey, numbers
 def shown(times, stride=1, start=0.0, end=float("inf"), period=0.1) -> list[int]:
     """Which frames are taken of a clip with these times, at 10 frames a second."""
     frames = ((time, lambda n=n: n) for n, time in enumerate(times) if time >= start - period / 4)
-    return [image() for image in _by_the_clock(frames, period, stride, start, end)]
+    return [image() for image in _sample_by_time(frames, period, stride, start, end)]
 
 
 def test_a_frame_stays_until_the_next_one_is_due():

@@ -175,7 +175,7 @@ def test_frames_are_absolute_in_any_order_and_empty_ones_are_none():
     assert level.shape == (3, 18, 4, 4)
     assert level.flatten(1).sum(1).tolist() == [1, 0, 1]
     assert dense(residuals, 0, [0]).dtype == torch.float32
-    with pytest.raises(NetworkError, match="frames 3…4 are wanted, the clip has 0…3"):
+    with pytest.raises(NetworkError, match="frames 3…4 are needed, the clip has 0…3"):
         residuals.levels([3, 4], "cpu", torch.float32)
 
 
@@ -264,5 +264,5 @@ def test_hints_hand_out_motion_by_absolute_frame():
 
     assert len(hints) == 3 and window.dtype == torch.float16
     assert window[:, 0, 0, 0].tolist() == [0, 2]
-    with pytest.raises(NetworkError, match="motion embedding: frames -1…1 are wanted"):
+    with pytest.raises(NetworkError, match="motion embedding: frames -1…1 are needed"):
         hints.window_motion([1, -1], "cpu", torch.float32)

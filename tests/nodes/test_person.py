@@ -98,10 +98,12 @@ def test_the_motion_field_says_that_others_are_ignored(run, wire):
 
 
 def test_a_person_who_is_not_there_is_an_error(run, wire):
-    with pytest.raises(Exception, match="poses: person 7 wanted; frames hold at most 2 people"):
+    with pytest.raises(
+        Exception, match="poses: there is no person 7; frames hold at most 2 people"
+    ):
         run("DisPoseChoosePerson", poses=wire, person="index", index=7)
     with pytest.raises(
-        Exception, match="images: frame 9 wanted to choose a person in; there are 5"
+        Exception, match="images: there is no frame 9 to choose a person in; there are 5"
     ):
         run(
             "DisPosePoseExtract", images=torch.zeros(5, *SIZE, 3), detector=TwoPeople(),

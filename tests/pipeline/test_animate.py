@@ -123,7 +123,7 @@ def test_missing_models_are_told_before_any_work(arguments, tmp_path, capsys):
         ({"reference_pose": "{media}/poses.json"}, 3, "4 poses, needed 1"),
         ({"resolution": 20}, 3, "resolution is 20; the networks need at least 64"),
         ({"features": "{media}/driving.mp4"}, 3, "driving.mp4"),
-        ({"config": "{media}/poses.json"}, 2, "poses.json: no TOML file"),
+        ({"config": "{media}/poses.json"}, 2, "poses.json: not a TOML file"),
     ],
 )
 def test_what_cannot_be_used_says_so(arguments, media, tmp_path, capsys, changes, code, message):

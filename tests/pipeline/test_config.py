@@ -75,7 +75,7 @@ def test_what_is_no_setting_is_named_with_what_is_allowed(values, message):
 
 def test_a_file_that_is_no_toml_says_so(tmp_path):
     (tmp_path / "run.toml").write_text("steps: 3")
-    with pytest.raises(SettingsError, match=r"run\.toml: no TOML file .*steps = 25"):
+    with pytest.raises(SettingsError, match=r"run\.toml: not a TOML file .*steps = 25"):
         load_config(tmp_path / "run.toml")
     with pytest.raises(SettingsError, match="cannot be read"):
         load_config(tmp_path / "none.toml")

@@ -71,8 +71,9 @@ def test_a_job_is_the_same_alone_and_among_three_and_bad_ones_stop_nothing(
         1: "done", 5: "done", 11: "done",
     }  # fmt: skip
     for number, words in {
-        3: "no JSON", 4: "none.png", 6: "unknown key 'stepz'", 7: "the same output as line 1",
-        8: "unet: the same for all jobs", 9: "cmp: nothing found", 10: "output is not given",
+        3: "not valid JSON", 4: "none.png", 6: "unknown key 'stepz'",
+        7: "the same output as line 1", 8: "unet: the same for all jobs",
+        9: "cmp: nothing found", 10: "output is not given",
     }.items():  # fmt: skip
         assert words in jobs[number]["message"], number
     assert summary["report"][-1] == "3 done, 7 failed"

@@ -95,7 +95,7 @@ def test_index_0_is_what_the_official_code_takes_in_every_frame(standing):
 
 
 def test_a_choice_that_cannot_be_met_names_the_input(standing):
-    with pytest.raises(PoseError, match=r"reference image: person 1 wanted; .* one person"):
+    with pytest.raises(PoseError, match=r"reference image: there is no person 1; .* one person"):
         detect_reference(StubDetector(standing()), IMAGE, PersonChoice("index", 1))
 
 

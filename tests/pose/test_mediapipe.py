@@ -178,7 +178,7 @@ def test_an_unfit_protobuf_is_named(detector, frames, monkeypatch):
 
     monkeypatch.setattr(detector._holistic, "Holistic", broken)
 
-    with pytest.raises(MissingPackage, match=r"cannot start beside protobuf .* below 5"):
+    with pytest.raises(MissingPackage, match=r"cannot start with protobuf .* below 5"):
         detector.detect(frames[:1])
 
 

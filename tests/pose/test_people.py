@@ -123,16 +123,19 @@ def test_the_choice_survives_the_wire_with_everybody(three):
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"by": "index", "index": 3}, r"film: person 3 wanted; frames hold at most 3 people"),
+        ({"by": "index", "index": 3}, r"film: there is no person 3; frames hold at most 3 people"),
         (
             {"by": "tracked", "index": 9},
-            r"person 9 wanted; .* Choose an index up to 2, or 'largest'",
+            r"there is no person 9; .* Choose an index up to 2, or 'largest'",
         ),
         (
             {"by": "tracked", "index": 2, "frame": 10},
             r"frame 10: person 2 is not there, only 0–1\.",
         ),
-        ({"by": "tracked", "frame": 40}, r"frame 40 wanted .* there are 40.* a frame up to 39"),
+        (
+            {"by": "tracked", "frame": 40},
+            r"there is no frame 40 .* there are 40.* a frame up to 39",
+        ),
         (
             {"by": "nearest", "point": (0.45, 0.02)},
             r"film, frame 0: nobody near \(0\.45, 0\.02\); the nearest person, around "

@@ -356,7 +356,7 @@ def test_a_close_up_drives_a_close_up(standing, hide):
     aligned, report = retarget(hide(standing(1, SIZE), 0, rest), driving)
 
     np.testing.assert_allclose(aligned.body, driving.body, atol=1e-9)
-    assert report[0] == "the reference shows no bone of the driver: the driver keeps the own size"
+    assert report[0] == "the reference shows no bone of the driver: the driver keeps its own size"
 
 
 def test_people_who_share_nothing_are_refused(standing, hide):

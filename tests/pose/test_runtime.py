@@ -196,7 +196,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
 def test_onnx_that_takes_no_images_or_other_numbers_is_refused(tmp_path):
     nodes = [tiny.node("Relu", ["x"], "y")]
     path = tiny.write_onnx(tmp_path / "t.onnx", nodes, {}, [("x", (1, 77))], [("y", (1, 77))])
-    with pytest.raises(CheckpointError, match=r"t.onnx: a network that takes \(1, 77\), no det"):
+    with pytest.raises(CheckpointError, match=r"t.onnx: not a detector; it takes \(1, 77\)"):
         open_network(path, "cpu", (64, 64))
     for shape in ((2**30, 3, 8, 8), (1, 3, 8, 2**30)):
         path = tiny.write_onnx(tmp_path / "l.onnx", nodes, {}, [("x", shape)], [("y", shape)])

@@ -84,9 +84,9 @@ def test_a_vae_that_asks_for_it_encodes_in_float32_and_is_itself_again_after(pip
 def test_conditioning_that_is_not_finite_is_refused_and_named(pipeline):
     vae = HalfVae(pipeline.vae)
 
-    with pytest.raises(NetworkError, match="what the VAE makes of it is not finite"):
+    with pytest.raises(NetworkError, match="the output of the VAE is not finite"):
         encode_image(pipeline.image_encoder, vae, torch.rand(3, 64, 64), NO_NOISE, official=True)
-    with pytest.raises(NetworkError, match="what CLIP vision makes of it is not finite"):
+    with pytest.raises(NetworkError, match="the output of CLIP vision is not finite"):
         encode_image(
             pipeline.image_encoder, pipeline.vae, torch.full((3, 64, 64), torch.nan), NO_NOISE
         )

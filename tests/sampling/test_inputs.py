@@ -79,7 +79,7 @@ def test_no_frames_are_refused():
         PipelineInputs(IMAGE, skeletons(1))
     with pytest.raises(NetworkError, match="no driving frames: pose images 0 frames"):
         PipelineInputs(IMAGE, skeletons(0))
-    with pytest.raises(NetworkError, match="nothing to animate by"):
+    with pytest.raises(NetworkError, match="nothing to animate with"):
         PipelineInputs(IMAGE)
 
 

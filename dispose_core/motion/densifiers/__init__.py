@@ -1,1 +1,1 @@
-"""Densifiers: what spreads the motion of the joints over the image."""
+"""Densifiers, which turn the motion of joints into dense flow."""

@@ -1,4 +1,4 @@
-"""What a densifier is: joint motion in, dense flow on its own grid out."""
+"""The `Densifier` protocol: joint motion in, dense flow on the densifier's own grid out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...progress import Progress
 
 @dataclass(frozen=True, eq=False)
 class DenseMotion:
-    """What a densifier gives: flow on its own grid (fields as in `MotionField`)."""
+    """Result of a densifier (fields as in `MotionField`)."""
 
     grid: Tensor  # (F+1, 2, h, w) pixels of the grid
     layer: Tensor | None = None  # (h, w)
@@ -23,17 +23,16 @@ class DenseMotion:
 
 
 class Densifier(Protocol):
-    """Spreads joint motion over the image."""
+    """Turns joint motion into dense flow."""
 
     def __call__(self, image: Tensor, sequence: PoseSequence, on_frame: Progress) -> DenseMotion:
-        """Flow from frame 0 to every frame.
+        """Compute the flow from frame 0 to every frame.
 
         Args:
             image: (3, H, W) reference, 0…1.
             sequence: F+1 poses of one person, frame 0 the reference; fractions of the image.
-            on_frame: called after each frame; may raise to cancel.
 
         Returns:
-            a grid that the caller may change; frames without a pose are set to zero.
+            Flow that the caller may modify; frames without a pose are set to zero.
         """
         ...

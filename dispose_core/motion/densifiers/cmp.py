@@ -1,8 +1,6 @@
-"""The densifier that asks the CMP network what moves along with the joints.
+"""Densifier based on the CMP (conditional motion propagation) network.
 
-See docs/reference_behaviour.md#cmp-dense-motion.
-
-The image is encoded once a clip; frames go in batches.
+See docs/reference_behaviour.md#cmp-dense-motion. The image is encoded once; frames are batched.
 """
 
 from __future__ import annotations
@@ -23,14 +21,14 @@ from ..sparse_flow import image_on_grid, sparse_flow
 from .base import DenseMotion
 from .skinning.densifier import SkinningDensifier
 
-GRID = (384, 384)  # (h, w), what the released weights were used at
-CHUNK = 8  # frames computed at once
-WORKING_MEMORY = CHUNK << 27  # bytes, beside the weights, with room to spare
-_BACKGROUND = 0.5  # background taken out: 0 for the network, as is what lies beyond the edges
+GRID = (384, 384)  # (h, w), input size of the released weights
+CHUNK = 8  # frames per batch
+WORKING_MEMORY = CHUNK << 27  # upper bound in bytes, besides the weights
+_BACKGROUND = 0.5  # grey of the removed background: 0 after normalisation, like padding
 
 
 def load_network(files: Mapping[str, Path]) -> CmpNetwork:
-    """CMP from its file (`registry.DensifierModule`)."""
+    """Load CMP from its file (`registry.DensifierModule`)."""
     return load_cmp(files["cmp"])
 
 
@@ -41,24 +39,23 @@ def build(
     dtype: torch.dtype | None = None,
     official: bool = False,
 ) -> CmpDensifier:
-    """The densifier of one clip (`registry.DensifierModule`)."""
+    """Create the densifier of one sequence (`registry.DensifierModule`)."""
     return CmpDensifier(
         cast(CmpNetwork, network), subject, device=device, dtype=dtype, official=official
     )
 
 
 class CmpDensifier:
-    """Spreads joint motion by the CMP network (protocol `densify.Densifier`).
+    """Densifier that propagates joint motion with CMP (protocol `base.Densifier`).
 
     Args:
-        network: CMP (`checkpoints.load_cmp`). It is moved to `device` and `dtype`, and stays there.
-        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The rest is made plain
-            grey first: CMP is more accurate without a background (paper, appendix H). Without a
-            mask the network sees the whole image, as in the official code.
-        chunk: frames computed at once.
-        device: where to compute; where the network is when None.
-        dtype: what to compute in; the network's when None.
-        official: keep the official code's reading of missing joints (`sparse.sparse_flow`).
+        network: CMP (`checkpoints.load_cmp`); moved to `device` and `dtype` on use.
+        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The background is
+            replaced by grey, which makes CMP more accurate (paper, appendix H). Without a mask the
+            network receives the whole image, as in the official code.
+        device: compute device; that of the network when None.
+        dtype: compute dtype; that of the network when None.
+        official: treat missing joints as the official code does (`sparse_flow`).
     """
 
     def __init__(
@@ -78,27 +75,27 @@ class CmpDensifier:
         self.official = official
 
     def __call__(self, image: Tensor, sequence: PoseSequence, on_frame: Progress) -> DenseMotion:
-        """Flow from frame 0 to every frame; zero without a pose.
+        """Compute the flow from frame 0 to every frame; zero without a pose.
 
         Args:
             image: (3, H, W) reference, 0…1.
             sequence: F+1 poses of one person, frame 0 the reference.
-            on_frame: called after each frame; may raise to cancel.
 
         Returns:
-            grid (F+1, 2, 384, 384), to be enlarged by the nearest point as the official code does;
-            `subject` (384, 384), the mask given or found, and `layer`, the drawing order of the
-            limbs: CMP knows neither, and the preview cuts the person out by them.
+            Flow (F+1, 2, 384, 384), enlarged by nearest neighbour as in the official code;
+            `subject` (384, 384), the given or estimated mask; `layer`, the drawing order of the
+            limbs. CMP gives neither of the latter; they come from the skinning densifier, for the
+            preview.
         """
         network = self.network.to(self.device, self.dtype)
         small = image_on_grid(image.float(), GRID)
         report = ["CMP: saw the whole image"]
         if self.subject is not None:
-            given = self.subject.detach().float().reshape(1, *self.subject.shape[-2:])
-            alone = image_on_grid(given, GRID).to(small)
-            small = torch.lerp(small.new_tensor(_BACKGROUND), small, alone)
+            mask = self.subject.detach().float().reshape(1, *self.subject.shape[-2:])
+            person = image_on_grid(mask, GRID).to(small)
+            small = torch.lerp(small.new_tensor(_BACKGROUND), small, person)
             report = [
-                f"CMP: saw the person alone, {100 * alone.mean().item():.0f} % of the image; "
+                f"CMP: saw the person alone, {100 * person.mean().item():.0f} % of the image; "
                 "the rest was made plain grey"
             ]
         subject, layer = _person(image, sequence[0], self.subject)
@@ -109,10 +106,10 @@ class CmpDensifier:
         on_frame(1, len(sequence))
         for start in range(1, len(sequence), self.chunk):
             part = range(start, min(start + self.chunk, len(sequence)))
-            seen = [frame for frame in part if present[frame]]
-            if seen:
-                marks = sparse_flow(sequence, (height, width), GRID, seen, self.official)
-                grid[seen] = network.flow(encoded, *marks).cpu()
+            posed_frames = [frame for frame in part if present[frame]]
+            if posed_frames:
+                marks = sparse_flow(sequence, (height, width), GRID, posed_frames, self.official)
+                grid[posed_frames] = network.flow(encoded, *marks).cpu()
             for frame in part:
                 on_frame(frame + 1, len(sequence))
         return DenseMotion(grid, layer, subject, "nearest", report)
@@ -121,7 +118,7 @@ class CmpDensifier:
 def _person(
     image: Tensor, pose: PoseSequence, given: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None]:
-    """(384, 384) where the person is and which limb is drawn before which, as skinning has it."""
+    """Mask and drawing order (384, 384) of the person, from the skinning densifier."""
     still = SkinningDensifier(given)(image, pose, no_progress)
     subject, layer = (
         None if plane is None else F.interpolate(plane[None, None], GRID, mode="nearest")[0, 0]

@@ -1,7 +1,7 @@
-"""The densifiers there are, by name.
+"""Registry of densifiers by name.
 
-A new one is a file with two functions, `load_network` and `build`, and an entry here; `register`
-adds those of other packs. Modules are imported when asked for.
+A new densifier is a file with two functions, `load_network` and `build`, and an entry here; other
+packs add theirs with `register`. Modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...checkpoints.file_roles import FileRole, locate_files, role_of
 from ...errors import DisPoseError
 from ...registry import Registry
 
-if TYPE_CHECKING:  # the command line reads the names, and must not wait for torch
+if TYPE_CHECKING:  # the command line lists the names without importing torch
     import torch
     from torch import Tensor, nn
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:  # the command line reads the names, and must not wait for tor
 
 
 class DensifierModule(Protocol):
-    """What the module of a densifier offers."""
+    """Interface of a densifier's module."""
 
-    WORKING_MEMORY: int  # bytes that computing takes beside the weights
+    WORKING_MEMORY: int  # bytes of working memory besides the weights
 
     def load_network(self, files: Mapping[str, Path]) -> nn.Module | None:
-        """The network of its files, None where it has none. Raises CheckpointError."""
+        """Load the network, None if it has none. Raises CheckpointError."""
         ...
 
     def build(
@@ -40,26 +40,25 @@ class DensifierModule(Protocol):
         dtype: torch.dtype | None = None,
         official: bool = False,
     ) -> Densifier:
-        """The densifier of one clip.
+        """Create the densifier of one sequence.
 
         Args:
-            network: from `load_network`.
-            subject: (1, H, W) or (H, W) mask of the person, 0…1; None where it is not known.
-            device, dtype: where and in what to compute; the network's own when None.
-            official: keep to the official code, its faults too.
+            subject: (1, H, W) or (H, W) mask of the person, 0…1; None if unknown.
+            device, dtype: compute device and dtype; those of the network when None.
+            official: reproduce the official code, including its errors.
         """
         ...
 
 
 @dataclass(frozen=True)
 class DensifierSpec:
-    """A densifier.
+    """Entry of the densifier registry.
 
     Attributes:
-        name: one word that users type.
-        summary: how it spreads the motion, with which files; for tooltips and help.
+        name: one-word name, as typed by users.
+        summary: how it spreads the motion and with which files; for tooltips and help.
         load: its module, of this package or an absolute name (`DensifierModule`).
-        files: what `load_network` takes, by argument.
+        files: model files by argument of `load_network`.
     """
 
     name: str
@@ -68,12 +67,11 @@ class DensifierSpec:
     files: tuple[FileRole, ...] = ()
 
     def module(self) -> DensifierModule:
-        """Its module, imported now."""
         module: DensifierModule = importlib.import_module(self.load, __package__)
         return module
 
     def locate(self, folder: Path | None, models: Path | None) -> dict[str, Path]:
-        """Its files under their published names, by argument (`file_roles.locate_files`)."""
+        """Find its files under their published names, by argument (`file_roles.locate_files`)."""
         what = f"densifier {self.name}"
         return locate_files(self.files, folder, models, what, "--densifier-files")
 

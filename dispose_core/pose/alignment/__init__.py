@@ -1,1 +1,1 @@
-"""Driving poses put on the body of the reference: placement, limb lengths, feet, gaps."""
+"""Alignment of driving poses to the reference: gap filling, placement, retargeting, contacts."""

@@ -1,10 +1,10 @@
-"""Driving poses moved onto the reference body, by one of three methods.
+"""Align driving poses to the reference person by one of three methods.
 
-"fit" is the paper's: one scale and one shift for the whole clip, by the least-squares fit of the
-driving person's heights to the reference's (docs/reference_behaviour.md#pose-alignment).
-`official` reproduces the official
-code; the default leaves out points that were not seen, fills gaps, and falls back where a fit
-cannot be made. "limbs" keeps the reference's proportions (`retarget.py`).
+"fit" is the paper's method: one scale and one shift for all frames, from the least-squares fit of
+the driving joints' y coordinates to the reference's
+(docs/reference_behaviour.md#pose-alignment). `official` reproduces the official code; the default
+ignores invisible points, fills gaps, and falls back where no fit is possible. "limbs" keeps the
+reference's proportions (`retarget.py`).
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ from .gap_filling import fill_gaps, one_euro
 from .pose_transform import Placement
 from .retarget import retarget_limbs
 
-# Joints that the fit goes by: all but elbows and wrists, which swing too far
+# Joints used for the fit: all but elbows and wrists, which move too much
 # (docs/reference_behaviour.md#alignment-joints).
 FIT_JOINTS = np.array([0, 1, 2, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])
 
-# A fitted scale that is further than this factor from the ratio of the body sizes is no fit: the
-# person moved more than the shared joints are apart, or lies down.
+# Largest factor between the fitted scale and the ratio of the body sizes. Beyond it the fit is
+# rejected: the person moves further than the shared joints are apart, or lies down.
 MOST_DISAGREEMENT = 2.0
 
-# Bodies that differ by more than this share in arms, legs, trunk, shoulders or neck are pulled
-# out of shape by one scale. Less is within what a bone turns towards the camera.
+# Difference in the proportions of arms, legs, trunk, shoulders or neck above which one scale
+# distorts the body. Smaller differences may be foreshortening.
 OTHER_BUILD = 0.2
 
 
 @dataclass(frozen=True)
 class AlignOptions:
-    """How driving poses become poses of the reference.
+    """Options of `align_poses`.
 
     Attributes:
-        method: "fit" scales and shifts them onto the reference body; "limbs" bends the reference
-            body the driver's way; "none" takes them as they are, as fractions of the image.
-        max_gap: frames; a longer gap stays missing (`repair.fill_gaps`).
-        smoothing: frames that a point at rest is averaged over (`repair.one_euro`); 0 = off.
+        method: "fit" scales and shifts the poses onto the reference body; "limbs" applies the
+            driver's joint directions to the reference's bones; "none" keeps them as fractions of
+            the image.
+        max_gap: longest gap to fill, in frames (`gap_filling.fill_gaps`).
+        smoothing: frames over which a resting point is averaged (`gap_filling.one_euro`); 0 = off.
     """
 
     method: Literal["fit", "limbs", "none"] = "fit"
@@ -60,29 +61,27 @@ def align_poses(
     options: AlignOptions | None = None,
     official: bool = False,
 ) -> tuple[list[PoseSequence], list[str]]:
-    """Place the driving poses in the reference image.
+    """Align the driving poses to the reference image.
 
-    See docs/reference_behaviour.md#pose-alignment.
-
-    What is done is found from the first person of both sides (slot 0). "fit" moves everybody in
-    the driving clip by the same scale and shift, found in frames that show nobody else where
-    there are such frames. "limbs" retargets the first person and moves the others likewise by
-    the scale of the two bodies.
+    See docs/reference_behaviour.md#pose-alignment. The transform is estimated from the first person
+    of both sides. "fit" applies the same scale and shift to everybody in the driving video,
+    estimated from frames that show nobody else, if there are any. "limbs" retargets the first
+    person and moves the others by the scale between the two bodies.
 
     Args:
         reference: people of the reference image, one frame each.
-        driving: people of the driving clip; `canvas` is the size of the driving frames.
-        size: (H, W) of the fitted reference image.
+        driving: people of the driving video; `canvas` is the size of the driving frames.
+        size: (H, W) of the resized reference image.
         options: see `AlignOptions`.
-        official: reproduce the official code whatever the options. It knows only "fit",
-            fits low-score points like sure ones, uses frames with one person alone, takes any
-            scale, fills no gap and smooths nothing.
+        official: reproduce the official code and ignore the options. It only has "fit", weights
+            low-score points like others, uses only frames with one person, accepts any scale, and
+            neither fills gaps nor smooths.
 
     Returns:
-        The aligned people, with canvas `size`, and the report.
+        The aligned people, with canvas `size`, and a report.
 
     Raises:
-        PoseError: a side shows nobody, or both share no joint to go by.
+        PoseError: a side shows nobody, or the two share no joint to fit.
     """
     options = options or AlignOptions()
     if len(reference[0]) != 1:
@@ -107,7 +106,7 @@ def align_poses(
         aligned = [first, *(placement(person, size) for person in repaired[1:])]
         report += lines
     else:
-        placement, lines = _sound_fit(reference[0], driving, to_frame_ratio)
+        placement, lines = _robust_fit(reference[0], driving, to_frame_ratio)
         aligned = [placement(person, size) for person in repaired]
         report += [*lines, _describe(placement, frame_size, size)]
         report += _other_build(reference[0], driving[0], frame_size, size)
@@ -117,7 +116,7 @@ def align_poses(
 def _repair(
     people: Sequence[PoseSequence], options: AlignOptions
 ) -> tuple[list[PoseSequence], list[str]]:
-    """Gaps filled, then smoothed: what is filled helps to steady what is beside it."""
+    """Fill gaps, then smooth, so that filled points take part in the smoothing."""
     repaired, report = [], []
     for p, person in enumerate(people):
         filled, lines = fill_gaps(person, options.max_gap)
@@ -129,8 +128,7 @@ def _repair(
 def _official_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
 ) -> Placement:
-    """docs/reference_behaviour.md#pose-alignment as written; only points without coordinates are
-    left out."""
+    """The fit of docs/reference_behaviour.md#pose-alignment; only missing points are left out."""
     joints = _reference_joints(reference)
     alone = _alone(driving)
     if not alone.any():
@@ -138,44 +136,46 @@ def _official_fit(
             f"driving poses: none of the {len(alone)} frames shows exactly one person, which the "
             "official alignment needs. Turn off `official`, or use a clip of one person."
         )
-    target, found = _pairs(reference, driving[0][alone], joints, lambda pose: pose.body_scores > 0)
-    if len(found) < 2 or np.ptp(found[:, 1]) == 0:
+    target, source = _pairs(reference, driving[0][alone], joints, lambda pose: pose.body_scores > 0)
+    if len(source) < 2 or np.ptp(source[:, 1]) == 0:
         raise PoseError(
-            f"driving poses: {len(found)} points to fit the scale on, needed 2 at different "
+            f"driving poses: {len(source)} points to fit the scale on, needed 2 at different "
             "heights. Turn off `official`, or set the method to 'none'."
         )
-    scale_y = _slope(found[:, 1], target[:, 1])
-    return _placed(target, found, scale_y, frame_ratio)
+    scale_y = _slope(source[:, 1], target[:, 1])
+    return _placement(target, source, scale_y, frame_ratio)
 
 
-def _sound_fit(
+def _robust_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
 ) -> tuple[Placement, list[str]]:
-    """The same fit on visible points only, and what to do where there is none."""
+    """The fit on visible points only, with fallbacks where it is impossible."""
     report = []
     joints = _reference_joints(reference)
-    use = _alone(driving)
-    if not (driving[0].body_visible[:, joints].any(-1) & use).any():
-        use = driving[0].present
+    used_frames = _alone(driving)
+    if not (driving[0].body_visible[:, joints].any(-1) & used_frames).any():
+        used_frames = driving[0].present
     if len(driving) > 1:
-        report.append(f"{len(driving)} people: fitted on person 0, in {int(use.sum())} frames")
-    driver = driving[0][use]
-    target, found = _pairs(reference, driver, joints, lambda pose: pose.body_visible)
-    if len(found) == 0:
+        report.append(
+            f"{len(driving)} people: fitted on person 0, in {int(used_frames.sum())} frames"
+        )
+    driver = driving[0][used_frames]
+    target, source = _pairs(reference, driver, joints, lambda pose: pose.body_visible)
+    if len(source) == 0:
         raise PoseError(
             "reference and driving poses share no visible joint to fit on (the reference shows "
             f"{', '.join(skeleton.BODY[j] for j in joints)}). Use a clip that shows the same "
             "part of the body, or set the method to 'none'."
         )
-    unseen = len(driver) * len(joints) - len(found)
+    unseen = len(driver) * len(joints) - len(source)
     if unseen:
-        report.append(f"{unseen} of {unseen + len(found)} points were not seen and left out")
+        report.append(f"{unseen} of {unseen + len(source)} points were not seen and left out")
 
     size_ratio = _size_ratio(reference, driver, joints, frame_ratio)
-    scale_y = _slope(found[:, 1], target[:, 1])
+    scale_y = _slope(source[:, 1], target[:, 1])
     if size_ratio is None:
-        # One joint says where the person is, not how large.
-        report.append("only one shared joint at a time: the driving person keeps the own size")
+        # A single joint determines the position but not the scale.
+        report.append("only one shared joint at a time: the driving person keeps its own size")
         scale_y = 1.0
     elif not size_ratio / MOST_DISAGREEMENT <= scale_y <= size_ratio * MOST_DISAGREEMENT:
         report.append(
@@ -183,7 +183,7 @@ def _sound_fit(
             f"({size_ratio:.3g}); scaled by the body sizes"
         )
         scale_y = size_ratio
-    return _placed(target, found, scale_y, frame_ratio), report
+    return _placement(target, source, scale_y, frame_ratio), report
 
 
 def _reference_joints(reference: PoseSequence) -> np.ndarray:
@@ -212,23 +212,23 @@ def _require_driver(driving: Sequence[PoseSequence]) -> None:
 def _frame_size(
     canvas: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[int, int], list[str]]:
-    if canvas == (1, 1):  # fractions from a file that does not tell its canvas
+    if canvas == (1, 1):  # fractions from a file without a canvas size
         return size, ["driving poses name no canvas size; taken to have the image's shape"]
     return canvas, []
 
 
 def _alone(driving: Sequence[PoseSequence]) -> np.ndarray:
-    """(T,) bool: the first person is there and nobody else."""
+    """(T,) bool: frames that show the first person and nobody else."""
     others = [person.present for person in driving[1:]]
     return driving[0].present & ~np.any(others, axis=0) if others else driving[0].present
 
 
 def _pairs(reference, driver, joints, usable) -> tuple[np.ndarray, np.ndarray]:
-    """Matched points (n, 2) of the reference and of the driver in all frames."""
+    """Corresponding points (n, 2) of the reference and the driver over all frames."""
     keep = usable(driver)[:, joints]  # (K, joints)
-    found = driver.body[:, joints]
-    target = np.broadcast_to(reference.body[0, joints], found.shape)
-    return target[keep], found[keep]
+    source = driver.body[:, joints]
+    target = np.broadcast_to(reference.body[0, joints], source.shape)
+    return target[keep], source[keep]
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
@@ -238,19 +238,21 @@ def _slope(x: np.ndarray, y: np.ndarray) -> float:
     return float((x * y).sum() / variance) if variance > 0 else float("nan")
 
 
-def _placed(target: np.ndarray, found: np.ndarray, scale_y: float, frame_ratio: float) -> Placement:
-    """Same size in pixels along both axes, and the middle of the points on one another."""
+def _placement(
+    target: np.ndarray, source: np.ndarray, scale_y: float, frame_ratio: float
+) -> Placement:
+    """Placement with equal scale in pixels along both axes that maps centroid to centroid."""
     scale = np.array([scale_y / frame_ratio, scale_y])
-    return Placement(scale, (target - found * scale).mean(0))
+    return Placement(scale, (target - source * scale).mean(0))
 
 
 def _size_ratio(
     reference: PoseSequence, driver: PoseSequence, joints: np.ndarray, frame_ratio: float
 ) -> float | None:
-    """How much taller the reference is, as a factor on fractions of the height.
+    """Ratio of the body sizes, reference / driver, as a factor on fractions of the height.
 
-    The spread of the joints that both show, about their middle, compared frame by frame; the
-    median over the frames. None where no frame has two such joints.
+    Size is the root of the summed squared distances of the shared joints from their centroid; the
+    ratio is the median over the frames. None if no frame has two shared joints.
     """
     keep = driver.body_visible[:, joints, None]
     aspect = np.array([1 / frame_ratio, 1.0])  # brings the driver's x and y to one unit

@@ -1,4 +1,4 @@
-"""How long a person's bones are in pixels, and how two people compare."""
+"""Measure a person's bone lengths in pixels and compare two people."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ..skeleton import (
     SHOULDERS,
 )
 
-# Bones by the joint they end in. Trunk and legs tell how large a person is; arms turn towards the
-# camera too often.
+# Bones, named by their child joint. Body size is measured on trunk and legs, as arms are often
+# foreshortened.
 _TORSO_AND_LEGS = [joint for leg in LEGS for joint in leg]
 _GROUPS = (
     list(SHOULDERS),
@@ -31,19 +31,19 @@ _GROUPS = (
     [NOSE],
 )
 
-# A bone is as long as it gets in this share of the frames: longer is noise, shorter is turned
-# towards the camera.
+# Percentile of the lengths over all frames that is taken as the bone length: larger values are
+# noise, smaller ones foreshortening.
 FULL_LENGTH = 80
 
 
 @dataclass(frozen=True)
 class Proportions:
-    """A person in pixels; the neck stands between the shoulders where it was not seen itself.
+    """Joints and bone lengths of a person in pixels; a missing neck is the shoulders' midpoint.
 
     Attributes:
         points: (T, 128, 2)
-        seen: (T, 18) bool
-        lengths: (18,) of the bone that ends in each joint, NaN where it is never seen.
+        seen: (T, 18) bool, visible joints.
+        lengths: (18,) of the bone that ends in each joint, NaN where it is never visible.
     """
 
     points: np.ndarray
@@ -52,7 +52,7 @@ class Proportions:
 
     @classmethod
     def measure(cls, poses: PoseSequence, size: tuple[int, int]) -> Proportions:
-        """`poses` in pixels of an image of `size` (H, W)."""
+        """Measure poses in pixels of an image of `size` (H, W)."""
         points = poses.points * (size[1], size[0])
         seen = poses.body_visible.copy()
         between = ~seen[:, NECK] & seen[:, SHOULDERS].all(-1)
@@ -73,13 +73,13 @@ class Proportions:
         return self.points[:, BODY_SLICE]
 
     def length(self, ends: list[int]) -> float:
-        """Mean length of the bones that end in these joints; 0 where none was seen."""
-        found = self.lengths[ends][np.isfinite(self.lengths[ends])]
-        return float(found.mean()) if len(found) else 0.0
+        """Mean length of the bones that end in these joints; 0 if none is known."""
+        known = self.lengths[ends][np.isfinite(self.lengths[ends])]
+        return float(known.mean()) if len(known) else 0.0
 
 
 def body_scale(reference: Proportions, driver: Proportions) -> float | None:
-    """How many pixels of `reference` are one pixel of `driver`; None where they share no bone."""
+    """Scale from `driver` pixels to `reference` pixels; None if they share no bone."""
     shared = np.isfinite(reference.lengths) & np.isfinite(driver.lengths)
     core = np.zeros_like(shared)
     core[_TORSO_AND_LEGS] = shared[_TORSO_AND_LEGS]
@@ -90,10 +90,10 @@ def body_scale(reference: Proportions, driver: Proportions) -> float | None:
 def bone_lengths(
     reference: Proportions, driver: Proportions, scale: float
 ) -> tuple[np.ndarray, list[int]]:
-    """(18,) lengths of the bones of `reference`, and which of them had to be taken from `driver`.
+    """Return (18,) bone lengths for `reference` and the indices borrowed from `driver`.
 
-    A bone that is not seen is as long as on the other side, else as the driver's, scaled; NaN
-    where neither person shows it.
+    The length of an invisible bone is that of the opposite side, else the driver's, scaled; NaN if
+    neither person shows it.
     """
     lengths = reference.lengths
     lengths = np.where(np.isnan(lengths), lengths[list(BODY_MIRROR)], lengths)
@@ -103,9 +103,9 @@ def bone_lengths(
 
 
 def difference(reference: Proportions, driver: Proportions) -> float:
-    """The largest share by which shoulders, arms, trunk, legs or neck differ in proportion.
+    """Largest relative difference in proportion of shoulders, arms, trunk, legs or neck.
 
-    0 for bodies of one build, whatever their sizes.
+    0 for bodies that differ only in size.
     """
     ratios = reference.lengths / driver.lengths
     shared = [ratios[group][np.isfinite(ratios[group])] for group in _GROUPS]

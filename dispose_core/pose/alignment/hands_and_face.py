@@ -1,7 +1,7 @@
-"""Fingers, eyes, ears and face: they keep the driver's layout about the joint they hang on.
+"""Place hands, eyes, ears and face on the retargeted body.
 
-How far eyes and ears are apart in the image tells where a head looks, and fingers open and
-close; so these are scaled as wholes, to the size of the reference's hands and head.
+They keep the driver's layout relative to their joint, scaled as a whole to the size of the
+reference's hands and head, since eyes and ears show the direction of the head and fingers move.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .body_proportions import FULL_LENGTH, Proportions
 _EYES_AND_EARS = slice(14, 18)
 _WRISTS = {R_WRIST: skeleton.RIGHT_HAND_SLICE, L_WRIST: skeleton.LEFT_HAND_SLICE}
 
-# A hand or head whose ratio is further than this factor from that of the bone it hangs on was
-# measured wrong: the hand is seen from its edge, the head from the side.
+# Largest factor between the size ratio of a hand or head and that of its parent bone. Beyond it
+# the measurement is unreliable, as for a hand or head seen from the side.
 _MOST_DISAGREEMENT = 1.5
 
 
@@ -28,14 +28,15 @@ def follow_joints(
     anchors: np.ndarray,
     bones: np.ndarray,
 ) -> np.ndarray:
-    """(T, 128, 2) the whole person, in pixels of the image.
+    """Return (T, 128, 2), the complete person in pixels of the image.
 
     Args:
-        reference: the reference person. by: the driver.
-        there: (T, 18, 2) joints of the driver in pixels of the frames.
-        body: (T, 18, 2) joints of the result; those of eyes and ears are not read.
-        anchors: (T, 18) the joint to hang on where a wrist or the nose is not seen.
-        bones: (18,) ratio of the lengths of the bone that ends in each joint.
+        reference: the reference person.
+        driver: the driving person.
+        there: (T, 18, 2) joints of the driver in pixels of the driving frames.
+        body: (T, 18, 2) retargeted joints; those of eyes and ears are not read.
+        anchors: (T, 18) joint to use where a wrist or the nose is not visible.
+        bones: (18,) length ratio of the bone that ends in each joint.
     """
     frames = np.arange(len(body))
     points = driver.points.copy()
@@ -43,20 +44,20 @@ def follow_joints(
 
     def follow(part: slice, joint: int, ratio: float) -> None:
         base = np.where(driver.seen[:, joint], joint, anchors[:, joint])
-        way = driver.points[:, part] - there[frames, base][:, None]
-        points[:, part] = body[frames, base][:, None] + way * ratio
+        offset = driver.points[:, part] - there[frames, base][:, None]
+        points[:, part] = body[frames, base][:, None] + offset * ratio
 
-    hand = _agreeing(_hand_size(reference), _hand_size(driver), bones[list(_WRISTS)].mean())
+    hand = _clamped_ratio(_hand_size(reference), _hand_size(driver), bones[list(_WRISTS)].mean())
     for wrist, part in _WRISTS.items():
         follow(part, wrist, hand)
-    head = _agreeing(*_head_sizes(reference, driver), bones[NOSE])
+    head = _clamped_ratio(*_head_sizes(reference, driver), bones[NOSE])
     follow(_EYES_AND_EARS, NOSE, head)
     follow(skeleton.FACE_SLICE, NOSE, head)
     return points
 
 
-def _agreeing(reference: float, driver: float, expected: float) -> float:
-    """`reference / driver` kept near the `expected` ratio, which is used where none is measured."""
+def _clamped_ratio(reference: float, driver: float, expected: float) -> float:
+    """The ratio `reference / driver`, clamped around `expected`; `expected` if it is unknown."""
     if not (reference > 0 and driver > 0):
         return expected
     return float(
@@ -65,7 +66,7 @@ def _agreeing(reference: float, driver: float, expected: float) -> float:
 
 
 def _hand_size(body: Proportions) -> float:
-    """Pixels: spread of the palm, which fingers do not change, of the hand that shows more."""
+    """Spread of the palm, which fingers do not change, in pixels; the larger of both hands."""
     sizes = []
     for part in _WRISTS.values():
         palm = body.points[:, part][:, list(PALM)]
@@ -77,9 +78,9 @@ def _hand_size(body: Proportions) -> float:
 
 
 def _head_sizes(reference: Proportions, driver: Proportions) -> tuple[float, float]:
-    """Pixels on both sides: the way from ear to ear over eyes and nose, as far as both show it.
+    """Head sizes of both in pixels: the path from ear to ear over eyes and nose, on shared links.
 
-    One side of it shortens when the other gets longer, so it hardly changes as a head turns.
+    As the head turns, one half of it shortens while the other gets longer.
     """
     shared = [(a, b) for a, b in HEAD_LINKS if reference.seen[0, [a, b]].all()]
     if not shared:
@@ -89,7 +90,9 @@ def _head_sizes(reference: Proportions, driver: Proportions) -> tuple[float, flo
     if not seen.any():
         return np.nan, np.nan
 
-    def way(joints: np.ndarray) -> np.ndarray:
+    def path_length(joints: np.ndarray) -> np.ndarray:
         return np.hypot(*np.moveaxis(joints[:, a] - joints[:, b], -1, 0)).sum(-1)
 
-    return float(way(reference.joints)[0]), float(np.median(way(driver.joints[seen])))
+    return float(path_length(reference.joints)[0]), float(
+        np.median(path_length(driver.joints[seen]))
+    )

@@ -1,4 +1,4 @@
-"""One scale and one shift for a whole clip: driving poses into the reference image."""
+"""The scale and shift that map driving poses into the reference image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..sequence import PoseSequence
 
 @dataclass(frozen=True)
 class Placement:
-    """aligned = fraction * scale + shift, per axis (x, y)."""
+    """Affine map per axis (x, y): aligned = fraction * scale + shift."""
 
     scale: np.ndarray
     shift: np.ndarray
 
     def __call__(self, person: PoseSequence, size: tuple[int, int]) -> PoseSequence:
-        """`person` in an image of `size` (H, W)."""
+        """Transform `person` into an image of `size` (H, W)."""
         return PoseSequence(person.points * self.scale + self.shift, person.scores, size)

@@ -1,1 +1,1 @@
-"""Pose detectors: a registry, and one backend a file or folder."""
+"""Pose detector backends and their registry; one backend per file or folder."""

@@ -1,4 +1,4 @@
-"""What a pose detector is, and the check of the frames it is given."""
+"""The `PoseDetector` protocol and validation of input frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..sequence import PoseSequence
 
 
 class PoseDetector(Protocol):
-    """Finds the people of a clip; a backend is one file of `detectors/`.
+    """Detects the people of a video; each backend is one file or folder of `detectors/`.
 
     Attributes:
-        name: as in `DETECTORS`.
+        name: key in `DETECTORS`.
     """
 
     name: str
@@ -27,28 +27,28 @@ class PoseDetector(Protocol):
         total: int | None = None,
         on_frame: Progress = no_progress,
     ) -> list[PoseSequence]:
-        """People of a clip, or of a still image as a clip of one frame.
+        """Detect the people of a video, or of a still image passed as one frame.
 
-        Frames are taken one at a time, so that a video can be streamed through.
+        Frames are consumed one at a time, so that a video can be streamed.
 
         Args:
             frames: (H, W, 3) uint8 RGB, all of one size.
-            total: how many there are, when known; only `on_frame` needs it.
+            total: number of frames, if known; used only for `on_frame`.
             on_frame: called as (done, total) after each frame, with total = done when unknown.
 
         Returns:
-            As many sequences as the fullest frame has people, at least one, all with a frame
-            for every frame; empty ones where nobody was found. Backends that look at each frame
-            alone list its people in any order: slot 0 need not be the same person all the time.
+            One sequence per person of the fullest frame, at least one, all with every frame; empty
+            where nobody was detected. Backends that process frames independently list people in any
+            order: a slot may change its person between frames.
 
         Raises:
-            PoseError: there is no frame, or one that is no image or of another size.
+            PoseError: there is no frame, or a frame is not an image or differs in size.
         """
         ...
 
 
 def checked_frames(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The frames as backends need them: images of one size, contiguous, at least one.
+    """Yield frames as contiguous arrays after checking that all are images of one size.
 
     Raises:
         PoseError: see `PoseDetector.detect`.

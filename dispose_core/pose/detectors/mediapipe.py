@@ -1,7 +1,6 @@
 """MediaPipe Holistic 0.10.21: body, hands and face of one person, on the CPU.
 
-Its wheel carries the models (the full pose network; the lite and heavy ones would have to be
-downloaded), so nothing else is needed.
+The wheel contains the models (the full pose network), so no download is needed.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ _INSTALL = (
     "There are wheels for Python 3.10 to 3.12. Or load poses from a file."
 )
 
-# Among MediaPipe's 33 body points.
+# Indices among MediaPipe's 33 body points.
 _EYES_AND_NOSE = [0, 2, 5]
 _SHOULDERS = [11, 12]
 
-# For each of the 18 OpenPose body points the one of MediaPipe's 33. The neck is the middle of the
-# shoulders: this frame only keeps its place.
+# For each of the 18 OpenPose body points its index among MediaPipe's 33. The neck entry is a
+# placeholder; it is computed as the midpoint of the shoulders.
 _BODY = np.array([0, 11, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7])
 
-# The iBUG 68 face points among the 468 of MediaPipe's canonical face mesh. As in iBUG, the list
-# starts at the person's right.
+# Indices of the iBUG 68 face points in MediaPipe's canonical face mesh (468 points), starting at
+# the person's right as in iBUG.
 _FACE = np.array([
     127, 234, 93, 132, 58, 136, 149, 148, 152, 377, 378, 365, 288, 361, 323, 454, 356,  # jaw
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
@@ -50,19 +49,18 @@ _FACE = np.array([
     78, 81, 13, 311, 308, 402, 14, 178,  # inner lips
 ])  # fmt: skip
 
-# What MediaPipe writes to the error stream each time a graph starts, whatever its settings.
+# Prefixes of log lines that MediaPipe always writes to stderr when a graph starts.
 _CHATTER = ("I0000 ", "W0000 ", "INFO: Created TensorFlow Lite", "WARNING: All log messages")
 
-# Two threads that set the error stream aside at once would lose it.
+# Redirecting stderr is process-wide, so only one thread may do it at a time.
 _STREAM_LOCK = threading.Lock()
 
 
 class MediaPipeDetector:
-    """Follows one person through a clip; see `PoseDetector`.
+    """Tracks one person through a video; see `PoseDetector`.
 
-    Body scores are MediaPipe's visibility. A hand has no score of its own and takes that of its
-    wrist, a face that of eyes and nose. A point outside of the image was guessed and counts as
-    missing.
+    Body scores are MediaPipe's visibility. A hand takes the score of its wrist, a face that of eyes
+    and nose. Points outside the image are extrapolated by MediaPipe and count as missing.
     """
 
     name = "mediapipe"
@@ -70,10 +68,10 @@ class MediaPipeDetector:
     def __init__(self, smoothing: bool = True) -> None:
         """
         Args:
-            smoothing: take the tremble off the found points (`repair.smooth`).
+            smoothing: reduce the jitter of the points (`gap_filling.smooth`).
 
         Raises:
-            MissingPackage: MediaPipe is not installed or its companions do not fit.
+            MissingPackage: MediaPipe is not installed or a dependency does not fit.
         """
         self.smoothing = smoothing
         self._holistic = _import_holistic()
@@ -87,7 +85,7 @@ class MediaPipeDetector:
         images = checked_frames(frames)
         first = next(images)
         with ExitStack() as closing:
-            with _quiet():  # the graph starts up with its first image
+            with _quiet():  # the graph starts with its first image
                 graph = closing.enter_context(self._start())
                 found = [_read(graph.process(first))]
             on_frame(1, total or 1)
@@ -101,23 +99,22 @@ class MediaPipeDetector:
 
     def _start(self):
         try:
-            # MediaPipe's own smoothing only looks back, and lags; ours has the whole clip.
+            # MediaPipe's smoothing is causal and lags; `smooth` uses the whole sequence.
             return self._holistic.Holistic(smooth_landmarks=False)
         except RuntimeError as e:  # protobuf 5 writes a graph that MediaPipe cannot read
             raise MissingPackage(
-                f"MediaPipe cannot start beside protobuf {importlib.metadata.version('protobuf')}"
+                f"MediaPipe cannot start with protobuf {importlib.metadata.version('protobuf')}"
                 f", which it needs below 5. {_INSTALL}"
             ) from e
 
 
 def _import_holistic() -> ModuleType:
-    """The module mediapipe.python.solutions.holistic."""
     try:
         with warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")
             from mediapipe.python.solutions import holistic
     except (ImportError, AttributeError, TypeError) as e:
-        # AttributeError and TypeError are how an unfit protobuf shows.
+        # An incompatible protobuf raises AttributeError or TypeError.
         raise MissingPackage(
             f"pose detector 'mediapipe': MediaPipe 0.10.21 cannot be used here ({e}). {_INSTALL}"
         ) from e
@@ -125,7 +122,7 @@ def _import_holistic() -> ModuleType:
 
 
 def _read(result) -> tuple[np.ndarray, np.ndarray]:
-    """One Holistic result as our points (128, 2) and scores (128,)."""
+    """Convert a Holistic result to points (128, 2) and scores (128,)."""
     points, scores = np.full((skeleton.N_POINTS, 2), np.nan), np.zeros(skeleton.N_POINTS)
     if result.pose_landmarks is None:
         return points, scores
@@ -135,40 +132,40 @@ def _read(result) -> tuple[np.ndarray, np.ndarray]:
     body[1, :2] = pose[_SHOULDERS, :2].mean(0)
     body[1, 2] = pose[_SHOULDERS, 2].min()
     points[skeleton.BODY_SLICE], scores[skeleton.BODY_SLICE] = body[:, :2], body[:, 2]
-    for part, marks, only, score in (
+    for part, marks, indices, score in (
         (skeleton.LEFT_HAND_SLICE, result.left_hand_landmarks, slice(None), body[7, 2]),
         (skeleton.RIGHT_HAND_SLICE, result.right_hand_landmarks, slice(None), body[4, 2]),
         (skeleton.FACE_SLICE, result.face_landmarks, _FACE, pose[_EYES_AND_NOSE, 2].mean()),
     ):
         if marks is not None:
-            points[part] = np.array([(mark.x, mark.y) for mark in marks.landmark])[only]
+            points[part] = np.array([(mark.x, mark.y) for mark in marks.landmark])[indices]
             scores[part] = score
-    guessed = ((points < 0) | (points > 1)).any(-1)
-    scores[guessed] = 0.0
+    outside = ((points < 0) | (points > 1)).any(-1)
+    scores[outside] = 0.0
     return points, scores
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MediaPipe's start-up chatter from the error stream; anything else still appears.
+    """Suppress MediaPipe's start-up log lines on stderr; all other output is passed on.
 
-    Its native code writes there directly, so the stream itself is set aside for a moment.
+    The native code writes to the file descriptor, so the descriptor itself is redirected.
     """
     with _STREAM_LOCK:
         try:
             sys.stderr.flush()
-            kept = os.dup(2)
+            saved_stderr = os.dup(2)
         except (OSError, AttributeError, ValueError):  # a program without an error stream
             yield
             return
-        with tempfile.TemporaryFile() as aside:
-            os.dup2(aside.fileno(), 2)
+        with tempfile.TemporaryFile() as captured:
+            os.dup2(captured.fileno(), 2)
             try:
                 yield
             finally:
                 sys.stderr.flush()
-                os.dup2(kept, 2)
-                os.close(kept)
-                aside.seek(0)
-                lines = aside.read().decode(errors="replace").splitlines(keepends=True)
+                os.dup2(saved_stderr, 2)
+                os.close(saved_stderr)
+                captured.seek(0)
+                lines = captured.read().decode(errors="replace").splitlines(keepends=True)
                 os.write(2, "".join(s for s in lines if not s.startswith(_CHATTER)).encode())

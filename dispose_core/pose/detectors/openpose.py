@@ -1,7 +1,7 @@
-"""OpenPose as controlnet_aux carries it: body, hands and face of everybody, from local files.
+"""OpenPose networks of controlnet_aux: body, hands and face of several people, from local files.
 
-The package is imported when the detector is made; its own loading is passed over, since it would
-unpickle whatever a file holds, and nothing is downloaded.
+The package is imported when the detector is created. Its own loader is bypassed, because it
+unpickles the files; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..sequence import PoseSequence
 from .base import checked_frames
 from .slots import Found, people_in_slots
 
-# Under these names https://huggingface.co/lllyasviel/Annotators has them.
+# File names at https://huggingface.co/lllyasviel/Annotators.
 BODY_FILE, HAND_FILE, FACE_FILE = "body_pose_model.pth", "hand_pose_model.pth", "facenet.pth"
 
 _INSTALL = (
@@ -32,25 +32,24 @@ _INSTALL = (
     "and timm). Or use dwpose, which needs no package, or load poses from a file."
 )
 
-# What tells the three files apart: the layer that draws the maps of the joints, and how many.
+# The last layer and its number of heatmaps identify each of the three files.
 _LAST_LAYERS = {
     "OpenPose's body network": ("Mconv7_stage6_L2.weight", 19),
     "OpenPose's hand network": ("Mconv7_stage6.weight", 22),
     "OpenPose's face network": ("Mconv7_stage6.weight", 71),
 }
-# The network sees an image at a height of 184 pixels: a strip would become hours of work, or
-# nothing.
+# Largest aspect ratio. The network resizes images to a height of 184 pixels, so a thin strip would
+# take hours or vanish.
 _LONGEST = 8
-# Below this a point of the face was not found.
+# Heatmap peak below which a face point counts as missing.
 _LEAST_HEAT = 0.05
 
 
 class OpenPoseDetector:
-    """Finds everybody in each frame; see `PoseDetector`.
+    """Detects several people in each frame independently; see `PoseDetector`.
 
-    People come by falling total score, frame by frame: who is who from one frame to the next is
-    `tracking`'s to tell. Body points have the height of their peak as score; hands and face have
-    none of their own: found is 1.
+    People are ordered by falling total score in each frame; `tracking` matches them across frames.
+    The score of a body point is the height of its heatmap peak; hand and face points have score 1.
     """
 
     name = "openpose"
@@ -67,11 +66,11 @@ class OpenPoseDetector:
             body_file: body_pose_model.pth
             hand_file: hand_pose_model.pth
             face_file: facenet.pth
-            device: as torch names it, such as "cuda:0".
+            device: torch device name, such as "cuda:0".
 
         Raises:
             CheckpointError: a file is missing, damaged, or not that network.
-            MissingPackage: controlnet_aux is not installed, cannot be imported or is another.
+            MissingPackage: controlnet_aux is not installed, cannot be imported or is incompatible.
         """
         parts = _import_parts()
         files = (body_file, hand_file, face_file)
@@ -102,52 +101,51 @@ class OpenPoseDetector:
 
     @torch.inference_mode()
     def _people(self, image: np.ndarray) -> list[Found]:
-        """Everybody in the image, the surest first."""
+        """Detect all people of an image, by falling score."""
         height, width = image.shape[:2]
         if max(width, height) > _LONGEST * min(width, height):
             raise PoseError(
                 f"openpose: an image of {width}×{height} is more than {_LONGEST} times as long "
                 "one way as the other. Crop it to the people, or use another detector."
             )
-        blue_first = np.ascontiguousarray(image[..., ::-1])
+        bgr = np.ascontiguousarray(image[..., ::-1])
         network = self._detector.body_estimation
-        bodies = network.format_body_result(*network(blue_first))
+        bodies = network.format_body_result(*network(bgr))
         bodies.sort(key=lambda body: -body.total_score)
-        return [self._person(body, blue_first) for body in bodies]
+        return [self._person(body, bgr) for body in bodies]
 
-    def _person(self, body, blue_first: np.ndarray) -> Found:
-        height, width = blue_first.shape[:2]
+    def _person(self, body, bgr: np.ndarray) -> Found:
+        height, width = bgr.shape[:2]
         points, scores = np.full((skeleton.N_POINTS, 2), np.nan), np.zeros(skeleton.N_POINTS)
         for i, joint in enumerate(body.keypoints):
             if joint is not None:
                 points[i] = joint.x, joint.y
                 scores[i] = min(max(float(joint.score), 0.0), 1.0)
-        left, right = self._detector.detect_hands(body, blue_first)
-        face = self._detector.detect_face(body, blue_first)
+        left, right = self._detector.detect_hands(body, bgr)
+        face = self._detector.detect_face(body, bgr)
         for part, marks in (
             (skeleton.LEFT_HAND_SLICE, left),
             (skeleton.RIGHT_HAND_SLICE, right),
             (skeleton.FACE_SLICE, face),
         ):
-            wanted = part.stop - part.start
-            # The face comes with two pupils and the background behind its 68 points.
-            if marks is not None and len(marks) >= wanted:
-                fractions = np.array([(mark.x, mark.y) for mark in marks[:wanted]])
+            num_points = part.stop - part.start
+            # The face has two pupils and the background after its 68 points.
+            if marks is not None and len(marks) >= num_points:
+                fractions = np.array([(mark.x, mark.y) for mark in marks[:num_points]])
                 points[part] = fractions * (width, height)
-                scores[part] = (fractions >= 0).all(1)  # what was not found is at -1 pixel
+                scores[part] = (fractions >= 0).all(1)  # missing points are at -1 pixel
         return points, scores
 
 
 def _import_parts() -> SimpleNamespace:
-    """The classes of controlnet_aux that are used."""
     try:
-        with warnings.catch_warnings():  # a dozen, about packages we do not use
+        with warnings.catch_warnings():  # about packages that are not used here
             warnings.simplefilter("ignore")
             from controlnet_aux.open_pose import OpenposeDetector
             from controlnet_aux.open_pose.body import Body
             from controlnet_aux.open_pose.face import Face
             from controlnet_aux.open_pose.hand import Hand
-    except Exception as e:  # a torchvision that does not fit torch raises what it likes
+    except Exception as e:  # a torchvision that does not fit torch may raise anything
         raise MissingPackage(
             f"pose detector 'openpose': controlnet_aux cannot be used here ({e}). {_INSTALL}"
         ) from e
@@ -165,7 +163,7 @@ def _import_parts() -> SimpleNamespace:
             )
 
     class AlignedFace(Face):
-        """Its own list leaves out the points it did not find, and then is anybody's guess."""
+        """Keeps a row for every face point; the original drops missing ones and shifts the rest."""
 
         def compute_peaks_from_heatmaps(self, heatmaps: np.ndarray) -> np.ndarray:
             flat = heatmaps.reshape(len(heatmaps), -1)
@@ -179,18 +177,18 @@ def _import_parts() -> SimpleNamespace:
 
 
 def _load(maker: Callable, path: Path, what: str):
-    """A network of controlnet_aux with the weights of a file.
+    """Create a controlnet_aux network with the weights of a file.
 
-    Its constructor reads a file by unpickling it. It is given one of ours, made of nothing but
-    the tensors that were read safely.
+    Its constructor unpickles the file it is given, so it receives a file rewritten from safely read
+    tensors only.
     """
     weights = open_weights(path)
-    seen = [name for name, mark in _LAST_LAYERS.items() if _has(weights, *mark)]
-    if what not in seen:
+    matches = [name for name, signature in _LAST_LAYERS.items() if _has(weights, *signature)]
+    if what not in matches:
         first = f"a file with {next(iter(weights.shapes))} and {len(weights.tensors) - 1} others"
         raise CheckpointError(
-            f"{path.name}: this is {seen[0] if seen else first}, needed {what}. The three files "
-            f"{BODY_FILE}, {HAND_FILE} and {FACE_FILE} are at "
+            f"{path.name}: this is {matches[0] if matches else first}, needed {what}. The three "
+            f"files {BODY_FILE}, {HAND_FILE} and {FACE_FILE} are at "
             "https://huggingface.co/lllyasviel/Annotators."
         )
     safe = io.BytesIO()
@@ -200,7 +198,7 @@ def _load(maker: Callable, path: Path, what: str):
         return maker(safe)
     except (KeyError, RuntimeError) as e:
         raise CheckpointError(
-            f"{path.name}: not all of {what} is in it ({str(e).splitlines()[-1][:200]}). "
+            f"{path.name}: parts of {what} are missing ({str(e).splitlines()[-1][:200]}). "
             "Download it again."
         ) from e
 

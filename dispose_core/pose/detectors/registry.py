@@ -1,7 +1,7 @@
-"""The pose detectors there are, by name.
+"""Registry of pose detectors by name.
 
-A new one is a file with its class (`base.PoseDetector`) and an entry here; `register` adds those
-of other packs. Classes are imported when asked for: each needs packages of its own.
+A new detector is a file with a class (`base.PoseDetector`) and an entry here; other packs add
+theirs with `register`. Classes are imported on first use, since each needs its own packages.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from .base import PoseDetector
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """A pose detector.
+    """Entry of the detector registry.
 
     Attributes:
-        name: one word that users type.
-        summary: what it finds, on what, with which files; for tooltips and help.
+        name: one-word name, as typed by users.
+        summary: what it detects, on which device and with which files; for tooltips and help.
         load: "module:class", a module of this package or an absolute name.
-        files: what its class takes, by argument.
-        on_device: whether its class takes a `device`.
-        options: other arguments of its class, and what they do.
+        files: model files by constructor argument.
+        on_device: whether the class takes a `device`.
     """
 
     name: str
@@ -38,7 +37,7 @@ class DetectorSpec:
     options: tuple[str, ...] = ()
 
     def locate(self, folder: Path | None, models: Path | None) -> dict[str, Path]:
-        """Its files under their published names, by argument (`file_roles.locate_files`)."""
+        """Find its files under their published names, by argument (`file_roles.locate_files`)."""
         what = f"detector {self.name}"
         return locate_files(self.files, folder, models, what, "--detector-files")
 
@@ -85,25 +84,24 @@ DETECTORS: Registry[DetectorSpec] = Registry(
     ),
     PoseError,
 )
-# Tried in this order where none is named: the first whose files are there.
+# Defaults in order of preference; the first whose files exist is used.
 _PREFERRED = ("dwpose", "mediapipe")
 
 
 def create_detector(
     name: str, files: Mapping[str, Path] | None = None, device: str = "cpu", **options: Any
 ) -> PoseDetector:
-    """A detector by its name.
+    """Create a detector by name.
 
     Args:
-        name: of `DETECTORS`.
-        files: by argument of its class, such as `person_file`; see `DetectorSpec.locate`.
-        device: as torch names it, such as "cuda:0".
-        options: other arguments of its class.
+        name: key in `DETECTORS`.
+        files: paths by constructor argument, such as `person_file`; see `DetectorSpec.locate`.
+        device: torch device name, such as "cuda:0".
 
     Raises:
         PoseError: there is no detector of that name.
-        MissingPackage: its packages are not installed.
-        CheckpointError: a file is missing, damaged or another.
+        MissingPackage: a required package is not installed.
+        CheckpointError: a file is missing, damaged or of another kind.
     """
     spec = DETECTORS[name]
     arguments: dict[str, Any] = {**(files or {}), **options}
@@ -113,11 +111,10 @@ def create_detector(
 
 
 def default_detector(folder: Path | None, models: Path | None) -> str:
-    """The name of the detector to take where none is named: DWPose where its files are found,
-    else MediaPipe, which carries its own.
+    """Name of the default detector: DWPose if its files exist, else MediaPipe, which needs none.
 
     Args:
-        folder: where detector files are; else below the models folder.
+        folder: folder of the detector files; by default they are searched in `models`.
         models: ComfyUI's models folder.
     """
     for name in _PREFERRED:
@@ -130,6 +127,8 @@ def default_detector(folder: Path | None, models: Path | None) -> str:
 
 
 def detector_from_folder(name: str, folder: str | Path, device: str) -> PoseDetector:
-    """A detector with the files of a folder that have their published names; raises as
-    `create_detector` and `file_roles.locate_files`."""
+    """Create a detector from a folder that holds its files under their published names.
+
+    Raises the errors of `create_detector` and `file_roles.locate_files`.
+    """
     return create_detector(name, DETECTORS[name].locate(Path(folder), None), device)

@@ -1,4 +1,4 @@
-"""The people of each frame, as detectors find them, in the form that stages take."""
+"""Collect per-frame detections into pose sequences."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Found = tuple[np.ndarray, np.ndarray]  # points (128, 2) in pixels, scores (128,
 def people_in_slots(
     frames: Sequence[Sequence[Found]], canvas: tuple[int, int]
 ) -> list[PoseSequence]:
-    """One sequence for each place in the frames' lists, at least one; who is not there is missing.
+    """Put the i-th person of every frame into sequence i; returns at least one sequence.
 
     Args:
-        frames: who was found in each.
+        frames: detections of each frame.
         canvas: (height, width) of the frames in pixels.
     """
     slots = max(1, *map(len, frames))
     points = np.full((slots, len(frames), skeleton.N_POINTS, 2), np.nan)
     scores = np.zeros((slots, len(frames), skeleton.N_POINTS))
     for frame, people in enumerate(frames):
-        for slot, (place, score) in enumerate(people):
-            points[slot, frame], scores[slot, frame] = place, score
+        for slot, (position, score) in enumerate(people):
+            points[slot, frame], scores[slot, frame] = position, score
     points /= (canvas[1], canvas[0])
     return [PoseSequence(*person, canvas) for person in zip(points, scores, strict=True)]

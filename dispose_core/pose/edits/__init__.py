@@ -1,1 +1,1 @@
-"""Edits of poses made by hand: their text form and what they do."""
+"""Manual pose edits: text format and application."""

@@ -1,4 +1,4 @@
-"""The text in which edits of poses are kept: a small JSON that people can read and write.
+"""Parse the JSON text format of pose edits.
 
     {"version": 1,
      "made_for": {"frames": 72, "people": 1, "width": 576, "height": 1024},
@@ -6,7 +6,7 @@
       {"do": "move", "frames": 12, "points": "RWrist", "to": [0.41, 0.55]},
       {"do": "interpolate", "frames": [12, 20], "points": ["RElbow", "right_hand"]}]}
 
-`web/js/editor/edits_text.js` reads the same; `tests/web/edits_cases.json` holds both to it.
+`web/js/editor/edits_text.js` parses the same format; `tests/web/edits_cases.json` tests both.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ...errors import PoseError
 from .. import skeleton
 
 VERSION = 1
-# Far above what a person does by hand, low enough that a file from anywhere is read in a second.
+# Limits far above manual work, so that any file is parsed within a second.
 MOST_CHARACTERS = 4_000_000
 MOST_EDITS = 20_000
 LAST_FRAME = 1_000_000
-# Further out than this many images no joint is drawn (`render.py`).
+# Largest coordinate; joints further outside are not drawn (`render.py`).
 FARTHEST = 10.0
 
 _GROUPS = {
@@ -43,7 +43,7 @@ _NAMED = {
         for i in range(count)
     },
 }
-# What each kind takes beside do, frames and person; the first ones cannot be left out.
+# Required and optional keys of each kind, besides do, frames and person.
 _KEYS = {
     "move": (("points", "to"), ()),
     "hide": (("points",), ()),
@@ -58,18 +58,18 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Edit:
-    """One change.
+    """A single edit.
 
     Attributes:
-        do: "move", "hide", "restore", "copy", "interpolate", "transform", "mirror" or "swap";
-            `edits.apply_edits` says what each does.
-        first, last: frames it is for, the last one included.
+        do: "move", "hide", "restore", "copy", "interpolate", "transform", "mirror" or "swap"; see
+            `apply_edits`.
+        first, last: frame range, inclusive.
         person: counted from 0.
-        points: indices (`skeleton.py`), in the order they were named.
-        label: the points as they were named, for the report.
+        points: indices (`skeleton.py`), in the order given.
+        label: the points as named in the text, for the report.
         to: (x, y) as fractions of the canvas.
         source: frame to copy from.
-        about: (x, y) that stays where it is when the figure is scaled or mirrored.
+        about: (x, y) fixed point of scaling or mirroring.
         scale: factor.
         shift: (dx, dy) as fractions of the canvas.
     """
@@ -89,18 +89,18 @@ class Edit:
 
 @dataclass(frozen=True)
 class Edits:
-    """Edits in the order they are applied, and the clip they were made for ({} if not said)."""
+    """Edits in order of application, and what is known of the poses they were made for."""
 
     edits: tuple[Edit, ...]
     made_for: dict[str, int]
 
 
 def parse_edits(text: str) -> Edits:
-    """Read edits. An empty text has none.
+    """Parse the text of pose edits; an empty text has none.
 
     Raises:
-        PoseError: damaged, too large, of another version, or with a key or value that is not
-            known; the message names the edit, counted from 1.
+        PoseError: the text is damaged, too large, of another version, or has an unknown key or
+            value; the message names the edit, counted from 1.
     """
     if not text.strip():
         return Edits((), {})
@@ -118,11 +118,11 @@ def parse_edits(text: str) -> Edits:
         ) from e
     if not isinstance(raw, dict) or not isinstance(raw.get("edits"), list):
         raise PoseError('edits: needed {"version": 1, "edits": [ … ]}. Clear it to start again.')
-    _known(raw, ("version", "made_for", "edits"), "edits")
+    _check_keys(raw, ("version", "made_for", "edits"), "edits")
     if raw.get("version") != VERSION or isinstance(raw["version"], bool):
         raise PoseError(
-            f"edits: version {_shown(raw.get('version'))}, needed {VERSION}. Update the pack if "
-            "the workflow is newer than it."
+            f"edits: version {_short_json(raw.get('version'))}, needed {VERSION}. Update the pack "
+            "if the workflow is newer than it."
         )
     if len(raw["edits"]) > MOST_EDITS:
         raise PoseError(
@@ -139,12 +139,14 @@ def _refuse(constant: str) -> None:
 
 def _edit(raw: Any, where: str) -> Edit:
     if not isinstance(raw, dict):
-        raise PoseError(f'{where}: {_shown(raw)} is not an object such as {{"do": "hide", … }}.')
+        raise PoseError(
+            f'{where}: {_short_json(raw)} is not an object such as {{"do": "hide", … }}.'
+        )
     kind = raw.get("do")
     if not isinstance(kind, str) or kind not in _KEYS:
-        raise PoseError(f"{where}: do {_shown(kind)}, needed one of {', '.join(_KEYS)}.")
+        raise PoseError(f"{where}: do {_short_json(kind)}, needed one of {', '.join(_KEYS)}.")
     needed, optional = _KEYS[kind]
-    _known(raw, ("do", "frames", "person", *needed, *optional), where)
+    _check_keys(raw, ("do", "frames", "person", *needed, *optional), where)
     for key in ("frames", *needed):
         if key not in raw:
             raise PoseError(f"{where} ({kind}): {key} is missing.")
@@ -173,66 +175,70 @@ def _edit(raw: Any, where: str) -> Edit:
 def _frames(raw: Any, where: str) -> tuple[int, int]:
     pair = raw if isinstance(raw, list) else [raw, raw]
     if len(pair) != 2:
-        raise PoseError(f"{where}: frames {_shown(raw)}, needed a frame or [first, last].")
+        raise PoseError(f"{where}: frames {_short_json(raw)}, needed a frame or [first, last].")
     first, last = (_integer(frame, f"{where}, frames") for frame in pair)
     if first > last:
-        raise PoseError(f"{where}: frames {_shown(raw)}, needed the first one first.")
+        raise PoseError(f"{where}: frames {_short_json(raw)}, needed the first one first.")
     return first, last
 
 
 def _points(raw: Any, where: str) -> tuple[tuple[int, ...], str]:
     names = raw if isinstance(raw, list) else [raw]
-    found: dict[int, None] = {}
+    indices: dict[int, None] = {}
     for name in names:
         if isinstance(name, str) and name in _NAMED:
-            found |= dict.fromkeys(_NAMED[name])
+            indices |= dict.fromkeys(_NAMED[name])
         elif isinstance(name, int) and not isinstance(name, bool) and 0 <= name < skeleton.N_POINTS:
-            found[name] = None
+            indices[name] = None
         else:
             raise PoseError(
-                f"{where}: no point is called {_shown(name)}. Use a joint such as RWrist, "
+                f"{where}: no point is called {_short_json(name)}. Use a joint such as RWrist, "
                 "left_hand.4, face.30, an index from 0 to 127, or a group: "
                 f"{', '.join(_GROUPS)}."
             )
-    if not found:
+    if not indices:
         raise PoseError(f"{where}: points is empty.")
-    return tuple(found), ", ".join(str(name) for name in names[:3]) + (", …" * (len(names) > 3))
+    return tuple(indices), ", ".join(str(name) for name in names[:3]) + (", …" * (len(names) > 3))
 
 
 def _made_for(raw: Any) -> dict[str, int]:
     if not isinstance(raw, dict):
-        raise PoseError(f"edits: made_for {_shown(raw)} is not an object.")
-    _known(raw, ("frames", "people", "width", "height"), "edits, made_for")
+        raise PoseError(f"edits: made_for {_short_json(raw)} is not an object.")
+    _check_keys(raw, ("frames", "people", "width", "height"), "edits, made_for")
     return {key: _integer(value, f"edits, made_for, {key}") for key, value in raw.items()}
 
 
-def _known(raw: dict, keys: tuple[str, ...], where: str) -> None:
+def _check_keys(raw: dict, keys: tuple[str, ...], where: str) -> None:
     for key in raw:
         if key not in keys:
-            raise PoseError(f"{where}: unknown key {_shown(key)}. Known are {', '.join(keys)}.")
+            raise PoseError(
+                f"{where}: unknown key {_short_json(key)}. Known are {', '.join(keys)}."
+            )
 
 
 def _integer(raw: Any, where: str) -> int:
     whole = isinstance(raw, int) or (isinstance(raw, float) and raw.is_integer())
     if isinstance(raw, bool) or not whole or not 0 <= raw <= LAST_FRAME:
-        raise PoseError(f"{where}: {_shown(raw)}, needed a whole number from 0 to {LAST_FRAME}.")
+        raise PoseError(
+            f"{where}: {_short_json(raw)}, needed a whole number from 0 to {LAST_FRAME}."
+        )
     return int(raw)
 
 
 def _number(raw: Any, where: str, low: float = -FARTHEST, high: float = FARTHEST) -> float:
-    known = isinstance(raw, (int, float)) and not isinstance(raw, bool)
-    if not known or not low <= raw <= high or not math.isfinite(raw):
-        raise PoseError(f"{where}: {_shown(raw)}, needed a number from {low:g} to {high:g}.")
+    is_number = isinstance(raw, (int, float)) and not isinstance(raw, bool)
+    if not is_number or not low <= raw <= high or not math.isfinite(raw):
+        raise PoseError(f"{where}: {_short_json(raw)}, needed a number from {low:g} to {high:g}.")
     return float(raw)
 
 
 def _pair(raw: Any, where: str) -> tuple[float, float]:
     if not isinstance(raw, list) or len(raw) != 2:
-        raise PoseError(f"{where}: {_shown(raw)}, needed [x, y] as fractions of the image.")
+        raise PoseError(f"{where}: {_short_json(raw)}, needed [x, y] as fractions of the image.")
     return _number(raw[0], where), _number(raw[1], where)
 
 
-def _shown(value: Any) -> str:
-    """The value as JSON, cut to what a message has room for."""
+def _short_json(value: Any) -> str:
+    """The value as JSON, cut to fit a message."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else text[:39] + "…"

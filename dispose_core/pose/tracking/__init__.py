@@ -1,1 +1,1 @@
-"""Who is who from frame to frame, and which person is meant."""
+"""Tracking people across frames and selecting the person to use."""

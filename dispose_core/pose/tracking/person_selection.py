@@ -1,7 +1,7 @@
-"""Which of several people is meant: the chosen one comes first, everybody else follows.
+"""Select one of several people and put that person first.
 
-That order is the contract of all poses, on the wire too: alignment fits by the first person,
-motion is that of the first person, drawing shows everybody.
+All pose lists follow this order: alignment is fitted to the first person, motion is taken from
+the first person, and drawing shows everybody.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ..frame_ranges import name_frames, numbers
 from ..sequence import PoseSequence
 from .tracker import joints_of, track_people
 
-# Nobody is "near" a point that is further away than this share of the image's longer side.
+# Largest distance of a "near" person from the point, as a share of the image's longer side.
 NEAR = 0.25
-# Two people cross where their boxes share this part of the smaller one.
+# Two people cross where their boxes overlap by more than this share of the smaller box.
 CROSSING = 0.25
 
 
 @dataclass(frozen=True)
 class PersonChoice:
-    """Which person is meant, and how that person is found again in the other frames.
+    """Rule for choosing a person, and for following that person through the frames.
 
     Attributes:
-        by: "largest": who fills most of the image over the clip; "nearest": who is nearest to
-            `point` in `frame`; "tracked": number `index` of `frame`; these three are followed
-            through the clip. "index": number `index` of each frame as it lists them, without
-            following; 0 is what the official code uses (docs/reference_behaviour.md#pose-output).
+        by: "largest": the person who fills most of the image over all frames; "nearest": the person
+            nearest to `point` in `frame`; "tracked": number `index` of `frame`. These three are
+            tracked across frames. "index": number `index` of each frame as listed, without
+            tracking; 0 is what the official code uses (docs/reference_behaviour.md#pose-output).
         index: counted from 0.
         point: (x, y) as fractions of the image.
         frame: counted from 0.
@@ -46,10 +46,10 @@ class PersonChoice:
 
     @classmethod
     def parse(cls, text: str) -> PersonChoice:
-        """From "largest", "index:1", "track:1@30" or "0.3,0.5@30"; without "@" it is frame 0.
+        """Parse "largest", "index:1", "track:1@30" or "0.3,0.5@30"; "@" defaults to frame 0.
 
         Raises:
-            PoseError: anything else.
+            PoseError: `text` has none of these forms.
         """
         if text == "largest":
             return cls()
@@ -67,7 +67,7 @@ class PersonChoice:
         )
 
     def __str__(self) -> str:
-        """What `parse` takes."""
+        """Text form accepted by `parse`."""
         if self.by == "largest":
             return "largest"
         if self.by == "index":
@@ -81,17 +81,17 @@ class PersonChoice:
 def choose_person(
     people: Sequence[PoseSequence], choice: PersonChoice | None = None, name: str = "poses"
 ) -> tuple[list[PoseSequence], list[str]]:
-    """Put the person who is meant first.
+    """Put the chosen person first.
 
     Args:
-        people: as a detector or a file lists them. Unless they are taken by "index", they are
-            sorted so that one sequence is one person (`tracking.track_people`).
+        people: in the order of a detector or file. Unless chosen by "index", they are tracked, so
+            that each sequence holds one person (`tracker.track_people`).
         choice: see `PersonChoice`.
-        name: what to call this input in an error.
+        name: name of this input in error messages.
 
     Returns:
-        The chosen person, then all others, the larger first (by "index": as listed), and the
-        report: who it is, in which frames that person is missing and where others cross.
+        The chosen person followed by all others, larger ones first (by "index": as listed), and a
+        report: who was chosen, where that person is missing, and where others cross.
 
     Raises:
         PoseError: nobody in the poses, no such frame or index, or nobody near the point.
@@ -106,7 +106,7 @@ def choose_person(
         first, everybody = _indexed(people, choice.index, name), list(people)
         who = f"number {choice.index} of each frame as listed, not followed"
     else:
-        # A detector of one person says itself who is who, even across a cut.
+        # A single-person detector needs no tracking, which would split the person at a cut.
         everybody = track_people(people) if len(people) > 1 else list(people)
         sizes = _sizes(everybody)
         everybody = [everybody[i] for i in np.argsort(-sizes, kind="stable")]
@@ -117,14 +117,14 @@ def choose_person(
             x, y = choice.point
             who = f"the one nearest to ({x:.2f}, {y:.2f}) in frame {choice.frame}"
         else:
-            first = _started_at(people, everybody, choice, name)
+            first = _tracked_index(people, everybody, choice, name)
             who = f"number {choice.index} of frame {choice.frame}"
     chosen = everybody.pop(first)
     return [chosen, *everybody], _report(chosen, everybody, who)
 
 
 def first_person(people: Sequence[PoseSequence], name: str) -> tuple[PoseSequence, list[str]]:
-    """The person whose motion is used, and a line for the report about those who are not."""
+    """Return the first person and a report line about the people that are ignored."""
     others = len(people) - 1
     if not others:
         return people[0], []
@@ -136,23 +136,23 @@ def _indexed(people: Sequence[PoseSequence], index: int, name: str) -> int:
     if index >= len(people):
         most = f"{len(people)} people" if len(people) > 1 else "one person"
         raise PoseError(
-            f"{name}: person {index} wanted; frames hold at most {most}, counted from 0. "
+            f"{name}: there is no person {index}; frames hold at most {most}, counted from 0. "
             f"Choose an index up to {len(people) - 1}, or 'largest'."
         )
     return index
 
 
-def _started_at(
+def _tracked_index(
     people: Sequence[PoseSequence], tracked: Sequence[PoseSequence], choice: PersonChoice, name: str
 ) -> int:
-    """Which of `tracked` is number `index` of `frame`."""
+    """Index in `tracked` of the person who is number `index` of `frame`."""
     _require_frame(people, choice.frame, name)
     start = people[_indexed(people, choice.index, name)][choice.frame]
     if not start.present[0]:
-        there = np.array([person.present[choice.frame] for person in people])
+        present = np.array([person.present[choice.frame] for person in people])
         raise PoseError(
             f"{name}, frame {choice.frame}: person {choice.index} is not there, only "
-            f"{numbers(there)}. Choose one of those, or another frame."
+            f"{numbers(present)}. Choose one of those, or another frame."
         )
     return next(
         i
@@ -166,23 +166,23 @@ def _nearest(people: Sequence[PoseSequence], choice: PersonChoice, name: str) ->
     height, width = people[0].canvas
     joints = joints_of([person[choice.frame] for person in people])[0]  # (P, K, 2)
     distances = _distances_to_bones(joints, np.array(choice.point) * (width, height))
-    nearest, limit = int(distances.argmin()), NEAR * max(height, width)
-    if distances[nearest] > limit:
-        x, y = np.nanmean(joints[nearest], 0) / (width, height)
+    closest, limit = int(distances.argmin()), NEAR * max(height, width)
+    if distances[closest] > limit:
+        x, y = np.nanmean(joints[closest], 0) / (width, height)
         raise PoseError(
             f"{name}, frame {choice.frame}: nobody near ({choice.point[0]:.2f}, "
             f"{choice.point[1]:.2f}); the nearest person, around ({x:.2f}, {y:.2f}), is "
-            f"{distances[nearest]:.0f} px away, needed at most {limit:.0f}. "
+            f"{distances[closest]:.0f} px away, needed at most {limit:.0f}. "
             "Choose a point on the person, as fractions of the image's width and height."
         )
-    return nearest
+    return closest
 
 
 def _require_frame(people: Sequence[PoseSequence], frame: int, name: str) -> None:
     present = np.any([person.present for person in people], axis=0)
     if frame >= len(present):
         raise PoseError(
-            f"{name}: frame {frame} wanted to choose a person in; there are {len(present)}, "
+            f"{name}: there is no frame {frame} to choose a person in; there are {len(present)}, "
             f"counted from 0. Choose a frame up to {len(present) - 1}."
         )
     if not present[frame]:
@@ -193,14 +193,16 @@ def _require_frame(people: Sequence[PoseSequence], frame: int, name: str) -> Non
 
 
 def _distances_to_bones(joints: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """(P,) pixels from the point to the nearest limb or joint; infinite for an absent person.
+    """(P,) pixels from the point to the nearest limb or joint; inf for an absent person.
 
     Args:
-        joints: (P, K, 2) pixels, see `tracking.joints_of`.
+        joints: (P, K, 2) pixels, see `tracker.joints_of`.
         point: (2,) pixels.
     """
-    alone = np.arange(joints.shape[1])
-    start, end = np.concatenate([np.array(skeleton.LIMBS), np.stack([alone, alone], 1)]).T
+    single_joints = np.arange(joints.shape[1])
+    start, end = np.concatenate(
+        [np.array(skeleton.LIMBS), np.stack([single_joints, single_joints], 1)]
+    ).T
     bone = joints[:, end] - joints[:, start]
     to_point = point - joints[:, start]
     length = np.maximum((bone * bone).sum(-1), 1e-12)
@@ -210,11 +212,11 @@ def _distances_to_bones(joints: np.ndarray, point: np.ndarray) -> np.ndarray:
 
 
 def _boxes(people: Sequence[PoseSequence]) -> np.ndarray:
-    """(T, P, 2, 2) corners (x, y) in pixels of the box around each; infinitely small if absent."""
+    """(T, P, 2, 2) bounding box corners (x, y) in pixels; an inverted, infinite box if absent."""
     joints = joints_of(people)
-    there = np.isfinite(joints)
-    low = np.where(there, joints, np.inf).min(2)
-    return np.stack([low, np.where(there, joints, -np.inf).max(2)], 2)
+    known = np.isfinite(joints)
+    low = np.where(known, joints, np.inf).min(2)
+    return np.stack([low, np.where(known, joints, -np.inf).max(2)], 2)
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:
@@ -222,30 +224,33 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def _sizes(people: Sequence[PoseSequence]) -> np.ndarray:
-    """(P,) part of the image that each fills over the clip: the middle box of the frames in
-    which the person is there, for the share of frames in which that is so."""
+    """(P,) image area over all frames: median box area while present × share of frames present."""
     areas = _areas(_boxes(people))  # (T, P)
     present = np.stack([person.present for person in people], 1)
-    middle = np.nanmedian(np.where(present, areas, np.nan), 0)
-    return middle * present.mean(0)
+    median_area = np.nanmedian(np.where(present, areas, np.nan), 0)
+    return median_area * present.mean(0)
 
 
 def _crossed(chosen: PoseSequence, others: Sequence[PoseSequence]) -> np.ndarray:
-    """(T,) bool: frames in which another person's box lies over the chosen one's."""
+    """(T,) bool: frames in which another person's box overlaps the chosen person's."""
     boxes = _boxes([chosen, *others])
-    mine, theirs = boxes[:, :1], boxes[:, 1:]
-    shared = np.stack(
-        [np.maximum(mine[:, :, 0], theirs[:, :, 0]), np.minimum(mine[:, :, 1], theirs[:, :, 1])], 2
+    chosen_box, other_boxes = boxes[:, :1], boxes[:, 1:]
+    overlap = np.stack(
+        [
+            np.maximum(chosen_box[:, :, 0], other_boxes[:, :, 0]),
+            np.minimum(chosen_box[:, :, 1], other_boxes[:, :, 1]),
+        ],
+        2,
     )
-    smaller = np.minimum(_areas(mine), _areas(theirs))
-    return (_areas(shared) > CROSSING * smaller).any(1)
+    smaller = np.minimum(_areas(chosen_box), _areas(other_boxes))
+    return (_areas(overlap) > CROSSING * smaller).any(1)
 
 
 def _report(chosen: PoseSequence, others: Sequence[PoseSequence], who: str) -> list[str]:
-    frames, found = len(chosen), int(chosen.present.sum())
+    frames, num_present = len(chosen), int(chosen.present.sum())
     line = f"person: {who}, of {len(others) + 1} people" if others else "one person"
-    line += f"; there in {found} of {frames} frames"
-    if 0 < found < frames:
+    line += f"; there in {num_present} of {frames} frames"
+    if 0 < num_present < frames:
         line += f", missing in {name_frames(~chosen.present)}"
     if not others or not (crossed := _crossed(chosen, others)).any():
         return [line]

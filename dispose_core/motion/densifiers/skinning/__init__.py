@@ -1,1 +1,1 @@
-"""The densifier without a network: a 2.5-D body model carries the pixels."""
+"""Densifier without a network: skinning of the image with a 2.5-D body model."""

@@ -1,7 +1,7 @@
-"""The densifier that needs no weights: the person moves as a skinned figure.
+"""Skinning densifier: moves the person by linear blend skinning, without model weights.
 
-Every limb, the head, the torso and, where hands are known, palms and fingers are bones
-(`bones.py`). A pixel follows the bones near it; what is not the person does not move.
+Limbs, head, torso and, if detected, palms and fingers are bones (`rig.py`). A pixel follows the
+bones near it; the background does not move.
 """
 
 from __future__ import annotations
@@ -24,25 +24,23 @@ from .person_segmentation import find_subject
 from .rig import Bone, build_bones
 from .volume_preservation import limb_volumes
 
-# Longest side of the working grid. Limbs are then 10 to 40 pixels thick, and a clip is small.
+# Longest side of the working grid, on which limbs are 10 to 40 pixels thick.
 WORKING_SIDE = 512
-# Frames computed at once: a few MB.
+# Frames per batch, a few MB.
 _CHUNK = 4
-# How sharply pixels belong to the nearest bone: weights are distance ^ -_SHARPNESS, distances
-# in thicknesses, nearer than _NEAREST counting the same.
+# Skinning weights are max(distance, _NEAREST) ^ -_SHARPNESS, with distances in bone thicknesses.
 _SHARPNESS, _NEAREST = 6.0, 0.05
-# The weights' edges are softened over this part of the shoulder width, thin bones over less:
-# this part of their thickness.
+# Blur of the weights as a share of the shoulder width, at most this share of a bone's thickness.
 _SOFTENING, _THIN_SOFTENING = 0.03, 0.4
-# Flow reaches this far beyond the mask, in shoulder widths: a mask is a pixel or two wrong.
+# Full flow and fade-out beyond the mask, in shoulder widths, as masks are a pixel or two off.
 _KEEP, _FADE = 0.02, 0.05
 
 
-WORKING_MEMORY = 0  # it computes on the CPU
+WORKING_MEMORY = 0  # computes on the CPU
 
 
 def load_network(files: Mapping[str, Path]) -> None:
-    """None: it has no network (`registry.DensifierModule`)."""
+    """Return None, as there is no network (`registry.DensifierModule`)."""
 
 
 def build(
@@ -52,31 +50,30 @@ def build(
     dtype: torch.dtype | None = None,
     official: bool = False,
 ) -> SkinningDensifier:
-    """The densifier of one clip (`registry.DensifierModule`)."""
+    """Create the densifier of one sequence (`registry.DensifierModule`)."""
     return SkinningDensifier(subject)
 
 
 class SkinningDensifier:
-    """Spreads joint motion over the person by bones (protocol `densify.Densifier`).
+    """Densifier by linear blend skinning (protocol `base.Densifier`).
 
     Args:
-        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size; found from the
-            skeleton and the image when missing.
+        subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size; estimated from the
+            skeleton and the image when None.
     """
 
     def __init__(self, subject: Tensor | None = None) -> None:
         self.subject = subject
 
     def __call__(self, image: Tensor, sequence: PoseSequence, on_frame: Progress) -> DenseMotion:
-        """Flow from frame 0 to every frame; zero outside the person and without a pose.
+        """Compute the flow from frame 0 to every frame; zero outside the person and without a pose.
 
         Args:
             image: (3, H, W) reference, 0…1.
             sequence: F+1 poses of one person, frame 0 the reference.
-            on_frame: called after each frame; may raise to cancel.
 
         Returns:
-            grid (F+1, 2, h, w) with the longest side 512 at most, `layer` (h, w): larger is
+            Flow (F+1, 2, h, w) with a longest side of at most 512; `layer` (h, w), larger is
             nearer, arms before head and torso; `subject` (h, w), the mask used.
         """
         height, width = image.shape[-2:]
@@ -96,26 +93,31 @@ class SkinningDensifier:
         body = build_body_model(sequence, size)
         skin = _Skin(body, mask.numpy(), on_frame)
         skin.move(grid)
-        grid[~torch.from_numpy(body.present)] = 0.0  # not just nearly
+        grid[~torch.from_numpy(body.present)] = 0.0  # exactly zero
         skin.order(layer)
         report = _report(body, self.subject is None, mask)
         return DenseMotion(grid, layer, subject=mask, report=report)
 
 
 def working_size(size: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) of the grid for an image of (H, W): the longest side 512 at most."""
+    """(h, w) of the grid for an image of (H, W); the longest side is at most 512."""
     scale = min(1.0, WORKING_SIDE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 class _Skin:
-    """Which pixel follows which bone how much; made once for a clip."""
+    """Skinning weights of all pixels and bone transforms of all frames.
+
+    Linear blend skinning: a pixel p moves by Σ_b w_b · (M_b − I) · (x, y, z, 1), with the 2×4
+    transforms M_b of the bones. A bone with different transforms at both ends counts as two bones,
+    weighted along its axis. The sum over bones is one matrix product per frame.
+    """
 
     def __init__(self, body: BodyModel, mask: np.ndarray, on_frame: Progress) -> None:
         self.on_frame = on_frame
         inside = (mask > 0.5).astype(np.uint8)
         thickness = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        if inside.all():  # no background at all: OpenCV has no distance to give
+        if inside.all():  # OpenCV's distance is undefined without background
             thickness = np.full(mask.shape, float(max(mask.shape)), np.float32)
         bones = build_bones(body, thickness)
         outside = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -144,16 +146,18 @@ class _Skin:
                 x, y = (points * part[:, None]).T
                 features.append(np.stack([x, y, depth * part, part]))
                 transforms.append(transform)
-        # What stays, stays exactly: the features carry the displacement, not the position.
-        moved = np.stack(transforms, 2) - np.eye(2, 4)[None, :, None]
+        # Subtracting the identity gives displacements, so that resting pixels stay exactly.
+        displacement = np.stack(transforms, 2) - np.eye(2, 4)[None, :, None]
         self.features = torch.from_numpy(np.concatenate(features).astype(np.float32))
-        self.transforms = torch.from_numpy(moved.reshape(len(moved), 2, -1).astype(np.float32))
+        self.transforms = torch.from_numpy(
+            displacement.reshape(len(displacement), 2, -1).astype(np.float32)
+        )
 
     def _weights(
         self, bones: list[Bone], points: np.ndarray, rows: np.ndarray, columns: np.ndarray,
         softening: float,
     ) -> np.ndarray:  # fmt: skip
-        """(B, N) how much each of the points follows each bone; sums to one."""
+        """(B, N) skinning weights of the points, which sum to one over the bones."""
         weights = np.stack([bone.shape.distance(points) for bone in bones]).astype(np.float32)
         weights = np.maximum(weights, _NEAREST) ** -_SHARPNESS
         weights /= weights.sum(0)
@@ -168,27 +172,27 @@ class _Skin:
         return weights / weights.sum(0)
 
     def move(self, grid: Tensor) -> None:
-        """Fills `grid` (n, 2, h, w) with the flow of every frame."""
+        """Fill `grid` (n, 2, h, w) with the flow of every frame."""
         flat = grid.view(len(grid), 2, -1)
         for first in range(0, len(grid), _CHUNK):
             frames = range(first, min(first + _CHUNK, len(grid)))
             flow = self.transforms[frames.start : frames.stop] @ self.features
-            for frame, moved in zip(frames, flow, strict=True):
-                if frame:  # nothing moves in the reference's own frame
-                    self._keep_volume(frame, moved)
+            for frame, frame_flow in zip(frames, flow, strict=True):
+                if frame:  # frame 0 is the reference and does not move
+                    self._keep_volume(frame, frame_flow)
             flat[frames.start : frames.stop, :, self.at] = flow
             for frame in frames:
                 self.on_frame(frame + 1, len(grid))
 
     def _keep_volume(self, frame: int, flow: Tensor) -> None:
-        """Corrects the flow (2, N) of one frame where limbs bend."""
+        """Apply volume preservation of bent limbs to the flow (2, N) of one frame."""
         for limb in self.volumes:
-            place = self.points[limb.at] + flow[:, limb.at].T
-            off = limb.correct(frame, place) * self.strength[limb.at, None]
-            flow[:, limb.at] += off.T
+            positions = self.points[limb.at] + flow[:, limb.at].T
+            correction = limb.correct(frame, positions) * self.strength[limb.at, None]
+            flow[:, limb.at] += correction.T
 
     def order(self, layer: Tensor) -> None:
-        """Fills `layer` (h, w): the drawing order of the bone that each pixel follows most."""
+        """Fill `layer` (h, w) with the drawing order of each pixel's dominant bone."""
         layer.view(-1)[self.at] = torch.from_numpy(self.layers)
 
 

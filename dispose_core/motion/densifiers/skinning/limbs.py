@@ -1,10 +1,9 @@
-"""One bone: its way from the reference to every frame, in space rather than in the plane.
+"""Transforms of single bones from the reference to every frame, in 2.5 dimensions.
 
-A bone carries the pixels near it by a transform of (x, y, z, 1), where z is how far the surface
-stands out towards the viewer (`shapes.py`). In an image a limb that turns out of the image's
-plane gets shorter, and its surface, in front of the joints, slides along it; a forearm that
-turns about itself carries its surface across. Both are worth as much as the motion of the joints
-themselves and can be read off bone lengths.
+A transform maps (x, y, z, 1) to (x, y), where z is the height of the visible surface above the
+plane of the joints (`primitives.py`). When a limb tilts out of the image plane, its surface slides
+along it; when a forearm twists, its surface moves across. Both are as large as the motion of the
+joints and follow from bone lengths.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from ....pose.skeleton import (
 from .body_model import BodyModel, length
 from .primitives import Shape, crosswise
 
-# The mask says how thick a limb is, within bounds, as parts of what is usual, that survive a
-# mask with half the background in it.
+# Limb radii are measured in the mask within these bounds relative to the usual radius, which
+# protect against masks that include background.
 _RADIUS_BOUNDS = (0.6, 1.6)
-# A square of length within this of the true one is noise, not foreshortening.
+# A relative change of the squared length below this is noise, not foreshortening.
 _LENGTH_NOISE = 0.01
-# Sizes within this of the reference's, as logarithms, are noise: a crouching body looks smaller.
-# Twice as much is believed.
+# Changes of the body size, as logarithms, are ignored below this, since a crouching body looks
+# smaller; above twice this they count in full.
 _SIZE_NOISE = 0.06
-# The length that this part of the frames stay below counts as the bone's true one.
+# Quantile of the lengths over all frames that is taken as a bone's true length.
 _LONGEST = 0.85
 # Drawing order of a body seen from the front.
 LAYERS = {
@@ -50,12 +49,12 @@ LAYERS = {
 
 @dataclass(frozen=True, eq=False)
 class Bone:
-    """A shape of the reference and its way to each frame.
+    """A shape in the reference and its transforms to each frame.
 
     Attributes:
         layer: drawing order, larger is nearer.
-        start, end: (n, 2, 4) transforms at both ends, (x, y, z, 1) → (x, y); in between they
-            are mixed. The same array where the bone is stiff.
+        start, end: (n, 2, 4) transforms at both ends, (x, y, z, 1) → (x, y), blended along the
+            bone; the same array for a rigid bone.
     """
 
     shape: Shape
@@ -71,47 +70,59 @@ def limb_transform(
     tilt: tuple[float, np.ndarray] | None = None,
     twist: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A bone whose ends go exactly where the joints go; its width follows the body's size.
+    """Transform that maps the ends of a bone to its tracked joints; its width scales with the body.
+
+    Let u, u' be unit vectors along the bone in the reference and the frame, n, n' their normals
+    (`crosswise`), L the length in the reference, s the size, a, a' the tilt sines in reference and
+    frame, θ the twist. With joints p0, p1 → q0, q1 the 2×4 matrix is [A | c | t] with
+
+        A = (q1 − q0)·uᵀ / L + s·(n' − sin θ·a'·u')·nᵀ     along and across the bone
+        c = s·(−sin θ·n' − (cos θ·a' − a)·u')                per unit of depth z
+        t = q0 − A·p0
 
     Args:
-        joints: (2, 2) ends in the reference; frames: (n, 2, 2).
-        size: (n,) of the body against the reference.
-        tilt: sine of the angle out of the image in the reference and in the frames (n,),
+        joints: (2, 2) ends in the reference.
+        tracked: (n, 2, 2) ends in the frames.
+        size: (n,) size of the body relative to the reference.
+        tilt: sine of the angle out of the image plane in the reference, and (n,) in the frames;
             positive when the far end points towards the viewer.
-        twist: (n,) turn about the bone itself, radians, from `crosswise` towards the viewer.
+        twist: (n,) rotation about the bone in radians, from `crosswise` towards the viewer.
 
     Returns:
         (n, 2, 4)
     """
     n = len(tracked)
-    lean_before, lean = tilt if tilt is not None else (0.0, np.zeros(n))
-    turn = twist if twist is not None else np.zeros(n)
+    tilt_before, tilt_after = tilt if tilt is not None else (0.0, np.zeros(n))
+    twist_angle = twist if twist is not None else np.zeros(n)
     before, after = joints[1] - joints[0], tracked[:, 1] - tracked[:, 0]
-    long = max(np.linalg.norm(before), 1e-6)
-    along_before = before / long
-    # A bone that points at the viewer has no direction; it keeps the one it had.
+    bone_length = max(np.linalg.norm(before), 1e-6)
+    along_before = before / bone_length
+    # A bone that points at the viewer has no direction and keeps that of the reference.
     along = after + 1e-6 * before
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
     across = crosswise(along)
-    cos, sin, size = np.cos(turn)[:, None], np.sin(turn)[:, None], size[:, None]
-    # Turned about itself, half of what is seen goes out of sight; were its width to shrink
-    # accordingly, there would be nothing to show on the other half. So the width stays.
-    width = size * (across - sin * lean[:, None] * along)
+    cos, sin, size = np.cos(twist_angle)[:, None], np.sin(twist_angle)[:, None], size[:, None]
+    # A twist hides half of the visible surface. The width is not reduced accordingly, since there
+    # are no pixels to show on the other half.
+    width = size * (across - sin * tilt_after[:, None] * along)
     out = np.zeros((n, 2, 4))
-    out[:, :, :2] = after[:, :, None] / long * along_before
+    out[:, :, :2] = after[:, :, None] / bone_length * along_before
     out[:, :, :2] += width[:, :, None] * crosswise(along_before)
-    out[:, :, 2] = size * (-sin * across - (cos * lean[:, None] - lean_before) * along)
+    out[:, :, 2] = size * (-sin * across - (cos * tilt_after[:, None] - tilt_before) * along)
     out[:, :, 3] = tracked[:, 0] - out[:, :, :2] @ joints[0]
     return out
 
 
 def follow(transform: np.ndarray, seen: np.ndarray, parent: np.ndarray) -> np.ndarray:
-    """The bone's own way where its ends are seen, its parent's elsewhere."""
+    """`transform` in frames where the bone is visible, the parent's transform elsewhere."""
     return np.where(seen[:, None, None], transform, parent)
 
 
 def bone_ends(body: BodyModel, a: int, b: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """Ends in the reference (2, 2), in the frames (n, 2, 2), where both are seen; usable?"""
+    """Ends in the reference (2, 2) and in the frames (n, 2, 2), visibility (n,), and usability.
+
+    A bone is usable if the reference shows both ends at a sufficient distance.
+    """
     joints, tracked = body.joints[[a, b]], body.tracked[:, [a, b]]
     seen = body.tracked_seen[:, a] & body.tracked_seen[:, b]
     usable = bool(body.seen[a] and body.seen[b])
@@ -122,40 +133,45 @@ def bone_ends(body: BodyModel, a: int, b: int) -> tuple[np.ndarray, np.ndarray, 
 def tilt_of(
     body: BodyModel, size: np.ndarray, a: int, b: int, forward: int
 ) -> tuple[float, np.ndarray]:
-    """Sine of the angle at which bone a–b leaves the image's plane, from how short it is.
+    """Sine of the angle of bone a–b out of the image plane, estimated from its foreshortening.
 
-    `forward` is 1 where the far end comes before the body and −1 where it goes behind.
+    sin = forward · √(1 − (l / L)²) for a bone of projected length l and true length L. The sign is
+    not observable: `forward` is 1 where the far end tilts to the front of the body, −1 to the back.
     """
-    long = max(_true_length(body, size, a, b), 1e-6)
+    true_length = max(_true_length(body, size, a, b), 1e-6)
     seen = body.tracked_seen[:, a] & body.tracked_seen[:, b]
     lengths = np.where(seen, length(body.tracked, a, b), 0) / size
     lengths = _smooth(lengths, seen)
-    squares = 1 - (np.append(length(body.joints, a, b), lengths) / long) ** 2
+    squares = 1 - (np.append(length(body.joints, a, b), lengths) / true_length) ** 2
     sines = forward * np.sqrt(np.clip(squares - _LENGTH_NOISE, 0, 0.96))
     sines *= body.facing * np.append(body.front[0], body.front)
     return float(sines[0]), np.where(seen, sines[1:], sines[0])
 
 
 def _true_length(body: BodyModel, size: np.ndarray, a: int, b: int) -> float:
-    """Length of bone a–b when it lies in the image's plane: what it nearly reaches in the clip.
+    """Length of bone a–b parallel to the image plane, a high quantile over all frames.
 
-    Both sides of the body are equally long, so each has a say.
+    It is the mean over both sides of the body, whose bones are equally long.
     """
-    found = []
+    side_lengths = []
     for c, d in ((a, b), (BODY_MIRROR[a], BODY_MIRROR[b])):
         seen = body.tracked_seen[:, c] & body.tracked_seen[:, d]
         if body.seen[c] and body.seen[d]:
-            own = length(body.joints, c, d)
-            reached = length(body.tracked, c, d)[seen] / size[seen]
-            found.append(max(own, np.quantile(reached, _LONGEST)) if seen.any() else own)
-    return float(np.mean(found))
+            reference_length = length(body.joints, c, d)
+            tracked_lengths = length(body.tracked, c, d)[seen] / size[seen]
+            side_lengths.append(
+                max(reference_length, np.quantile(tracked_lengths, _LONGEST))
+                if seen.any()
+                else reference_length
+            )
+    return float(np.mean(side_lengths))
 
 
 def body_size(body: BodyModel) -> np.ndarray:
-    """(n,) how large the body is against the reference.
+    """(n,) size of the body relative to the reference.
 
-    Bones get shorter by turning away, hardly ever longer: a little above the median of their
-    ratios is the size.
+    Bones appear shorter by tilting but hardly ever longer, so the size is the weighted 0.6 quantile
+    of the ratios of bone lengths.
     """
     pairs = [
         (NECK, R_HIP), (NECK, L_HIP), (R_SHOULDER, L_SHOULDER),
@@ -170,73 +186,78 @@ def body_size(body: BodyModel) -> np.ndarray:
     ratio = np.where(known, after / np.maximum(before, 1e-6), np.inf)
     weight = np.where(known, before, 0)
     order = np.argsort(ratio, axis=1)
-    reached = np.cumsum(np.take_along_axis(weight, order, 1), 1)
-    total = reached[:, -1]
-    at = (reached >= 0.6 * total[:, None]).argmax(1)
-    size = np.take_along_axis(np.take_along_axis(ratio, order, 1), at[:, None], 1)[:, 0]
+    cumulative = np.cumsum(np.take_along_axis(weight, order, 1), 1)
+    total = cumulative[:, -1]
+    index = (cumulative >= 0.6 * total[:, None]).argmax(1)
+    size = np.take_along_axis(np.take_along_axis(ratio, order, 1), index[:, None], 1)[:, 0]
     size = np.where((total > 0) & np.isfinite(size), size, np.abs(body.turn))
     change = np.log(np.maximum(_smooth(size, body.present), 1e-3))
     return np.exp(change * np.clip(np.abs(change) / _SIZE_NOISE - 1, 0, 1))
 
 
 def _smooth(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(n,) frames 1…n−1 averaged with their neighbours in time, ¼ ½ ¼; frame 0 as it is.
+    """Smooth (n,) values over frames 1…n−1 with the kernel ¼ ½ ¼; frame 0 is unchanged.
 
-    Lengths tell tilts through a square root, which makes much of a pixel of noise. Only sizes
-    and tilts are smoothed, never where a joint is.
+    Tilt depends on length through a square root, which amplifies noise. Only sizes and tilts are
+    smoothed, not joint positions.
     """
     if len(values) < 2:
         return values
     weight = np.pad(seen[1:].astype(float), 1)
-    held = np.pad(np.where(seen, values, 0)[1:], 1)
+    masked = np.pad(np.where(seen, values, 0)[1:], 1)
     kernel = np.array([0.25, 0.5, 0.25])
     total = np.maximum(np.convolve(weight, kernel, "valid"), 1e-9)
-    mean = np.convolve(held, kernel, "valid") / total
+    mean = np.convolve(masked, kernel, "valid") / total
     return np.append(values[0], np.where(seen[1:], mean, values[1:]))
 
 
 def limb_radius(start: np.ndarray, end: np.ndarray, usual: float, thickness: np.ndarray) -> float:
-    """Half the width of a limb where the mask shows it: its median along the limb's middle."""
-    at = start + np.linspace(0.25, 0.75, 9)[:, None] * (end - start)
-    x = np.clip(at[:, 0], 0, thickness.shape[1] - 1).astype(int)
-    y = np.clip(at[:, 1], 0, thickness.shape[0] - 1).astype(int)
+    """Half the width of a limb in the mask: the median along the middle of the limb."""
+    samples = start + np.linspace(0.25, 0.75, 9)[:, None] * (end - start)
+    x = np.clip(samples[:, 0], 0, thickness.shape[1] - 1).astype(int)
+    y = np.clip(samples[:, 1], 0, thickness.shape[0] - 1).astype(int)
     low, high = _RADIUS_BOUNDS
-    # The joints need not lie in the middle of the limb: the thickest pixel nearby does.
-    reach = max(1, round(0.3 * usual))
+    # Joints may be off the centre line of the limb; the thickest pixel nearby lies on it.
+    window = max(1, round(0.3 * usual))
     widths = [
-        thickness[max(0, j - reach) : j + reach + 1, max(0, i - reach) : i + reach + 1].max()
+        thickness[max(0, j - window) : j + window + 1, max(0, i - window) : i + window + 1].max()
         for i, j in zip(x, y, strict=True)
     ]
     return float(np.clip(np.median(widths), low * usual, high * usual))
 
 
 def layer_of(body: BodyModel, name: str, side: str) -> float:
-    """Arms and legs are before a body seen from the front and behind one seen from the back."""
+    """Drawing order; limbs are in front of a body seen from the front, behind one from the back."""
     return body.facing * (LAYERS[name] + (0.5 if side == "L" else 0.0))
 
 
 def wrap(angle: np.ndarray) -> np.ndarray:
-    """The same angles within −π…π."""
+    """Wrap angles to −π…π."""
     return np.angle(np.exp(1j * angle))
 
 
 def fit_affine(
     rows: np.ndarray, target: np.ndarray, weight: np.ndarray, pull: np.ndarray, expected: np.ndarray
 ) -> np.ndarray:
-    """Least-squares way of known points, pulled towards what is expected of it.
+    """Regularised least-squares fit of linear maps from `rows` to `target`.
+
+    Solves (RᵀWR + P)·X = RᵀWY + P·E with the rows R, weights W, targets Y, expectation E and
+    regularisation P = diag(pull, 1e-9); the translation is not regularised.
 
     Args:
-        rows: (K, D) the points in the reference, their last coordinate 1; finite.
-        target: (n, K, 2) where they are in the frames; finite where `weight` (n, K) is not 0.
-        pull: (D−1,) how much each row of `expected` (n, D−1, 2) counts, in squared pixels.
+        rows: (K, D) points in the reference, their last coordinate 1; finite.
+        target: (n, K, 2) points in the frames; finite where `weight` (n, K) is not 0.
+        weight: (n, K) weights of the points.
+        pull: (D−1,) weight of each row of `expected`, in squared pixels.
+        expected: (n, D−1, 2) expected rows.
 
     Returns:
         (n, 2, D)
     """
     target = np.where(weight[..., None] > 0, target, 0)
     weighted = rows.T * weight[:, None]
-    # The shift is as expected only where no point says anything.
+    # A tiny weight keeps the system regular where all points are missing.
     pull = np.diag(np.append(pull, 1e-9))
     expected = np.concatenate([expected, np.zeros_like(expected[:, :1])], 1)
-    found = np.linalg.solve(weighted @ rows + pull, weighted @ target + pull @ expected)
-    return found.swapaxes(1, 2)
+    solution = np.linalg.solve(weighted @ rows + pull, weighted @ target + pull @ expected)
+    return solution.swapaxes(1, 2)

@@ -1,4 +1,4 @@
-"""Finds the person in the reference image from the skeleton, with OpenCV's GrabCut."""
+"""Person segmentation in the reference image with GrabCut, seeded from the skeleton."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from ....pose.skeleton import (
 )
 from .body_model import BodyModel, build_body_model, length
 
-_SIDE = 512  # longest side at which GrabCut works: a second at full size, for the same outline
+_SIDE = 512  # longest side for GrabCut; full size takes a second for the same outline
 _ROUNDS = 4
-_LEAST_CONTRAST = 2.0  # spread of colours, of 255, below which they tell nothing
-_MIXTURE = 5  # colours each of person and background
-_WIDEST = 30_000  # OpenCV refuses to draw wider lines
+_LEAST_CONTRAST = 2.0  # least standard deviation of the colours, of 255
+_MIXTURE = 5  # mixture components each of person and background
+_WIDEST = 30_000  # widest line that OpenCV draws
 
-# Half widths in shoulder widths: surely the person; in ordinary clothes, which is what is taken
-# when GrabCut fails; and at most the person, in loose clothes.
+# Half widths in shoulder widths: certainly the person; ordinary clothes, used when GrabCut fails;
+# and the largest extent, in loose clothes.
 _UPPER_ARM, _FOREARM = (0.05, 0.15, 0.28), (0.035, 0.11, 0.22)
 _THIGH, _SHIN = (0.09, 0.25, 0.42), (0.06, 0.17, 0.36)
 _LIMBS = {
@@ -48,15 +48,15 @@ _LIMBS = {
 
 
 def find_subject(image: Tensor, pose: PoseSequence) -> Tensor:
-    """Mask of the person.
+    """Segment the person.
 
-    GrabCut, seeded from the skeleton: the middle of limbs, torso and face are the person, what
-    is farther from the skeleton than clothes and hair reach is not. Where it gives nothing
-    sensible (a tiny person, colours that tell nothing), the figure's outline is taken instead.
+    GrabCut seeds: the core of limbs, torso and face is foreground; pixels further from the skeleton
+    than clothes and hair is background. If GrabCut fails (a tiny person, no contrast), the
+    silhouette of the skeleton is used instead.
 
     Args:
         image: (3, H, W) 0…1.
-        pose: one pose in fractions of the image; without a visible body point nothing is found.
+        pose: one pose in fractions of the image; the mask is empty without a visible body point.
 
     Returns:
         (H, W) float32, 0…1.
@@ -76,7 +76,7 @@ def find_subject(image: Tensor, pose: PoseSequence) -> Tensor:
 
 
 def silhouette(body: BodyModel, size: tuple[int, int], kind: str = "usual") -> np.ndarray:
-    """(h, w) uint8 0/1 outline of the figure: `sure`, `usual` or `most`, by how wide it is."""
+    """(h, w) uint8 0/1 silhouette of the skeleton, with the widths `sure`, `usual` or `most`."""
     canvas = np.zeros(size, np.uint8)
     unit, joints = body.unit, body.joints
     which = ("sure", "usual", "most").index(kind)
@@ -134,7 +134,7 @@ def _draw_hands(body: BodyModel, which: int, line, blob) -> None:
     ):
         known = hand[np.isfinite(hand[:, 0])]
         if len(known) >= 5:
-            # Spread fingers have background between them, often of the person's colours.
+            # Fingers are drawn singly, as the background between them often has similar colours.
             half = (0.012, 0.03, 0.07)[which]
             for a, b in HAND_EDGES:
                 if np.isfinite(hand[[a, b]]).all():
@@ -147,7 +147,7 @@ def _draw_hands(body: BodyModel, which: int, line, blob) -> None:
 
 
 def _cut(pixels: np.ndarray, body: BodyModel) -> np.ndarray:
-    """(h, w) uint8 0/1."""
+    """GrabCut segmentation, (h, w) uint8 0/1."""
     height, width = pixels.shape[:2]
     size = (height, width)
     usual = silhouette(body, size, "usual")
@@ -158,16 +158,16 @@ def _cut(pixels: np.ndarray, body: BodyModel) -> np.ndarray:
     labels[most > 0] = cv2.GC_PR_BGD
     labels[usual > 0] = cv2.GC_PR_FGD
     labels[sure > 0] = cv2.GC_FGD
-    # Only the surroundings say what the background beside the person looks like.
+    # Only the surroundings are representative of the background next to the person.
     rows, columns = (np.flatnonzero(most.any(axis)) for axis in (1, 0))
     margin = round(0.5 * body.unit)
     box = tuple(slice(max(0, at[0] - margin), at[-1] + margin + 1) for at in (rows, columns))
-    near, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
-    if near.std((0, 1)).max() < _LEAST_CONTRAST:
+    crop, seeds = np.ascontiguousarray(pixels[box]), np.ascontiguousarray(labels[box])
+    if crop.std((0, 1)).max() < _LEAST_CONTRAST:
         return usual
-    back, front = (_colours(near[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD))
+    back, front = (_colours(crop[(seeds & 1) == side]) for side in (cv2.GC_BGD, cv2.GC_FGD))
     try:
-        cv2.grabCut(near, seeds, None, back, front, _ROUNDS, cv2.GC_EVAL)  # type: ignore[call-overload]
+        cv2.grabCut(crop, seeds, None, back, front, _ROUNDS, cv2.GC_EVAL)  # type: ignore[call-overload]
     except cv2.error:  # one colour everywhere
         return usual
     cut = np.zeros_like(labels)
@@ -178,10 +178,10 @@ def _cut(pixels: np.ndarray, body: BodyModel) -> np.ndarray:
 
 
 def _colours(pixels: np.ndarray) -> np.ndarray:
-    """GrabCut's mixture of five colours, as the (1, 65) array it takes: weights, means, spreads.
+    """Initial Gaussian mixture of GrabCut, (1, 65): weights, means, covariances of five components.
 
-    GrabCut's own start draws from OpenCV's global random numbers, so that the same image gives
-    another outline each time. Here k-means starts from the colours' order along their main axis.
+    GrabCut's own initialisation uses OpenCV's global random state and is not reproducible. Here
+    k-means starts from the order of the colours along their principal axis.
     """
     colours = pixels[:: max(1, len(pixels) // 20_000)].astype(float)
     main = np.linalg.eigh(np.cov(colours.T) + np.eye(3))[1][:, -1]
@@ -203,14 +203,14 @@ def _colours(pixels: np.ndarray) -> np.ndarray:
 
 
 def _clean(cut: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Without islands that hold no part of the skeleton, specks and small holes."""
+    """Remove islands that contain no part of the skeleton, specks and small holes."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     opened = cv2.morphologyEx(cut, cv2.MORPH_OPEN, kernel) | (cut & sure)
     count, islands = cv2.connectedComponents(opened, connectivity=4)
-    kept = np.zeros(count, np.uint8)
-    kept[np.unique(islands[sure > 0])] = 1
-    kept[0] = 0
-    person = kept[islands]
+    is_person = np.zeros(count, np.uint8)
+    is_person[np.unique(islands[sure > 0])] = 1
+    is_person[0] = 0
+    person = is_person[islands]
     count, holes, stats, _ = cv2.connectedComponentsWithStats(1 - person, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < 0.0005 * person.sum()
     small[0] = False  # label 0 is the person

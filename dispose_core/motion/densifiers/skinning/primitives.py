@@ -1,7 +1,7 @@
-"""Shapes a figure is made of: how far a pixel is from one, where along it, how near its surface.
+"""Geometric primitives of the body model: distance, position along the axis, and depth of pixels.
 
-Distances are in thicknesses of the shape, so that a finger and a thigh can be compared. Depth is
-how far the visible surface stands out towards the viewer from the plane of the joints.
+Distances are in thicknesses of the primitive, so that a finger and a thigh are comparable. Depth is
+the height of the visible surface above the plane of the joints, towards the viewer.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 
 
 def crosswise(direction: np.ndarray) -> np.ndarray:
-    """(…, 2) turned by a quarter, from x towards y."""
+    """Rotate (…, 2) by 90°, from x towards y."""
     return np.stack([-direction[..., 1], direction[..., 0]], -1)
 
 
 def segment_distance(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(N,) distance of (N, 2) points from a segment."""
+    """(N,) distances of (N, 2) points from a segment."""
     axis = end - start
     along = np.clip((points - start) @ axis / max(axis @ axis, 1e-12), 0, 1)
     return np.linalg.norm(points - start - along[:, None] * axis, axis=1)
@@ -25,7 +25,7 @@ def segment_distance(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> 
 
 @dataclass(frozen=True, eq=False)
 class Capsule:
-    """A limb: a segment with a radius; `bulge` is its depth in radii at start and end."""
+    """Limb: a segment with a radius; `bulge` is its depth in radii at start and end."""
 
     start: np.ndarray
     end: np.ndarray
@@ -52,13 +52,13 @@ class Capsule:
 
 @dataclass(frozen=True, eq=False)
 class Slab:
-    """A torso or palm: a convex polygon with soft edges, rounded across its axis.
+    """Torso or palm: a convex polygon with soft edges, rounded across its axis.
 
     Attributes:
         corners: (K, 2) in order.
-        start, end: (2,) its axis, the spine.
+        start, end: (2,) ends of the axis, for example the spine.
         softness: distance from the polygon that counts as one thickness.
-        half_width: where the surface has come down to the plane of the joints.
+        half_width: distance from the axis at which the depth is zero.
         bulge: depth on the axis.
     """
 
@@ -95,7 +95,7 @@ class Slab:
 
 @dataclass(frozen=True, eq=False)
 class Ellipse:
-    """A head: an upright ellipsoid, its `axes` (half width, half height) turned with `up`."""
+    """Head: an ellipsoid with `axes` (half width, half height), its height along `up`."""
 
     centre: np.ndarray
     up: np.ndarray

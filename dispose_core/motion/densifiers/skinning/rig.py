@@ -1,7 +1,7 @@
-"""All bones of a figure, from the trunk outwards.
+"""Bone hierarchy of the body model, from the trunk outwards.
 
-A bone that is not seen in a frame goes with the one it hangs on; one that is not seen in the
-reference does not exist.
+A bone that is not visible in a frame follows its parent; a bone that is not visible in the
+reference is omitted.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from .limbs import (
 from .primitives import Capsule, crosswise
 from .torso_head import torso_bones
 
-# Radius of limbs in shoulder widths, of an ordinary adult.
+# Radii of limbs of an average adult, in shoulder widths.
 RADII = {"upper arm": 0.12, "forearm": 0.09, "thigh": 0.22, "shin": 0.15}
-# Joints lie in the middle of hip and arm, but close behind the front of knee and shin: how far
-# the surface is before them, in radii, at both ends of the bone.
+# Height of the surface above the joints, in radii, at both ends of a bone. Joints lie in the middle
+# of hip and arm, but close to the front of knee and shin.
 _THIGH_BULGE, _SHIN_BULGE, _FLAT = (1.0, 0.6), (0.0, 0.5), (0.0, 0.0)
-_FOOT = 0.2  # half width of a shoe, and how far its middle is before the ankle
-# How much the ordinary plane of an elbow, its pit to the front, counts against its bend.
+_FOOT = 0.2  # half width of a shoe, and distance of its middle before the ankle
+# Weight of the default orientation of an elbow, its inner side to the front, against its bend.
 _ELBOW_PRIOR = 1.0
 
 # Ends in the reference and the frames, tilt in the reference and the frames.
@@ -52,10 +52,10 @@ _Moving = tuple[np.ndarray, np.ndarray, tuple[float, np.ndarray]]
 
 
 def build_bones(body: BodyModel, thickness: np.ndarray) -> list[Bone]:
-    """All bones of a figure.
+    """Build all bones of the body.
 
     Args:
-        thickness: (h, w) distance of each pixel of the person from the background, pixels.
+        thickness: (h, w) distance of each pixel of the person from the background, in pixels.
     """
     size = body_size(body)
     bones = torso_bones(body, size)
@@ -73,7 +73,7 @@ def _leg(
     hip, knee, ankle = (R_HIP, R_KNEE, R_ANKLE) if side == "R" else (L_HIP, L_KNEE, L_ANKLE)
     bones = []
     parent = pelvis
-    # Knees bend one way: a thigh that looks short points forward, a shin back.
+    # Knees bend one way: a foreshortened thigh points forward, a shin back.
     for a, b, name, forward, bulge in (
         (hip, knee, "thigh", 1, _THIGH_BULGE),
         (knee, ankle, "shin", -1, _SHIN_BULGE),
@@ -83,15 +83,15 @@ def _leg(
             continue
         start, end = joints
         radius = limb_radius(start, end, RADII[name] * body.unit, thickness)
-        own = limb_transform(joints, tracked, size, tilt_of(body, size, a, b, forward))
-        parent = follow(own, seen, parent)
+        transform = limb_transform(joints, tracked, size, tilt_of(body, size, a, b, forward))
+        parent = follow(transform, seen, parent)
         bones.append(
             Bone(Capsule(start, end, radius, bulge), layer_of(body, name, side), parent, parent)
         )
     if not usable:
         return bones
-    # There is no joint in the foot. It goes with the shin, and lies before it: where the shin
-    # leans back the heel comes up and the toes go down.
+    # The foot has no joint. It is rigidly attached in front of the shin, so that the heel rises as
+    # the shin tilts back.
     down = (joints[1] - joints[0]) / max(np.linalg.norm(joints[1] - joints[0]), 1e-6)
     heel, reach = joints[1] + 0.1 * body.unit * down, 0.25 * body.unit * down
     shape = Capsule(heel, heel + reach, _FOOT * body.unit, (body.facing, body.facing))
@@ -120,19 +120,19 @@ def _arm(
 
     bones, parent = [], chest
     if has_upper:
-        # The skin does not turn at the shoulder and turns wholly at the elbow.
-        still = follow(limb_transform(upper, upper_to, size, upper_tilt), upper_seen, chest)
-        bent = limb_transform(upper, upper_to, size, upper_tilt, twists[0])
-        parent = follow(bent, upper_seen, still)
+        # The twist is zero at the shoulder and complete at the elbow.
+        untwisted = follow(limb_transform(upper, upper_to, size, upper_tilt), upper_seen, chest)
+        twisted = limb_transform(upper, upper_to, size, upper_tilt, twists[0])
+        parent = follow(twisted, upper_seen, untwisted)
         start, end = upper
         radius = limb_radius(start, end, RADII["upper arm"] * body.unit, thickness)
         layer = layer_of(body, "upper arm", side)
         bones = [
             _shoulder(body, shoulder, upper_seen, chest),
-            Bone(Capsule(start, end, radius), layer, still, parent),
+            Bone(Capsule(start, end, radius), layer, untwisted, parent),
         ]
     if has_lower:
-        # Half of the turn is left at the wrist, where the hand has a will of its own.
+        # Only half of the twist is applied at the wrist, as the hand rotates independently.
         near, far = (
             follow(limb_transform(lower, lower_to, size, lower_tilt, turn), lower_seen, parent)
             for turn in (twists[1], 0.5 * twists[1])
@@ -146,7 +146,7 @@ def _arm(
 
 
 def _shoulder(body: BodyModel, shoulder: int, seen: np.ndarray, chest: np.ndarray) -> Bone:
-    """The slope from neck to shoulder: of the chest, but where the shoulder goes, it goes."""
+    """Bone from neck to shoulder, following the chest at one end and the shoulder at the other."""
     joint = body.joints[shoulder]
     end = chest.copy()
     end[:, :, 3] = body.tracked[:, shoulder] - end[:, :, :2] @ joint
@@ -158,10 +158,10 @@ def _shoulder(body: BodyModel, shoulder: int, seen: np.ndarray, chest: np.ndarra
 
 
 def _hinge_twists(upper: _Moving, lower: _Moving, facing: int) -> tuple[np.ndarray, ...]:
-    """(n,) twice: how upper arm and forearm turn about themselves, from the plane they bend in.
+    """(n,) twist of upper arm and forearm about their axes, from the bending plane of the elbow.
 
-    The elbow bends towards its pit. Where the arm is straight the pit is taken to face forward;
-    how much the arm is bent decides between the two.
+    The elbow bends towards its inner side, which faces forward on a straight arm. A weighted sum of
+    both directions is used, in which the degree of bending is the weight of the first.
     """
 
     def in_space(ends: np.ndarray, tilt: np.ndarray | float) -> np.ndarray:
@@ -171,19 +171,20 @@ def _hinge_twists(upper: _Moving, lower: _Moving, facing: int) -> tuple[np.ndarr
         return np.concatenate([flat * np.sqrt(1 - tilt**2), tilt], -1)
 
     def angle(bone: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Of a direction seen along the bone, from `crosswise` towards the viewer."""
+        """Angle of a direction about the bone axis, from `crosswise` towards the viewer."""
         flat = bone[..., :2]
         n = crosswise(flat / np.maximum(np.linalg.norm(flat, axis=-1, keepdims=True), 1e-6))
         n = np.concatenate([n, np.zeros_like(n[..., :1])], -1)
         return np.arctan2((direction * np.cross(bone, n)).sum(-1), (direction * n).sum(-1))
 
-    pit = np.array([0, 0, facing * _ELBOW_PRIOR])
+    inner_side = np.array([0, 0, facing * _ELBOW_PRIOR])
     before = [in_space(joints, tilt[0]) for joints, _, tilt in (upper, lower)]
     after = [in_space(tracked, tilt[1]) for _, tracked, tilt in (upper, lower)]
-    # The pit of the upper arm lies where the forearm goes, the forearm's where the arm comes from.
+    # The inner side of the upper arm faces along the forearm, that of the forearm back along it.
     return tuple(
         wrap(
-            angle(after[i], way * after[1 - i] + pit) - angle(before[i], way * before[1 - i] + pit)
+            angle(after[i], sign * after[1 - i] + inner_side)
+            - angle(before[i], sign * before[1 - i] + inner_side)
         )
-        for i, way in ((0, 1), (1, -1))
+        for i, sign in ((0, 1), (1, -1))
     )

@@ -1,4 +1,4 @@
-"""Torso and head: the bones that turn aside, nod and shrug."""
+"""Torso and head bones, with turning, nodding and shrugging."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from .body_model import BodyModel, as_complex, as_points, similarity
 from .limbs import LAYERS, Bone, fit_affine, follow
 from .primitives import Ellipse, Slab, crosswise
 
-# The chest turns with the head, less than it; and tilts with the shoulders, which also shrug.
+# Share of the head's yaw and of the shoulders' tilt that the chest follows.
 _CHEST_PER_HEAD = 0.4
 _CHEST_PER_SHOULDERS = 0.45
-_CHEST_DEPTH = 0.4  # front of the chest before the shoulder joints, in shoulder widths
-# Shoulders move on the chest: only beyond this does their width tell how far it is turned.
+_CHEST_DEPTH = 0.4  # depth of the chest before the shoulder joints, in shoulder widths
+# Shoulders move relative to the chest; a change of their width below this is not a rotation.
 _WIDTH_PLAY = 0.08
-# Head, in half distances between the ears: the points before the plane of the ears (tragion to
-# eye and tip of the nose), half width and height of the skull, its depth.
+# Head, in half distances between the ears: depth of nose and eyes before the plane of the ears,
+# half width and height of the skull, its depth.
 _NOSE_DEPTH, _EYE_DEPTH = 1.7, 1.15
 _SKULL, _SKULL_DEPTH = (1.1, 1.6), 1.4
-# How much a head keeps its shape against what its five points say, in x, y and depth.
+# Regularisation of the head's transform in x, y and depth.
 _HEAD_STIFFNESS = (1.0, 1.0, 0.2)
 
 
 def torso_bones(body: BodyModel, size: np.ndarray) -> list[Bone]:
-    """The torso, which goes from the chest's way to the pelvis', and the head.
+    """Bones of the torso, blended from chest to pelvis, and of the head.
 
     Args:
-        size: (n,) of the body against the reference.
+        size: (n,) size of the body relative to the reference.
     """
     joints = body.joints
     head = _head_transform(body, size)
     spine = _Spine(body, size)
-    # The head's z column is how its front swings: along the shoulders, that is its turn.
+    # The depth column of the head along the shoulders is the sine of its yaw.
     swing = np.arcsin(np.clip(head[:, :, 2] @ spine.sideways / size, -1, 1))
     tilt, width = spine.across(R_SHOULDER, L_SHOULDER)
     yaw = _chest_yaw(width, swing)
@@ -58,11 +58,11 @@ def torso_bones(body: BodyModel, size: np.ndarray) -> list[Bone]:
 
 
 class _Spine:
-    """The torso's long axis, from the hips' middle to the neck, and what lies across it.
+    """Axis of the torso, from the midpoint of the hips to the neck.
 
     Attributes:
         up, sideways: (2,) unit vectors in the reference, to the neck and to the left shoulder.
-        turn: (n,) how far the axis is turned, radians.
+        turn: (n,) rotation of the axis in radians.
     """
 
     def __init__(self, body: BodyModel, size: np.ndarray) -> None:
@@ -71,10 +71,12 @@ class _Spine:
         self.base = body.joints[hips].mean(0), body.tracked[:, hips].mean(1)
         before = body.joints[NECK] - self.base[0]
         after = body.tracked[:, NECK] - self.base[1]
-        if np.linalg.norm(before) < 0.3 * body.unit:  # bent towards the viewer: no axis to see
+        if (
+            np.linalg.norm(before) < 0.3 * body.unit
+        ):  # bent towards the viewer: the axis is undefined
             before = np.array([0, -1.4 * body.unit])
             after = as_points(body.turn * as_complex(before))
-        # Raised shoulders lift the neck point, and no spine gets longer.
+        # The axis cannot get longer, although raised shoulders lift the neck point.
         long = np.maximum(np.linalg.norm(after, axis=1), 1e-6)
         after = after * np.minimum(1, size * np.linalg.norm(before) / long)[:, None]
         self.axis = before, after
@@ -86,13 +88,13 @@ class _Spine:
             self.sideways = body.facing * crosswise(self.up)
 
     def across(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
-        """How far joints a–b tilt beyond the spine, and their width against the reference.
+        """Tilt of joints a–b relative to the axis, and their width relative to the reference.
 
-        (n,) each; the width is below zero for a body that turned its other side to the viewer.
+        Both (n,); the width is negative for a body that shows its other side.
         """
         joints, tracked = self.body.joints, self.body.tracked
         before, after = (as_complex(p[..., b, :] - p[..., a, :]) for p in (joints, tracked))
-        if np.abs(before) < 0.15 * self.body.unit:  # a profile, which tells nothing
+        if np.abs(before) < 0.15 * self.body.unit:  # a profile: undefined
             return np.zeros_like(self.size), np.ones_like(self.size)
         turn = after / before * np.exp(-1j * self.turn)
         side = np.where(turn.real < 0, -1, 1)
@@ -101,14 +103,20 @@ class _Spine:
     def transform(
         self, at: float, tilt: np.ndarray, width: np.ndarray, sway: np.ndarray
     ) -> np.ndarray:
-        """(n, 2, 4) of the torso at the hips (`at` 0) or the neck (1).
+        """(n, 2, 4) transform of the torso at the hips (`at` 0) or the neck (`at` 1).
+
+        With the sideways and axis vectors as columns, B in the reference and B' in the frame, it is
+        [B'·B⁻¹ | c | t]: c moves the front of the body sideways by `sway`, and t maps the point
+        `at` on the axis to its position in the frame.
 
         Args:
-            tilt: (n,) beyond the spine's turn, radians; width: (n,) against the reference;
-            sway: (n,) how far the front moves sideways, in its depth.
+            at: position on the axis.
+            tilt: (n,) relative to the rotation of the axis, radians.
+            width: (n,) relative to the reference.
+            sway: (n,) sideways motion of the front per unit of depth.
         """
         sideways = as_points(np.exp(1j * (self.turn + tilt)) * as_complex(self.sideways))
-        # Seen from the side a body is still half as wide as from the front.
+        # A body seen from the side is still half as wide as from the front.
         width = np.where(width < 0, np.minimum(width, -0.5), np.maximum(width, 0.5))
         before = np.stack([self.sideways, self.axis[0]], -1)
         after = np.stack([sideways * (self.size * width)[:, None], self.axis[1]], -1)
@@ -121,10 +129,10 @@ class _Spine:
 
 
 def _chest_yaw(width: np.ndarray, head_yaw: np.ndarray) -> np.ndarray:
-    """(n,) how far the chest is turned against the reference, radians.
+    """(n,) yaw of the chest relative to the reference, in radians.
 
-    The head says to which side and, while the shoulders keep their width, how far; shoulders
-    that got narrower by more than they move on the chest say how far themselves.
+    Its sign and default size come from the head's yaw; it is clamped to the range
+    arccos(width ± _WIDTH_PLAY) given by the width of the shoulders.
     """
     least = np.arccos(np.clip(width + _WIDTH_PLAY, -1, 1))
     most = np.arccos(np.clip(width - _WIDTH_PLAY, -1, 1))
@@ -132,10 +140,10 @@ def _chest_yaw(width: np.ndarray, head_yaw: np.ndarray) -> np.ndarray:
 
 
 def _head_transform(body: BodyModel, size: np.ndarray) -> np.ndarray:
-    """(n, 2, 4) of the head: nose, eyes and ears as points of a rigid head seen by a camera.
+    """(n, 2, 4) transform of the head, fitted to nose, eyes and ears as points of a rigid head.
 
-    Least squares in x, y and depth, pulled towards the turn of whatever head points there are,
-    so that one point shifts, two turn, and all five also nod and look aside.
+    Least squares in x, y and depth, regularised towards the rotation of the visible head points:
+    one point only translates, two rotate, and five also give yaw and pitch.
     """
     points = list(HEAD)
     joints = body.joints[points]
@@ -143,18 +151,18 @@ def _head_transform(body: BodyModel, size: np.ndarray) -> np.ndarray:
     tracked = np.where(seen[..., None] > 0, body.tracked[:, points], 0)
     ear = body.ear
     centre = joints[[3, 4]].mean(0)
-    # Nose, right and left eye, right and left ear, before or (from behind) beyond the ears.
+    # Depth of nose, eyes and ears relative to the ears; negative from behind.
     depth = body.facing * ear * np.array([_NOSE_DEPTH, _EYE_DEPTH, _EYE_DEPTH, 0, 0])
     rows = np.concatenate([joints - centre, depth[:, None], np.ones((5, 1))], 1)  # (5, 4)
 
-    flat = seen * np.array([0.1, 1, 1, 1, 1])  # the nose swings most and turns least
+    flat = seen * np.array([0.1, 1, 1, 1, 1])  # the nose moves with yaw and pitch
     turn, _ = similarity(as_complex(joints), as_complex(tracked), flat, (0.3 * ear) ** 2)
     heading = body.turn / np.maximum(np.abs(body.turn), 1e-6)
     turn = np.where(flat.sum(1) > 1.5, turn, heading)
     turn = turn / np.maximum(np.abs(turn), 1e-6) * size
     expected = np.zeros((len(size), 3, 2))
     expected[:, 0] = as_points(turn)
-    # Ears that changed sides show the back of a head, not one upside down.
+    # Ears that changed sides mean the back of the head, not one upside down.
     expected[:, 1] = as_points(1j * np.where((turn * heading.conj()).real < 0, -turn, turn))
     out = fit_affine(rows, tracked, seen, np.array(_HEAD_STIFFNESS) * ear**2, expected)
     out[:, :, 3] -= out[:, :, :2] @ centre

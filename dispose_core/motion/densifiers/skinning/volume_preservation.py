@@ -1,7 +1,7 @@
-"""Limbs keep their thickness where they bend.
+"""Volume preservation: bent limbs keep their thickness.
 
-Mixing the ways of two bones makes an elbow thin on its outer side, and draws the cloth under an
-arm that is raised into a flap. What lies on the skin of a limb stays as far from its bones.
+Linear blend skinning makes an elbow thinner on its outer side and stretches cloth under a raised
+arm. The correction moves pixels on the rim of a limb back to their distance from its bones.
 """
 
 from __future__ import annotations
@@ -36,24 +36,26 @@ _CHAINS = {
     ("R", "thigh", "shin"): (R_HIP, R_KNEE, R_ANKLE),
     ("L", "thigh", "shin"): (L_HIP, L_KNEE, L_ANKLE),
 }
-# From this part of the radius outwards pixels are skin at the rim; further in they may also roll
-# to the other side as the limb turns about itself.
+# Share of the radius beyond which pixels belong to the rim; inner pixels may move across the limb
+# as it twists.
 _RIM = 0.5
 
 
 class LimbVolume:
-    """Two bones of one limb, and the pixels that follow them.
+    """The two bones of a limb and the pixels that follow them.
 
     Attributes:
-        at: (N,) which of the points.
+        at: (N,) indices of these pixels among the points.
     """
 
     def __init__(
         self, joints: np.ndarray, tracked: np.ndarray, usable: np.ndarray, size: np.ndarray,
         points: np.ndarray, share: np.ndarray, radius: float,
     ) -> None:  # fmt: skip
-        """Reference joints (3, 2), frames (n, 3, 2), where all are seen (n,), body size (n,);
-        points (P, 2) and how much each follows the limb (P,)."""
+        """`joints` (3, 2), `tracked` (n, 3, 2) with `usable` (n,) where visible, body `size` (n,).
+
+        `points` (P, 2) are pixels with the summed skinning weight `share` (P,) of both bones.
+        """
         chosen = np.flatnonzero(share > 0.05)
         self.at = torch.from_numpy(chosen)
         self.joints = torch.from_numpy(np.where(usable[:, None, None], tracked, joints)).float()
@@ -65,47 +67,52 @@ class LimbVolume:
         self.gain = torch.from_numpy(share[chosen]).float() * rim
 
     def correct(self, frame: int, place: Tensor) -> Tensor:
-        """(N, 2) what to add to the points `at`, which were moved to `place` (N, 2)."""
+        """(N, 2) correction of the points `at`, which skinning moved to `place` (N, 2).
+
+        A point at distance d from the bones moves along the gradient of d by gain · (d0·size − d),
+        where d0 is its distance in the reference.
+        """
         if not self.usable[frame]:
             return torch.zeros_like(place)
         foot, beside = _nearest(place, self.joints[frame])
-        away = place - foot
-        far = torch.linalg.norm(away, dim=1).clamp_min(1e-3)
-        short = self.distance * float(self.size[frame]) - far
-        # Inside the bend two parts press against each other: nothing is to be pushed apart.
-        short = torch.where(beside, short.clamp_max(0), short)
-        return away / far[:, None] * (self.gain * short)[:, None]
+        offset = place - foot
+        distance = torch.linalg.norm(offset, dim=1).clamp_min(1e-3)
+        deficit = self.distance * float(self.size[frame]) - distance
+        # Beside a bone points are only pulled in, as both parts touch inside the bend.
+        deficit = torch.where(beside, deficit.clamp_max(0), deficit)
+        return offset / distance[:, None] * (self.gain * deficit)[:, None]
 
 
 def limb_volumes(
     body: BodyModel, bones: list[Bone], size: np.ndarray, points: np.ndarray, weights: np.ndarray
 ) -> list[LimbVolume]:
-    """The limbs of which the reference shows both bones.
+    """Limbs of which the reference shows both bones.
 
     Args:
-        size: (n,) of the body against the reference.
-        points: (P, 2) pixels; weights: (B, P) how much each follows each bone.
+        size: (n,) size of the body relative to the reference.
+        points: (P, 2) pixels.
+        weights: (B, P) skinning weights.
     """
-    found = []
+    volumes = []
     for (side, *names), chain in _CHAINS.items():
         layers = [layer_of(body, name, side) for name in names]
-        own = [k for k, bone in enumerate(bones) if bone.layer in layers]
-        if len(own) != 2:
+        indices = [k for k, bone in enumerate(bones) if bone.layer in layers]
+        if len(indices) != 2:
             continue
         joints = list(chain)
-        radius = float(np.mean([cast(Capsule, bones[k].shape).radius for k in own]))
+        radius = float(np.mean([cast(Capsule, bones[k].shape).radius for k in indices]))
         usable = body.tracked_seen[:, joints].all(1)
-        found.append(
+        volumes.append(
             LimbVolume(
                 body.joints[joints], body.tracked[:, joints], usable, size,
-                points, weights[own].sum(0), radius,
+                points, weights[indices].sum(0), radius,
             )
         )  # fmt: skip
-    return found
+    return volumes
 
 
 def _nearest(points: Tensor, chain: Tensor) -> tuple[Tensor, Tensor]:
-    """Nearest point (N, 2) on two segments (3, 2); does it lie beside one, not at the joint?"""
+    """Nearest points (N, 2) on the segments of `chain` (3, 2); whether they lie off the joint."""
     feet, inner = [], []
     for k in range(2):
         axis = chain[k + 1] - chain[k]

@@ -1,9 +1,7 @@
-"""DWPose: everybody's body, hands and face, by two networks from files.
+"""DWPose detector: body, hands and face of several people, by two networks from files.
 
-See docs/reference_behaviour.md#pose-detector.
-
-YOLOX finds the people, the pose network the points of each. Frames stream through both in the
-batches that these take, so memory does not grow with the clip.
+See docs/reference_behaviour.md#pose-detector. YOLOX detects the people, the pose network estimates
+their keypoints. Frames are streamed in batches, so memory does not grow with the video.
 """
 
 from __future__ import annotations
@@ -23,18 +21,16 @@ from ..slots import Found, people_in_slots
 from . import simcc, yolox
 from .runtime import open_network
 
-# Under these names the files are published, https://huggingface.co/yzd-v/DWPose (ONNX).
-
 T = TypeVar("T")
-Crop = tuple[int, np.ndarray, np.ndarray]  # number of the frame, box, what the network sees
+Crop = tuple[int, np.ndarray, np.ndarray]  # frame index, box, network input
 
 
 class DWPoseDetector:
-    """Finds everybody in each frame; see `PoseDetector`.
+    """Detects several people in each frame independently; see `PoseDetector`.
 
-    People come by falling score of their boxes, frame by frame: who is who from one frame to the
-    next is `tracking`'s to tell. Where YOLOX finds nobody, the pose network is shown the whole
-    image, as in the official code; its scores then are low.
+    People are ordered by falling box score in each frame; `tracking` matches them across frames. If
+    YOLOX finds nobody, the pose network runs on the whole image, as in the official code; its
+    scores are then low.
     """
 
     name = "dwpose"
@@ -42,9 +38,9 @@ class DWPoseDetector:
     def __init__(self, person_file: str | Path, pose_file: str | Path, device: str = "cpu") -> None:
         """
         Args:
-            person_file: YOLOX, .onnx or TorchScript.
-            pose_file: DWPose's network, likewise.
-            device: as torch names it, such as "cuda:0".
+            person_file: YOLOX person detector, .onnx or TorchScript.
+            pose_file: DWPose network, likewise.
+            device: torch device name, such as "cuda:0".
 
         Raises:
             CheckpointError: a file is missing, damaged, or not that network.
@@ -66,9 +62,9 @@ class DWPoseDetector:
             stack.enter_context(self.poses.network.ready())
             crops = self._crops(chain([first], images))
             for batch in _batches(crops, self.poses.network.batch):
-                numbers, boxes, shown = zip(*batch, strict=True)
-                for number, person in zip(numbers, self._people(shown, boxes), strict=True):
-                    if number == len(found):  # the first of a frame: the one before is done
+                numbers, boxes, inputs = zip(*batch, strict=True)
+                for number, person in zip(numbers, self._people(inputs, boxes), strict=True):
+                    if number == len(found):  # first crop of a frame: the previous frame is done
                         if found:
                             on_frame(len(found), total or len(found))
                         found.append([])
@@ -78,7 +74,7 @@ class DWPoseDetector:
         return people_in_slots(found, (height, width))
 
     def _crops(self, frames: Iterable[np.ndarray]) -> Iterator[Crop]:
-        """Everybody of every frame."""
+        """Yield a crop for every person of every frame."""
         number = 0
         for images in _batches(frames, self.people.network.batch):
             for image, boxes in zip(images, self.people.find(images), strict=True):
@@ -90,9 +86,9 @@ class DWPoseDetector:
     def _people(
         self, crops: tuple[np.ndarray, ...], boxes: tuple[np.ndarray, ...]
     ) -> Iterator[Found]:
-        """Our 128 points, in pixels, and scores of each crop."""
+        """Points (128, 2) in pixels and scores (128,) of each crop."""
         points, scores = simcc.to_skeleton(*self.poses.find(crops, np.stack(boxes)))
-        # A SimCC maximum is no probability and can exceed 1, which a score does not.
+        # A SimCC maximum is not a probability and can exceed 1.
         return zip(points, scores.clip(0, 1), strict=True)
 
 

@@ -1,7 +1,7 @@
-"""Networks from files, behind one interface whatever runs them.
+"""Run detector networks from files behind one interface.
 
-ONNX goes through onnxruntime when it is installed and through OpenCV when it is not, TorchScript
-through torch. Which a file is, its content decides.
+ONNX files run in onnxruntime if it is installed and in OpenCV otherwise, TorchScript files in
+torch. The file type is determined from its content.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from ....checkpoints.registry import recognize
 from ....checkpoints.state_dict import open_weights
 from ....errors import CheckpointError, NetworkError
 
-# Rows a GPU is given at once. On a CPU a batch is no faster, and its memory counts.
+# Batch size on a GPU. On a CPU batches are no faster and take more memory.
 GPU_BATCH = 8
 
-# What a sane file may ask for; a damaged one must not fill the memory.
+# Limits on the input shape, so that a damaged file cannot exhaust the memory.
 _LARGEST_BATCH, _LONGEST_SIDE = 64, 4096
 
-# Execution providers of onnxruntime that run on what torch calls "cuda".
+# Execution providers of onnxruntime that correspond to torch's "cuda" device.
 _CUDA_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider")
 
-# A batch size that a TorchScript file was traced with, as in dw-ll_ucoco_384_bs5.torchscript.pt.
+# Batch size in the name of a traced TorchScript file, as in dw-ll_ucoco_384_bs5.torchscript.pt.
 _TRACED_BATCH = re.compile(r"_bs(\d{1,2})(?!\d)")
 
 
 class Network(ABC):
-    """Images in, arrays out.
+    """A network from images to arrays.
 
     Attributes:
-        name: of the file, for messages.
-        size: (H, W) of the images it takes.
-        batch: how many it is given at once.
-        outputs: shape of each output, None where the file leaves a side open.
+        name: file name, for messages.
+        size: (H, W) of the input images.
+        batch: batch size.
+        outputs: shape of each output, None for sides that the file leaves open.
     """
 
     def __init__(
@@ -55,24 +55,24 @@ class Network(ABC):
         self.size = size
         self.batch = batch
         self.outputs = outputs
-        self._padded = padded  # it takes exactly `batch`, no fewer
+        self._padded = padded  # the batch size is fixed, so smaller batches are padded
 
     def ready(self) -> AbstractContextManager:
-        """Surrounds the runs of a clip: the weights are where they are computed with."""
+        """Context in which the weights are on the compute device; wraps the runs of a video."""
         return nullcontext()
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
-        """All outputs for (n, 3, H, W) float32, n rows each.
+        """Run on (n, 3, H, W) float32 and return all outputs with n rows each.
 
         Raises:
-            NetworkError: it cannot be run here, or gives NaN.
+            NetworkError: the network cannot be run here, or outputs NaN.
         """
         starts = range(0, len(images), self.batch)
         parts = [self._run(images[i : i + self.batch]) for i in starts]
         outputs = [np.concatenate(output) for output in zip(*parts, strict=True)]
         if any(np.isnan(output).any() for output in outputs):
             raise NetworkError(
-                f"{self.name}: the network gave NaN (no number). The file is damaged, or the "
+                f"{self.name}: the network gave NaN (not a number). The file is damaged, or the "
                 "device computes it wrongly: download it again, or run it on the CPU."
             )
         return outputs
@@ -92,18 +92,17 @@ class Network(ABC):
 
     @abstractmethod
     def _forward(self, images: np.ndarray) -> list[np.ndarray]:
-        """All outputs for (batch, 3, H, W) float32."""
+        """Run one batch (batch, 3, H, W) float32 and return all outputs."""
 
 
 def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Network:
-    """A network from an .onnx or TorchScript file.
+    """Open a network from an .onnx or TorchScript file.
 
-    A TorchScript file is a program: it is loaded because the user chose it as a detector.
+    A TorchScript file contains a program; it is loaded because the user chose it as a detector.
 
     Args:
-        path: the file.
-        device: as torch names it, such as "cuda:0"; what a runtime cannot use it leaves.
-        size: (H, W) of its images, where the file does not say (TorchScript).
+        device: torch device name, such as "cuda:0"; ignored by runtimes that cannot use it.
+        size: (H, W) of the input images of a TorchScript file, which does not store it.
 
     Raises:
         CheckpointError: missing, damaged, or a file of another kind.
@@ -113,7 +112,7 @@ def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Networ
         return _open_onnx(path, device)
     if _is_torchscript(path):
         return TorchScriptNetwork(path, device, size)
-    # Neither: opening it as weights tells a web page, a cut-off archive or pickled code by name.
+    # Opening it as weights gives a specific error for web pages, truncated archives and pickles.
     architecture = recognize(open_weights(path).shapes)
     raise CheckpointError(
         f"{path.name}: this is {architecture.summary}, as plain weights. Needed is an "
@@ -123,7 +122,7 @@ def open_network(path: str | Path, device: str, size: tuple[int, int]) -> Networ
 
 
 def listed(shapes: Iterable[Shape]) -> str:
-    """Shapes in words for a message."""
+    """Format shapes for a message."""
     sides = (", ".join("?" if side is None else str(side) for side in shape) for shape in shapes)
     return " and ".join(f"({text})" for text in sides) or "nothing"
 
@@ -134,7 +133,7 @@ def _open_onnx(path: Path, device: str) -> Network:
     image = takes[0] if len(takes) == 1 else ()
     if len(image) != 4 or image[1] != 3 or None in image[2:] or not header.outputs:
         raise CheckpointError(
-            f"{path.name}: a network that takes {listed(takes)}, no detector: one takes images "
+            f"{path.name}: not a detector; it takes {listed(takes)}, while detectors take images "
             "(N, 3, height, width). Use the files as they are published."
         )
     if (image[0] or 1) > _LARGEST_BATCH or max(_size(image)) > _LONGEST_SIDE:
@@ -155,11 +154,13 @@ def _open_onnx(path: Path, device: str) -> Network:
 
 
 class OnnxRuntimeNetwork(Network):
-    """ONNX through onnxruntime, on the GPU where its package can."""
+    """ONNX in onnxruntime, on the GPU if the installed package supports it."""
 
     def __init__(self, path: Path, header: OnnxHeader, device: str, onnxruntime) -> None:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only: it warns about every folded constant
+        options.log_severity_level = (
+            3  # errors only; otherwise it warns about every folded constant
+        )
         providers = _providers(device, onnxruntime.get_available_providers())
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
@@ -168,14 +169,14 @@ class OnnxRuntimeNetwork(Network):
                 f"{path.name}: onnxruntime {onnxruntime.__version__} cannot load it "
                 f"({_first_line(e)}). Download it again, or install a newer onnxruntime."
             ) from e
-        (taken,) = header.inputs
-        fixed = taken.shape[0]
+        (image_input,) = header.inputs
+        fixed = image_input.shape[0]
         on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"
         batch = fixed or (GPU_BATCH if on_gpu else 1)
-        self._input = taken.name
+        self._input = image_input.name
         self._names = [tensor.name for tensor in header.outputs]
         shapes = [tensor.shape for tensor in header.outputs]
-        super().__init__(path.name, _size(taken.shape), batch, fixed is not None, shapes)
+        super().__init__(path.name, _size(image_input.shape), batch, fixed is not None, shapes)
 
     def _forward(self, images: np.ndarray) -> list[np.ndarray]:
         try:
@@ -188,10 +189,10 @@ class OnnxRuntimeNetwork(Network):
 
 
 class OpenCVNetwork(Network):
-    """ONNX through OpenCV, on the CPU; one image at a time, as its importer folds shapes."""
+    """ONNX in OpenCV, on the CPU; one image at a time, as OpenCV's importer folds shapes."""
 
     def __init__(self, path: Path, header: OnnxHeader) -> None:
-        # From memory: on Windows OpenCV opens no path with letters beyond the code page.
+        # Loaded from memory, as OpenCV on Windows cannot open paths outside the code page.
         content = np.fromfile(path, np.uint8)
         _refuse_damaged(path.name, content)
         try:
@@ -201,18 +202,20 @@ class OpenCVNetwork(Network):
                 f"{path.name}: OpenCV {cv2.__version__} cannot load it ({_first_line(e)}). "
                 "Download it again, or install onnxruntime."
             ) from e
-        (taken,) = header.inputs
-        self._input = taken.name
+        (image_input,) = header.inputs
+        self._input = image_input.name
         self._names = self._output_names([tensor.name for tensor in header.outputs])
         shapes = [tensor.shape for tensor in header.outputs]
-        super().__init__(path.name, _size(taken.shape), taken.shape[0] or 1, True, shapes)
+        super().__init__(
+            path.name, _size(image_input.shape), image_input.shape[0] or 1, True, shapes
+        )
 
-    def _output_names(self, wanted: list[str]) -> list[str]:
-        """OpenCV's names of the outputs, in the file's order; its own order is another."""
-        found = list(self._net.getUnconnectedOutLayersNames())
-        ours = [next((n for n in found if n.split("!")[-1] == name), None) for name in wanted]
-        known = [name for name in ours if name is not None]
-        return known if len(known) == len(ours) else found
+    def _output_names(self, names: list[str]) -> list[str]:
+        """OpenCV's names of the outputs, in the order of the file rather than OpenCV's own."""
+        available = list(self._net.getUnconnectedOutLayersNames())
+        matches = [next((n for n in available if n.split("!")[-1] == name), None) for name in names]
+        known = [name for name in matches if name is not None]
+        return known if len(known) == len(matches) else available
 
     def _forward(self, images: np.ndarray) -> list[np.ndarray]:
         try:
@@ -226,13 +229,13 @@ class OpenCVNetwork(Network):
 
 
 class TorchScriptNetwork(Network):
-    """TorchScript through torch; on its device only while it is used."""
+    """TorchScript in torch; on its device only while in use."""
 
     def __init__(self, path: Path, device: str, size: tuple[int, int]) -> None:
         import torch
 
         try:
-            with warnings.catch_warnings():  # torch deprecates what published files are made for
+            with warnings.catch_warnings():  # published files use a deprecated format
                 warnings.simplefilter("ignore")
                 self._model = torch.jit.load(str(path), map_location="cpu").eval()
         except (RuntimeError, ValueError, OSError) as e:
@@ -255,9 +258,10 @@ class TorchScriptNetwork(Network):
             self._model.to("cpu")
 
     def _probe(self, size: tuple[int, int]) -> tuple[int, bool, list[Shape]]:
-        """How many rows it is given, whether exactly so many, and what it gives.
+        """Determine the batch size, whether it is fixed, and the output shapes.
 
-        The file does not say, but one that was traced for a batch fails with another.
+        The file does not store them, so batch sizes are tried; a model traced for one batch size
+        fails with others.
         """
         traced = _TRACED_BATCH.search(self.name)
         problem = ""
@@ -283,7 +287,7 @@ class TorchScriptNetwork(Network):
         torch = self._torch
         tensor = torch.from_numpy(images).to(self._device, self._dtype)
         try:
-            # Compiling for the shapes at hand takes longer than it saves in a clip.
+            # Optimising for these shapes takes longer than it saves.
             with torch.inference_mode(), torch.jit.optimized_execution(False):
                 outputs = self._model(tensor)
         except RuntimeError as e:
@@ -293,27 +297,30 @@ class TorchScriptNetwork(Network):
 
 
 def _refuse_damaged(name: str, content: np.ndarray) -> None:
-    """OpenCV's importer ends the process on some damaged files: those we can tell, it must not see.
+    """Reject damaged copies of published files, which may crash the process in OpenCV's importer.
 
-    A file as large as a published one is that one, or was.
+    A file of the size of a published one must have its checksum.
     """
     sums = {model.sha256 for model in models.MODELS if model.size == content.size}
     if sums and hashlib.sha256(content.data).hexdigest() not in sums:
         raise CheckpointError(
-            f"{name}: as large as the published file, but other bytes: it is damaged. "
+            f"{name}: has the size of the published file, but not its content: it is damaged. "
             "Delete it and download it again."
         )
 
 
 def _providers(device: str, available: list[str]) -> list:
-    """What onnxruntime is asked for: naming one that is not there only earns a warning."""
+    """Execution providers to request; requesting unavailable ones only causes a warning."""
     kind, _, index = str(device).partition(":")
-    wanted = [name for name in _CUDA_PROVIDERS if kind == "cuda" and name in available]
-    return [*((name, {"device_id": int(index or 0)}) for name in wanted), "CPUExecutionProvider"]
+    gpu_providers = [name for name in _CUDA_PROVIDERS if kind == "cuda" and name in available]
+    return [
+        *((name, {"device_id": int(index or 0)}) for name in gpu_providers),
+        "CPUExecutionProvider",
+    ]
 
 
 def _size(image: Shape) -> tuple[int, int]:
-    """(H, W) of images (N, 3, H, W), which a file that was checked does not leave open."""
+    """(H, W) of a validated (N, 3, H, W) image input."""
     return cast("tuple[int, int]", image[2:])
 
 
@@ -322,7 +329,7 @@ def _begins(path: Path, mark: bytes) -> bool:
         with path.open("rb") as file:
             return file.read(len(mark)) == mark
     except OSError:
-        return False  # `open_weights` says why
+        return False  # `open_weights` raises the error
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -338,5 +345,5 @@ def _first_line(error: Exception) -> str:
 
 
 def _last_line(error: Exception) -> str:
-    """What torch complains of stands below where in the program it happened."""
+    """Last line of a torch error, which holds the message; the lines above are the traceback."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
