@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from dispose_core.motion.densifiers.base import DenseMotion
 from dispose_core.motion.densifiers.skinning.body_model import TEMPLATE, build_body_model
 from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier, working_size
-from dispose_core.motion.densifiers.skinning.limbs import body_size, limb_transform
+from dispose_core.motion.densifiers.skinning.limbs import limb_transform, measure_body_scale
 from dispose_core.motion.densifiers.skinning.person_segmentation import silhouette
 from dispose_core.pose import skeleton
 from dispose_core.pose.sequence import PoseSequence
@@ -122,7 +122,9 @@ def test_a_body_a_little_smaller_only_bends_and_one_much_smaller_is_farther(draw
     body = standing(6)
     body[1:] = (body[1:] - (150, 200)) * drawn + (150, 200)
 
-    assert_allclose(body_size(build_body_model(clip_of(body), SIZE)), [1, *[size] * 5], rtol=1e-6)
+    assert_allclose(
+        measure_body_scale(build_body_model(clip_of(body), SIZE)), [1, *[size] * 5], rtol=1e-6
+    )
 
 
 def test_a_forearm_turned_about_the_elbow_takes_its_pixels_along():

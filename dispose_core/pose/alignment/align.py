@@ -21,7 +21,7 @@ from ..frame_ranges import name_frames
 from ..sequence import PoseSequence
 from .body_proportions import Proportions, difference
 from .gap_filling import fill_gaps, one_euro
-from .pose_transform import Placement
+from .pose_transform import PoseTransform
 from .retarget import retarget_limbs
 
 # Joints used for the fit: all but elbows and wrists, which move too much
@@ -127,7 +127,7 @@ def _repair(
 
 def _official_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
-) -> Placement:
+) -> PoseTransform:
     """The fit of docs/reference_behaviour.md#pose-alignment; only missing points are left out."""
     joints = _reference_joints(reference)
     alone = _alone(driving)
@@ -148,7 +148,7 @@ def _official_fit(
 
 def _robust_fit(
     reference: PoseSequence, driving: Sequence[PoseSequence], frame_ratio: float
-) -> tuple[Placement, list[str]]:
+) -> tuple[PoseTransform, list[str]]:
     """The fit on visible points only, with fallbacks where it is impossible."""
     report = []
     joints = _reference_joints(reference)
@@ -240,10 +240,10 @@ def _slope(x: np.ndarray, y: np.ndarray) -> float:
 
 def _placement(
     target: np.ndarray, source: np.ndarray, scale_y: float, frame_ratio: float
-) -> Placement:
+) -> PoseTransform:
     """Placement with equal scale in pixels along both axes that maps centroid to centroid."""
     scale = np.array([scale_y / frame_ratio, scale_y])
-    return Placement(scale, (target - source * scale).mean(0))
+    return PoseTransform(scale, (target - source * scale).mean(0))
 
 
 def _size_ratio(
@@ -271,7 +271,7 @@ def _size_ratio(
     return float(np.median(reference_spread[usable] / driver_spread[usable]))
 
 
-def _describe(placement: Placement, frame_size: tuple[int, int], size: tuple[int, int]) -> str:
+def _describe(placement: PoseTransform, frame_size: tuple[int, int], size: tuple[int, int]) -> str:
     factor = placement.scale[1] * size[0] / frame_size[0]
     dx, dy = placement.shift * (size[1], size[0])
     return f"driving poses scaled by {factor:.3f} in pixels, then moved by ({dx:.0f}, {dy:.0f}) px"

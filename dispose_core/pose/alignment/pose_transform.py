@@ -10,7 +10,7 @@ from ..sequence import PoseSequence
 
 
 @dataclass(frozen=True)
-class Placement:
+class PoseTransform:
     """Affine map per axis (x, y): aligned = fraction * scale + shift."""
 
     scale: np.ndarray

@@ -16,7 +16,7 @@ from ..skeleton import BONES, HIPS, NECK, NOSE
 from .body_proportions import FULL_LENGTH, Proportions, body_scale, bone_lengths
 from .foot_contact import plant_feet
 from .hands_and_face import follow_joints
-from .pose_transform import Placement
+from .pose_transform import PoseTransform
 
 # A bone that appears shorter than this share of its length has no reliable direction; its angle is
 # interpolated between reliable frames.
@@ -30,7 +30,7 @@ def retarget_limbs(
     driver: PoseSequence,
     frame_size: tuple[int, int],
     size: tuple[int, int],
-) -> tuple[PoseSequence, Placement, list[str]]:
+) -> tuple[PoseSequence, PoseTransform, list[str]]:
     """Retarget the driver's motion to the reference person.
 
     The root (midpoint of the hips, or the neck if no hips are visible) starts at the reference's
@@ -79,7 +79,7 @@ def retarget_limbs(
     )
     points = follow_joints(reference_body, driver_body, joints, body, anchors, bones)
     pixels = np.array([size[1], size[0]], dtype=np.float64)
-    others = Placement(
+    others = PoseTransform(
         scale * np.array([frame_size[1], frame_size[0]]) / pixels,
         (target - roots[start] * scale) / pixels,
     )

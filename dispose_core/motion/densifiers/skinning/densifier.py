@@ -19,7 +19,7 @@ from ....pose.sequence import PoseSequence
 from ....progress import Progress
 from ..base import DenseMotion
 from .body_model import BodyModel, build_body_model
-from .limbs import body_size
+from .limbs import measure_body_scale
 from .person_segmentation import find_subject
 from .rig import Bone, build_bones
 from .volume_preservation import limb_volumes
@@ -132,7 +132,7 @@ class _Skin:
         self.layers = np.array([bone.layer for bone in bones], np.float32)[weights.argmax(0)]
 
         self.points = torch.from_numpy(points).float()
-        self.volumes = limb_volumes(body, bones, body_size(body), points, weights)
+        self.volumes = limb_volumes(body, bones, measure_body_scale(body), points, weights)
         self.strength = torch.from_numpy(strength[rows, columns]).float()
         weights = weights * strength[rows, columns]
         features, transforms = [], []

@@ -66,7 +66,7 @@ class Bone:
 def limb_transform(
     joints: np.ndarray,
     tracked: np.ndarray,
-    size: np.ndarray,
+    body_scale: np.ndarray,
     tilt: tuple[float, np.ndarray] | None = None,
     twist: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -83,7 +83,7 @@ def limb_transform(
     Args:
         joints: (2, 2) ends in the reference.
         tracked: (n, 2, 2) ends in the frames.
-        size: (n,) size of the body relative to the reference.
+        body_scale: (n,) scale of the body relative to the reference.
         tilt: sine of the angle out of the image plane in the reference, and (n,) in the frames;
             positive when the far end points towards the viewer.
         twist: (n,) rotation about the bone in radians, from `crosswise` towards the viewer.
@@ -101,14 +101,18 @@ def limb_transform(
     along = after + 1e-6 * before
     along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
     across = crosswise(along)
-    cos, sin, size = np.cos(twist_angle)[:, None], np.sin(twist_angle)[:, None], size[:, None]
+    cos, sin, body_scale = (
+        np.cos(twist_angle)[:, None],
+        np.sin(twist_angle)[:, None],
+        body_scale[:, None],
+    )
     # A twist hides half of the visible surface. The width is not reduced accordingly, since there
     # are no pixels to show on the other half.
-    width = size * (across - sin * tilt_after[:, None] * along)
+    width = body_scale * (across - sin * tilt_after[:, None] * along)
     out = np.zeros((n, 2, 4))
     out[:, :, :2] = after[:, :, None] / bone_length * along_before
     out[:, :, :2] += width[:, :, None] * crosswise(along_before)
-    out[:, :, 2] = size * (-sin * across - (cos * tilt_after[:, None] - tilt_before) * along)
+    out[:, :, 2] = body_scale * (-sin * across - (cos * tilt_after[:, None] - tilt_before) * along)
     out[:, :, 3] = tracked[:, 0] - out[:, :, :2] @ joints[0]
     return out
 
@@ -131,16 +135,16 @@ def bone_ends(body: BodyModel, a: int, b: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def tilt_of(
-    body: BodyModel, size: np.ndarray, a: int, b: int, forward: int
+    body: BodyModel, body_scale: np.ndarray, a: int, b: int, forward: int
 ) -> tuple[float, np.ndarray]:
     """Sine of the angle of bone a–b out of the image plane, estimated from its foreshortening.
 
     sin = forward · √(1 − (l / L)²) for a bone of projected length l and true length L. The sign is
     not observable: `forward` is 1 where the far end tilts to the front of the body, −1 to the back.
     """
-    true_length = max(_true_length(body, size, a, b), 1e-6)
+    true_length = max(_true_length(body, body_scale, a, b), 1e-6)
     seen = body.tracked_seen[:, a] & body.tracked_seen[:, b]
-    lengths = np.where(seen, length(body.tracked, a, b), 0) / size
+    lengths = np.where(seen, length(body.tracked, a, b), 0) / body_scale
     lengths = _smooth(lengths, seen)
     squares = 1 - (np.append(length(body.joints, a, b), lengths) / true_length) ** 2
     sines = forward * np.sqrt(np.clip(squares - _LENGTH_NOISE, 0, 0.96))
@@ -148,7 +152,7 @@ def tilt_of(
     return float(sines[0]), np.where(seen, sines[1:], sines[0])
 
 
-def _true_length(body: BodyModel, size: np.ndarray, a: int, b: int) -> float:
+def _true_length(body: BodyModel, body_scale: np.ndarray, a: int, b: int) -> float:
     """Length of bone a–b parallel to the image plane, a high quantile over all frames.
 
     It is the mean over both sides of the body, whose bones are equally long.
@@ -158,7 +162,7 @@ def _true_length(body: BodyModel, size: np.ndarray, a: int, b: int) -> float:
         seen = body.tracked_seen[:, c] & body.tracked_seen[:, d]
         if body.seen[c] and body.seen[d]:
             reference_length = length(body.joints, c, d)
-            tracked_lengths = length(body.tracked, c, d)[seen] / size[seen]
+            tracked_lengths = length(body.tracked, c, d)[seen] / body_scale[seen]
             side_lengths.append(
                 max(reference_length, np.quantile(tracked_lengths, _LONGEST))
                 if seen.any()
@@ -167,7 +171,7 @@ def _true_length(body: BodyModel, size: np.ndarray, a: int, b: int) -> float:
     return float(np.mean(side_lengths))
 
 
-def body_size(body: BodyModel) -> np.ndarray:
+def measure_body_scale(body: BodyModel) -> np.ndarray:
     """(n,) size of the body relative to the reference.
 
     Bones appear shorter by tilting but hardly ever longer, so the size is the weighted 0.6 quantile
@@ -189,9 +193,9 @@ def body_size(body: BodyModel) -> np.ndarray:
     cumulative = np.cumsum(np.take_along_axis(weight, order, 1), 1)
     total = cumulative[:, -1]
     index = (cumulative >= 0.6 * total[:, None]).argmax(1)
-    size = np.take_along_axis(np.take_along_axis(ratio, order, 1), index[:, None], 1)[:, 0]
-    size = np.where((total > 0) & np.isfinite(size), size, np.abs(body.turn))
-    change = np.log(np.maximum(_smooth(size, body.present), 1e-3))
+    body_scale = np.take_along_axis(np.take_along_axis(ratio, order, 1), index[:, None], 1)[:, 0]
+    body_scale = np.where((total > 0) & np.isfinite(body_scale), body_scale, np.abs(body.turn))
+    change = np.log(np.maximum(_smooth(body_scale, body.present), 1e-3))
     return np.exp(change * np.clip(np.abs(change) / _SIZE_NOISE - 1, 0, 1))
 
 

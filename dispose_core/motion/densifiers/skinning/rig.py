@@ -26,12 +26,12 @@ from .hands import hand_bones, mitten_bone
 from .limbs import (
     LAYERS,
     Bone,
-    body_size,
     bone_ends,
     follow,
     layer_of,
     limb_radius,
     limb_transform,
+    measure_body_scale,
     tilt_of,
     wrap,
 )
@@ -57,18 +57,18 @@ def build_bones(body: BodyModel, thickness: np.ndarray) -> list[Bone]:
     Args:
         thickness: (h, w) distance of each pixel of the person from the background, in pixels.
     """
-    size = body_size(body)
-    bones = torso_bones(body, size)
+    body_scale = measure_body_scale(body)
+    bones = torso_bones(body, body_scale)
     chest, pelvis = bones[0].start, bones[0].end
     for side in ("R", "L"):
-        bones += _leg(body, size, thickness, side, pelvis)
+        bones += _leg(body, body_scale, thickness, side, pelvis)
     for side in ("R", "L"):
-        bones += _arm(body, size, thickness, side, chest)
+        bones += _arm(body, body_scale, thickness, side, chest)
     return bones
 
 
 def _leg(
-    body: BodyModel, size: np.ndarray, thickness: np.ndarray, side: str, pelvis: np.ndarray
+    body: BodyModel, body_scale: np.ndarray, thickness: np.ndarray, side: str, pelvis: np.ndarray
 ) -> list[Bone]:
     hip, knee, ankle = (R_HIP, R_KNEE, R_ANKLE) if side == "R" else (L_HIP, L_KNEE, L_ANKLE)
     bones = []
@@ -83,7 +83,9 @@ def _leg(
             continue
         start, end = joints
         radius = limb_radius(start, end, RADII[name] * body.unit, thickness)
-        transform = limb_transform(joints, tracked, size, tilt_of(body, size, a, b, forward))
+        transform = limb_transform(
+            joints, tracked, body_scale, tilt_of(body, body_scale, a, b, forward)
+        )
         parent = follow(transform, seen, parent)
         bones.append(
             Bone(Capsule(start, end, radius, bulge), layer_of(body, name, side), parent, parent)
@@ -99,18 +101,18 @@ def _leg(
 
 
 def _arm(
-    body: BodyModel, size: np.ndarray, thickness: np.ndarray, side: str, chest: np.ndarray
+    body: BodyModel, body_scale: np.ndarray, thickness: np.ndarray, side: str, chest: np.ndarray
 ) -> list[Bone]:
     first = R_SHOULDER if side == "R" else L_SHOULDER
     shoulder, elbow, wrist = first, first + 1, first + 2
     upper, upper_to, upper_seen, has_upper = bone_ends(body, shoulder, elbow)
     lower, lower_to, lower_seen, has_lower = bone_ends(body, elbow, wrist)
-    upper_tilt = lower_tilt = (0.0, np.zeros_like(size))
+    upper_tilt = lower_tilt = (0.0, np.zeros_like(body_scale))
     if has_upper:
-        upper_tilt = tilt_of(body, size, shoulder, elbow, 1)
+        upper_tilt = tilt_of(body, body_scale, shoulder, elbow, 1)
     if has_lower:
-        lower_tilt = tilt_of(body, size, elbow, wrist, 1)
-    twists: Sequence[np.ndarray] = (np.zeros_like(size),) * 2
+        lower_tilt = tilt_of(body, body_scale, elbow, wrist, 1)
+    twists: Sequence[np.ndarray] = (np.zeros_like(body_scale),) * 2
     if has_upper and has_lower:
         twists = _hinge_twists(
             (upper, upper_to, upper_tilt), (lower, lower_to, lower_tilt), body.facing
@@ -121,8 +123,10 @@ def _arm(
     bones, parent = [], chest
     if has_upper:
         # The twist is zero at the shoulder and complete at the elbow.
-        untwisted = follow(limb_transform(upper, upper_to, size, upper_tilt), upper_seen, chest)
-        twisted = limb_transform(upper, upper_to, size, upper_tilt, twists[0])
+        untwisted = follow(
+            limb_transform(upper, upper_to, body_scale, upper_tilt), upper_seen, chest
+        )
+        twisted = limb_transform(upper, upper_to, body_scale, upper_tilt, twists[0])
         parent = follow(twisted, upper_seen, untwisted)
         start, end = upper
         radius = limb_radius(start, end, RADII["upper arm"] * body.unit, thickness)
@@ -134,7 +138,9 @@ def _arm(
     if has_lower:
         # Only half of the twist is applied at the wrist, as the hand rotates independently.
         near, far = (
-            follow(limb_transform(lower, lower_to, size, lower_tilt, turn), lower_seen, parent)
+            follow(
+                limb_transform(lower, lower_to, body_scale, lower_tilt, turn), lower_seen, parent
+            )
             for turn in (twists[1], 0.5 * twists[1])
         )
         start, end = lower

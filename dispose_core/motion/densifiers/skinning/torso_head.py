@@ -23,17 +23,17 @@ _SKULL, _SKULL_DEPTH = (1.1, 1.6), 1.4
 _HEAD_STIFFNESS = (1.0, 1.0, 0.2)
 
 
-def torso_bones(body: BodyModel, size: np.ndarray) -> list[Bone]:
+def torso_bones(body: BodyModel, body_scale: np.ndarray) -> list[Bone]:
     """Bones of the torso, blended from chest to pelvis, and of the head.
 
     Args:
-        size: (n,) size of the body relative to the reference.
+        body_scale: (n,) scale of the body relative to the reference.
     """
     joints = body.joints
-    head = _head_transform(body, size)
-    spine = _Spine(body, size)
+    head = _head_transform(body, body_scale)
+    spine = _Spine(body, body_scale)
     # The depth column of the head along the shoulders is the sine of its yaw.
-    swing = np.arcsin(np.clip(head[:, :, 2] @ spine.sideways / size, -1, 1))
+    swing = np.arcsin(np.clip(head[:, :, 2] @ spine.sideways / body_scale, -1, 1))
     tilt, width = spine.across(R_SHOULDER, L_SHOULDER)
     yaw = _chest_yaw(width, swing)
     chest = spine.transform(1.0, _CHEST_PER_SHOULDERS * tilt, np.cos(yaw), np.sin(yaw))
@@ -65,8 +65,8 @@ class _Spine:
         turn: (n,) rotation of the axis in radians.
     """
 
-    def __init__(self, body: BodyModel, size: np.ndarray) -> None:
-        self.body, self.size = body, size
+    def __init__(self, body: BodyModel, body_scale: np.ndarray) -> None:
+        self.body, self.body_scale = body, body_scale
         hips = [R_HIP, L_HIP]
         self.base = body.joints[hips].mean(0), body.tracked[:, hips].mean(1)
         before = body.joints[NECK] - self.base[0]
@@ -78,7 +78,7 @@ class _Spine:
             after = as_points(body.turn * as_complex(before))
         # The axis cannot get longer, although raised shoulders lift the neck point.
         long = np.maximum(np.linalg.norm(after, axis=1), 1e-6)
-        after = after * np.minimum(1, size * np.linalg.norm(before) / long)[:, None]
+        after = after * np.minimum(1, body_scale * np.linalg.norm(before) / long)[:, None]
         self.axis = before, after
         self.turn = np.angle(as_complex(after) * as_complex(before).conj())
         self.up = before / np.linalg.norm(before)
@@ -95,10 +95,10 @@ class _Spine:
         joints, tracked = self.body.joints, self.body.tracked
         before, after = (as_complex(p[..., b, :] - p[..., a, :]) for p in (joints, tracked))
         if np.abs(before) < 0.15 * self.body.unit:  # a profile: undefined
-            return np.zeros_like(self.size), np.ones_like(self.size)
+            return np.zeros_like(self.body_scale), np.ones_like(self.body_scale)
         turn = after / before * np.exp(-1j * self.turn)
         side = np.where(turn.real < 0, -1, 1)
-        return np.angle(turn * side + 1e-12), side * np.abs(turn) / self.size
+        return np.angle(turn * side + 1e-12), side * np.abs(turn) / self.body_scale
 
     def transform(
         self, at: float, tilt: np.ndarray, width: np.ndarray, sway: np.ndarray
@@ -119,10 +119,10 @@ class _Spine:
         # A body seen from the side is still half as wide as from the front.
         width = np.where(width < 0, np.minimum(width, -0.5), np.maximum(width, 0.5))
         before = np.stack([self.sideways, self.axis[0]], -1)
-        after = np.stack([sideways * (self.size * width)[:, None], self.axis[1]], -1)
-        out = np.zeros((len(self.size), 2, 4))
+        after = np.stack([sideways * (self.body_scale * width)[:, None], self.axis[1]], -1)
+        out = np.zeros((len(self.body_scale), 2, 4))
         out[:, :, :2] = after @ np.linalg.inv(before)
-        out[:, :, 2] = sideways * (self.size * sway)[:, None]
+        out[:, :, 2] = sideways * (self.body_scale * sway)[:, None]
         start, end = (base + at * axis for base, axis in zip(self.base, self.axis, strict=True))
         out[:, :, 3] = end - out[:, :, :2] @ start
         return out
@@ -139,7 +139,7 @@ def _chest_yaw(width: np.ndarray, head_yaw: np.ndarray) -> np.ndarray:
     return np.sign(head_yaw) * np.clip(_CHEST_PER_HEAD * np.abs(head_yaw), least, most)
 
 
-def _head_transform(body: BodyModel, size: np.ndarray) -> np.ndarray:
+def _head_transform(body: BodyModel, body_scale: np.ndarray) -> np.ndarray:
     """(n, 2, 4) transform of the head, fitted to nose, eyes and ears as points of a rigid head.
 
     Least squares in x, y and depth, regularised towards the rotation of the visible head points:
@@ -159,8 +159,8 @@ def _head_transform(body: BodyModel, size: np.ndarray) -> np.ndarray:
     turn, _ = similarity(as_complex(joints), as_complex(tracked), flat, (0.3 * ear) ** 2)
     heading = body.turn / np.maximum(np.abs(body.turn), 1e-6)
     turn = np.where(flat.sum(1) > 1.5, turn, heading)
-    turn = turn / np.maximum(np.abs(turn), 1e-6) * size
-    expected = np.zeros((len(size), 3, 2))
+    turn = turn / np.maximum(np.abs(turn), 1e-6) * body_scale
+    expected = np.zeros((len(body_scale), 3, 2))
     expected[:, 0] = as_points(turn)
     # Ears that changed sides mean the back of the head, not one upside down.
     expected[:, 1] = as_points(1j * np.where((turn * heading.conj()).real < 0, -turn, turn))

@@ -49,7 +49,7 @@ class LimbVolume:
     """
 
     def __init__(
-        self, joints: np.ndarray, tracked: np.ndarray, usable: np.ndarray, size: np.ndarray,
+        self, joints: np.ndarray, tracked: np.ndarray, usable: np.ndarray, body_scale: np.ndarray,
         points: np.ndarray, share: np.ndarray, radius: float,
     ) -> None:  # fmt: skip
         """`joints` (3, 2), `tracked` (n, 3, 2) with `usable` (n,) where visible, body `size` (n,).
@@ -59,7 +59,7 @@ class LimbVolume:
         chosen = np.flatnonzero(share > 0.05)
         self.at = torch.from_numpy(chosen)
         self.joints = torch.from_numpy(np.where(usable[:, None, None], tracked, joints)).float()
-        self.usable, self.size = usable, size
+        self.usable, self.body_scale = usable, body_scale
         here = torch.from_numpy(points[chosen]).float()
         foot, _ = _nearest(here, torch.from_numpy(joints).float())
         self.distance = torch.linalg.norm(here - foot, dim=1)
@@ -77,19 +77,23 @@ class LimbVolume:
         foot, beside = _nearest(place, self.joints[frame])
         offset = place - foot
         distance = torch.linalg.norm(offset, dim=1).clamp_min(1e-3)
-        deficit = self.distance * float(self.size[frame]) - distance
+        deficit = self.distance * float(self.body_scale[frame]) - distance
         # Beside a bone points are only pulled in, as both parts touch inside the bend.
         deficit = torch.where(beside, deficit.clamp_max(0), deficit)
         return offset / distance[:, None] * (self.gain * deficit)[:, None]
 
 
 def limb_volumes(
-    body: BodyModel, bones: list[Bone], size: np.ndarray, points: np.ndarray, weights: np.ndarray
+    body: BodyModel,
+    bones: list[Bone],
+    body_scale: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
 ) -> list[LimbVolume]:
     """Limbs of which the reference shows both bones.
 
     Args:
-        size: (n,) size of the body relative to the reference.
+        body_scale: (n,) scale of the body relative to the reference.
         points: (P, 2) pixels.
         weights: (B, P) skinning weights.
     """
@@ -104,7 +108,7 @@ def limb_volumes(
         usable = body.tracked_seen[:, joints].all(1)
         volumes.append(
             LimbVolume(
-                body.joints[joints], body.tracked[:, joints], usable, size,
+                body.joints[joints], body.tracked[:, joints], usable, body_scale,
                 points, weights[indices].sum(0), radius,
             )
         )  # fmt: skip
