@@ -36,7 +36,7 @@ def test_dwpose_takes_its_files_from_a_folder(pose, tmp_path):
     [
         (
             ["dwpose"],
-            "detector dwpose needs 2 files, no folder is named. Name their folder with --detector",
+            "detector dwpose needs 2 files, but no folder is given. Give their folder with",
         ),
         (
             ["dwpose", "--detector-files", "nowhere"],

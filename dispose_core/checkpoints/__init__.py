@@ -1,1 +1,1 @@
-"""Model files: safe opening, recognition, loading, conversion, download."""
+"""Open, recognize, load, convert and download model files."""

@@ -1,7 +1,7 @@
-"""Every model file the pack can use: what for, where it belongs, where it comes from.
+"""Catalog of the published model files, read from `catalog.json`.
 
-The table is `catalog.json`. Sizes and hashes are those that the publishers' pages state. What could
-not be looked up is null and shown as unknown, never guessed.
+Sizes and hashes are taken from the publishers' pages. Values that are not published are null and
+shown as unknown.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ class ModelFile:
     """One published file.
 
     Attributes:
-        name: under which it is kept; the pack takes it under any other name too.
-        folder: of ComfyUI's models folder.
-        role: what the pack does with it; files of one role replace one another.
-        use: the same in words.
-        architectures: names of those that its content may be recognized as.
-        page: where people read its licence and download it by hand.
-        url: of the file itself.
-        licence: as the publisher names it, None where none is stated.
-        size: in bytes; of three digits only where `rounded`.
-        sha256: of the whole file, None where unknown.
-        gated: its licence must be accepted on its page, signed in, before it can be downloaded.
+        name: default file name. The pack also accepts the file under any other name.
+        folder: subfolder of ComfyUI's models folder.
+        role: purpose in the pack; files with the same role are interchangeable.
+        use: description of the role.
+        architectures: names of the architectures that the file may be recognized as.
+        page: web page with the licence and a manual download.
+        url: direct link to the file.
+        licence: the publisher's name for it, or None if none is stated.
+        size: bytes; only three digits are significant if `rounded`.
+        sha256: hash of the whole file, or None if unknown.
+        gated: whether the licence must be accepted on `page` before the download.
     """
 
     name: str
@@ -50,52 +50,55 @@ def _read_catalog() -> tuple[ModelFile, ...]:
     return tuple(ModelFile(**{**row, "architectures": tuple(row["architectures"])}) for row in rows)
 
 
-# The first file of a role is the one to recommend.
+# The first file of a role is the recommended one.
 MODELS = _read_catalog()
 
-# Files of an optional backend that the pack neither lists nor downloads.
+# Files of an optional backend, which the catalog does not list.
 _OPENPOSE = ("body_pose_model.pth", "hand_pose_model.pth", "facenet.pth")
 
 FOLDERS = tuple(dict.fromkeys(model.folder for model in MODELS))
-# Folders that ComfyUI looks into under the same name.
+# Further folders that ComfyUI searches under the same name.
 _ALIASES = {"diffusion_models": ("unet",), "controlnet": ("t2i_adapter",)}
 
 
 def published(
     folder: str | None = None, role: str | None = None, name: str | None = None
 ) -> list[ModelFile]:
-    """The files of a folder, a role and a name, each if given."""
-    wanted = {"folder": folder, "role": role, "name": name}
+    """Return the catalog's files, optionally filtered by folder, role and name."""
+    filters = {"folder": folder, "role": role, "name": name}
     return [
         model
         for model in MODELS
-        if all(value in (None, getattr(model, key)) for key, value in wanted.items())
+        if all(value in (None, getattr(model, key)) for key, value in filters.items())
     ]
 
 
 def places(folder: str, models: Path) -> list[Path]:
-    """Where files of a folder may lie below a models folder."""
+    """Return the paths below `models` that ComfyUI searches for `folder`."""
     return [models / name for name in (folder, *_ALIASES.get(folder, ()))]
 
 
 def present(model: ModelFile, models: Path) -> list[Path]:
-    """Where a file lies below a models folder, by its name."""
-    found = (place.glob(f"**/{model.name}") for place in places(model.folder, models))
-    return sorted(path for paths in found for path in paths)
+    """Find a file by its name below `models`, including subfolders."""
+    matches = (place.glob(f"**/{model.name}") for place in places(model.folder, models))
+    return sorted(path for paths in matches for path in paths)
 
 
 def where_to_get(folder: str, name: str) -> str:
-    """For a message about a missing file: where it is published, or what the folder is for."""
+    """Return download hints for a missing file.
+
+    If the name is not in the catalog, the hints list one file for each role of the folder.
+    """
     basename = Path(name.replace("\\", "/")).name
     if basename in _OPENPOSE:
         return f"OpenPose's files are at {HUB}/lllyasviel/Annotators (for non-commercial use)."
-    known = published(name=basename) or list(
+    files = published(name=basename) or list(
         {model.role: model for model in reversed(published(folder))}.values()
     )
-    return " ".join(map(source, known))
+    return " ".join(map(source, files))
 
 
 def source(model: ModelFile) -> str:
-    """A sentence on where a file is to be had."""
+    """Return a sentence that names the page to download a file from."""
     gate = ", once its licence is accepted there" if model.gated else ""
     return f"{model.name} ({model.use}) is at {model.page}{gate}."

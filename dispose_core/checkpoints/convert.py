@@ -1,7 +1,6 @@
-"""Weights of any layout as a safetensors file, written tensor by tensor.
+"""Convert weights to a safetensors file, one tensor at a time.
 
-safetensors' own writer wants every tensor at once; a file of 3 GB would be in memory as a whole,
-converted. The format is a header and the numbers, so they are written as they come.
+safetensors' own writer takes all tensors at once and would hold a converted 3 GB file in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from .weights import Weights
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-# safetensors' names; widest first, so that every tensor begins at a multiple of its item's size.
+# safetensors' type names. Tensors are written widest type first, which keeps them aligned.
 _NAMES = {
     torch.float64: "F64",
     torch.int64: "I64",
@@ -47,45 +46,46 @@ def convert_file(
     dtype: torch.dtype | None = None,
     on_tensor: Progress = no_progress,
 ) -> Architecture:
-    """Write weights that the pack recognizes as safetensors, with the keys that loaders expect.
+    """Convert a weights file that the pack recognizes to safetensors.
 
-    A `state_dict` and a `module.` around the weights and everything beside them are left behind.
+    `state_dict` wrappers, `module.` prefixes and contents other than tensors are dropped.
 
     Args:
-        output: a .safetensors file, written whole or not at all.
-        dtype: for the numbers that are floating point; None keeps each as it is.
+        output: path of the .safetensors file; it is replaced only once it is complete.
+        dtype: type of the floating-point tensors; None keeps the types of the file.
+        on_tensor: called with the number of tensors written and the total.
 
     Raises:
-        CheckpointError: weights that are not recognized, not complete, or with numbers that
-            `dtype` cannot hold, or an output that is the input itself.
+        CheckpointError: the weights are not recognized, incomplete, or too large for `dtype`, or
+            the output is the input file.
         MediaError: the output cannot be written.
     """
     source, output = Path(source), Path(output)
     if output.suffix.lower() != ".safetensors":
-        raise CheckpointError(f"{output.name}: name the output *.safetensors, which it will be.")
+        raise CheckpointError(f"{output.name}: the name of the output must end in .safetensors.")
     weights = open_weights(source)
     if output.exists() and output.samefile(source):
-        raise CheckpointError(f"{output}: is the input itself. Choose another name for the output.")
-    architecture = _known_and_complete(weights)
+        raise CheckpointError(f"{output}: the output is the input file. Choose another name.")
+    architecture = _require_complete(weights)
     with atomic_write(output) as temporary:
         with temporary.open("wb") as file:
             _write(file, weights, dtype, on_tensor)
-        _same_keys(open_weights(temporary), weights)
+        _verify(open_weights(temporary), weights)
     return architecture
 
 
-def _known_and_complete(weights: Weights) -> Architecture:
+def _require_complete(weights: Weights) -> Architecture:
     architecture = recognize(weights.shapes)
     if architecture is UNKNOWN:
         raise CheckpointError(
             f"{weights.name}: {architecture.summary} (its first tensor is "
             f"{next(iter(weights.tensors))}). "
-            "Only files that `inspect` can name are converted."
+            "Only files that `inspect` recognizes can be converted."
         )
     diff = architecture.compare(weights)
     if diff is not None and not diff:
         raise CheckpointError(
-            f"{weights.name}: {architecture.summary}, and not complete. {diff.faults()}. "
+            f"{weights.name}: {architecture.summary}, but incomplete. {diff.faults()}. "
             "Use the file as it was published, or download it again."
         )
     return architecture
@@ -94,20 +94,20 @@ def _known_and_complete(weights: Weights) -> Architecture:
 def _write(
     file: BinaryIO, weights: Weights, dtype: torch.dtype | None, on_tensor: Progress
 ) -> None:
-    stored = {key: _stored_as(t.dtype, dtype) for key, t in weights.tensors.items()}
-    for key, kind in stored.items():
+    dtypes = {key: _target_dtype(t.dtype, dtype) for key, t in weights.tensors.items()}
+    for key, kind in dtypes.items():
         if kind not in _NAMES:
             raise CheckpointError(
-                f"{weights.name}: {key} is of type {kind}, which safetensors has no name for. "
-                "Use the weights as they are published."
+                f"{weights.name}: {key} has type {kind}, which safetensors does not support. "
+                "Use the weights as published."
             )
-    keys = sorted(stored, key=lambda key: (_ORDER[stored[key]], key))
+    keys = sorted(dtypes, key=lambda key: (_ORDER[dtypes[key]], key))
     header: dict[str, object] = {"__metadata__": {**weights.metadata, "format": "pt"}}
     end = 0
     for key in keys:
-        start, end = end, end + weights.tensors[key].numel() * stored[key].itemsize
+        start, end = end, end + weights.tensors[key].numel() * dtypes[key].itemsize
         header[key] = {
-            "dtype": _NAMES[stored[key]],
+            "dtype": _NAMES[dtypes[key]],
             "shape": list(weights.tensors[key].shape),
             "data_offsets": [start, end],
         }
@@ -115,12 +115,12 @@ def _write(
     text += b" " * (-len(text) % 8)
     file.write(struct.pack("<Q", len(text)) + text)
     for done, key in enumerate(keys, 1):
-        file.write(_bytes(weights.tensors[key], stored[key], f"{weights.name}: {key}"))
+        file.write(_bytes(weights.tensors[key], dtypes[key], f"{weights.name}: {key}"))
         on_tensor(done, len(keys))
 
 
-def _stored_as(found: torch.dtype, wanted: torch.dtype | None) -> torch.dtype:
-    return wanted if wanted is not None and found.is_floating_point else found
+def _target_dtype(stored: torch.dtype, dtype: torch.dtype | None) -> torch.dtype:
+    return dtype if dtype is not None and stored.is_floating_point else stored
 
 
 def _bytes(tensor: Tensor, dtype: torch.dtype, name: str) -> memoryview:
@@ -130,15 +130,15 @@ def _bytes(tensor: Tensor, dtype: torch.dtype, name: str) -> memoryview:
         largest = torch.finfo(dtype).max
         if largest < max(-low, high) < float("inf"):
             raise CheckpointError(
-                f"{name} holds values up to {max(-low, high):.3g}, more than {largest:.3g}, the "
-                f"largest number of {str(dtype)[6:]}. Convert to bf16 or fp32."
+                f"{name} holds values up to {max(-low, high):.3g}, but {str(dtype)[6:]} only "
+                f"reaches {largest:.3g}. Convert to bf16 or fp32."
             )
     return converted.flatten().view(torch.uint8).numpy().data
 
 
-def _same_keys(written: Weights, weights: Weights) -> None:
-    if written.shapes != weights.shapes:
+def _verify(copy: Weights, weights: Weights) -> None:
+    if copy.shapes != weights.shapes:
         raise CheckpointError(
-            f"{weights.name}: the converted file could not be read back as it was written. "
+            f"{weights.name}: the converted file differs when it is read back. "
             "Check the disk and try again."
         )

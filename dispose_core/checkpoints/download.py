@@ -1,8 +1,7 @@
-"""Fetches a published model file, only when asked to.
+"""Download published model files over HTTP.
 
-huggingface_hub's own client throws away what has come when a download breaks off; with files of
-3 GB that is not good enough, so the bytes are fetched here, by HTTP ranges into `<name>.part`. The
-file takes its place once its size, hash and content are right.
+The file is written to `<name>.part` with HTTP range requests and renamed once its size, hash and
+content are verified. huggingface_hub's own client does not resume interrupted downloads.
 """
 
 from __future__ import annotations
@@ -22,24 +21,27 @@ from .catalog import HUB, ModelFile
 from .inspect import inspect_file
 
 _CHUNK = 1 << 20
-_TIMEOUT = 30  # seconds without a byte
-_TRIES = 50  # each must have brought something for the next to follow
-_ROUNDED = 0.01  # how far a size of three digits may be off
+_TIMEOUT = 30  # seconds without data
+_TRIES = 50  # a request that receives no data ends the download early
+_ROUNDED = 0.01  # relative tolerance of rounded sizes
 
 
 def download(model: ModelFile, folder: str | Path, on_bytes: Progress = no_progress) -> Path:
-    """The file in `folder`, fetched if it is not there yet.
+    """Download a file into `folder`, or verify it if it already exists.
 
-    What has come of a broken download stays in `<name>.part` beside it and is gone on with the
-    next time. HF_TOKEN and HF_ENDPOINT are honoured as the Hub's own client does.
+    Interrupted downloads are kept as `<name>.part` and resumed. The environment variables HF_TOKEN
+    and HF_ENDPOINT are honoured.
 
     Args:
-        on_bytes: told how many bytes have come, and of how many.
+        on_bytes: called with the number of bytes received and the total.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        CheckpointError: no connection, a licence that was not accepted, a file that is gone, or
-            one that is not what it should be.
-        MediaError: the folder cannot be written, or the disk is too full.
+        CheckpointError: the connection failed, the licence is not accepted, or the file is no
+            longer available or not the published one.
+        MediaError: the folder cannot be written, or the disk has too little space.
     """
     target = Path(folder) / model.name
     part = target.with_name(target.name + ".part")
@@ -48,15 +50,15 @@ def download(model: ModelFile, folder: str | Path, on_bytes: Progress = no_progr
             target.parent.mkdir(parents=True, exist_ok=True)
             _check_space(model, part)
             _fetch(model, part, on_bytes)
-            # Without the ending, which says that it is not finished.
-            whole = target.with_name(f".{model.name}")
-            os.replace(part, whole)
+            # `inspect_file` refuses names that end in .part.
+            complete = target.with_name(f".{model.name}")
+            os.replace(part, complete)
             try:
-                check(whole, model)
+                check(complete, model)
             except CheckpointError:
-                whole.unlink()  # going on would not mend it
+                complete.unlink()  # resuming would not repair it
                 raise
-            os.replace(whole, target)
+            os.replace(complete, target)
             return target
         check(target, model)
     except OSError as e:
@@ -68,23 +70,27 @@ def download(model: ModelFile, folder: str | Path, on_bytes: Progress = no_progr
 
 
 def check(path: Path, model: ModelFile) -> None:
-    """Raises CheckpointError unless a file is the published one, as far as that is known."""
+    """Compare size, hash and architecture of a file with the catalog.
+
+    Raises:
+        CheckpointError: the file is not the published one.
+    """
     size = path.stat().st_size
     if abs(size - model.size) > (model.size * _ROUNDED if model.rounded else 0):
-        raise _not_it(f"is {size:,} bytes, published are {model.size:,}", model)
+        raise _mismatch(f"has {size:,} bytes instead of {model.size:,}", model)
     if model.sha256 is not None:
-        found = _sha256(path)
-        if found != model.sha256:
-            raise _not_it(f"has the SHA-256 {found}, published is {model.sha256}", model)
+        digest = _sha256(path)
+        if digest != model.sha256:
+            raise _mismatch(f"has the SHA-256 {digest} instead of {model.sha256}", model)
     architecture = inspect_file(path).architecture
     if architecture.name not in model.architectures:
-        raise _not_it(f"is {architecture.summary}", model)
+        raise _mismatch(f"is {architecture.summary}", model)
 
 
-def _not_it(what: str, model: ModelFile) -> CheckpointError:
+def _mismatch(problem: str, model: ModelFile) -> CheckpointError:
     return CheckpointError(
-        f"{model.name} {what}. The file is damaged or another one; delete it and download it "
-        f"again from {model.page}."
+        f"{model.name} {problem}. The file is damaged or not the published one; delete it and "
+        f"download it again from {model.page}."
     )
 
 
@@ -93,23 +99,23 @@ def _check_space(model: ModelFile, part: Path) -> None:
     free = shutil.disk_usage(part.parent).free
     if free < needed:
         raise MediaError(
-            f"{model.name} takes {needed:,} more bytes and {part.parent} has {free:,} free. "
-            "Make room, or name another models folder."
+            f"{model.name} needs {needed:,} more bytes, but {part.parent} has only {free:,} free. "
+            "Free some space, or choose another models folder."
         )
 
 
 def _fetch(model: ModelFile, part: Path, on_bytes: Progress) -> None:
-    """Everything into `part`, going on from what is in it."""
+    """Download the file into `part`, resuming from its current size."""
     reason = "too many interruptions"
     for _ in range(_TRIES):
         before = _size(part)
         try:
-            expected = _fetch_some(model, part, on_bytes)
+            expected = _fetch_rest(model, part, on_bytes)
             if _size(part) >= expected:
                 return
-            reason = f"{_size(part):,} of {expected:,} bytes came"
+            reason = f"{_size(part):,} of {expected:,} bytes received"
         except urllib.error.HTTPError as e:
-            raise _refused(model, e) from e
+            raise _http_error(model, e) from e
         except (
             urllib.error.URLError,
             http.client.HTTPException,
@@ -120,45 +126,45 @@ def _fetch(model: ModelFile, part: Path, on_bytes: Progress) -> None:
         if _size(part) == before:
             break
     raise CheckpointError(
-        f"{model.name}: the download broke off ({reason}). What has come is kept; start it again "
-        f"to go on, or download {model.url} with a browser into the {model.folder} folder."
+        f"{model.name}: the download was interrupted ({reason}). Start it again to resume, "
+        f"or download {model.url} with a browser into the {model.folder} folder."
     )
 
 
-def _fetch_some(model: ModelFile, part: Path, on_bytes: Progress) -> int:
-    """What one connection brings; returns the size that the whole file has at the server."""
+def _fetch_rest(model: ModelFile, part: Path, on_bytes: Progress) -> int:
+    """Write the data of one request to `part`; return the file's total size on the server."""
     start = _size(part)
     try:
-        answer = urllib.request.urlopen(_request(model, start), timeout=_TIMEOUT)
+        response = urllib.request.urlopen(_request(model, start), timeout=_TIMEOUT)
     except urllib.error.HTTPError as e:
         if e.code != 416 or not start:
             raise
-        # Nothing follows what is there: it is whole, or of another file.
+        # Range not satisfiable: `part` is complete, or belongs to another file.
         if start == model.size:
             return start
         part.unlink()
         return model.size
-    with answer:
-        if start and not _goes_on_at(answer, start):
+    with response:
+        if start and not _resumes_at(response, start):
             start = 0
-        total = start + int(answer.headers.get("Content-Length") or model.size - start)
+        total = start + int(response.headers.get("Content-Length") or model.size - start)
         limit = int(model.size * (1 + _ROUNDED)) if model.rounded else model.size
         if total > limit:
-            raise _not_it(f"is {total:,} bytes there, published are {model.size:,}", model)
+            raise _mismatch(f"has {total:,} bytes on the server instead of {model.size:,}", model)
         done = start
         with part.open("r+b" if start else "wb") as file:
             file.seek(start)
-            while block := answer.read(min(_CHUNK, total - done)):
+            while block := response.read(min(_CHUNK, total - done)):
                 file.write(block)
                 done += len(block)
                 on_bytes(done, total)
     return total
 
 
-def _goes_on_at(answer: http.client.HTTPResponse, start: int) -> bool:
-    """Whether the server sends the rest; one that knows no ranges sends everything again."""
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    return answer.status == 206 and found is not None and int(found[1]) == start
+def _resumes_at(response: http.client.HTTPResponse, start: int) -> bool:
+    """Whether the response starts at byte `start`; servers may ignore the requested range."""
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return response.status == 206 and match is not None and int(match[1]) == start
 
 
 def _request(model: ModelFile, start: int) -> urllib.request.Request:
@@ -171,34 +177,33 @@ def _request(model: ModelFile, start: int) -> urllib.request.Request:
     if url != model.url or url.startswith(f"{HUB}/"):
         token = _token()
         if token:
-            # Not sent on to the storage that the Hub redirects to.
+            # Not sent to the storage host that the Hub redirects to.
             request.add_unredirected_header("Authorization", f"Bearer {token}")
     return request
 
 
 def _token() -> str | None:
-    """HF_TOKEN, or what `hf auth login` has stored."""
+    """Return HF_TOKEN, or the token that `hf auth login` stored."""
     from huggingface_hub import get_token
 
     return get_token()
 
 
-def _refused(model: ModelFile, error: urllib.error.HTTPError) -> CheckpointError:
+def _http_error(model: ModelFile, error: urllib.error.HTTPError) -> CheckpointError:
     if error.code in (401, 403) and model.gated:
         return CheckpointError(
             f"{model.name}: its licence must be accepted first ({error.code}). Sign in at "
-            f"{model.page}, accept the licence, make a token at {HUB}/settings/tokens and give it "
+            f"{model.page}, accept the licence, create a token at {HUB}/settings/tokens and set it "
             "as HF_TOKEN or with `hf auth login`; then start the download again."
         )
-    # The Hub answers 401 for what does not exist.
+    # The Hub answers 401 for files that do not exist.
     if error.code in (401, 403, 404, 410):
         return CheckpointError(
-            f"{model.name}: no longer to be had where it was published ({error.code} from "
-            f"{model.url}). Look at {model.page}."
+            f"{model.name}: no longer available ({error.code} from {model.url}). See {model.page}."
         )
     return CheckpointError(
-        f"{model.name}: the server answers {error.code} ({error.reason}). Try again later; what "
-        "has come is kept."
+        f"{model.name}: the server answered {error.code} ({error.reason}). Try again later to "
+        "resume the download."
     )
 
 

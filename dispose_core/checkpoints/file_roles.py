@@ -1,4 +1,4 @@
-"""Files that a detector or densifier needs, each under the name of the argument that takes it."""
+"""Locate the model files of detectors and densifiers by the loader argument they belong to."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .catalog import places, published, source
 
 @dataclass(frozen=True)
 class FileRole:
-    """One file that a backend takes.
+    """A file that a backend needs.
 
     Attributes:
-        argument: of the backend's loader.
-        names: published names, any of which will do; the first is the one to recommend.
-        folder: of ComfyUI's models folder.
-        source: where to get it, a sentence.
-        catalog_role: of `catalog.ModelFile`, where the catalog lists it.
-        node_input: of the graph's loader, which may name another file; None if there is none.
-        summary: what the file is, for the tooltip of that input.
+        argument: argument of the backend's loader.
+        names: accepted published names; the first is the recommended one.
+        folder: subfolder of ComfyUI's models folder.
+        source: a sentence that names the page to download it from.
+        catalog_role: role of the `ModelFile`s in the catalog, or None if they are not listed.
+        node_input: input of the loader node that overrides the file, or None.
+        summary: short description for the tooltip of that input.
     """
 
     argument: str
@@ -36,7 +36,7 @@ class FileRole:
 def role_of(
     argument: str, catalog_role: str, node_input: str | None = None, summary: str = ""
 ) -> FileRole:
-    """The role of files that the catalog lists."""
+    """Build the `FileRole` of files in the catalog."""
     files = published(role=catalog_role)
     return FileRole(
         argument,
@@ -52,44 +52,44 @@ def role_of(
 def locate_files(
     roles: Iterable[FileRole], folder: Path | None, models: Path | None, what: str, option: str
 ) -> dict[str, Path]:
-    """The files of all roles under their published names.
+    """Find the file of each role by its published names.
 
     Args:
-        folder: where to look; else below the models folder.
+        folder: folder to search; None searches the roles' folders below `models`.
         models: ComfyUI's models folder.
-        what: who needs them, such as "detector dwpose".
-        option: of the command line that names the folder.
+        what: name of the backend for the message, such as "detector dwpose".
+        option: command-line option that sets `folder`.
 
     Returns:
         Paths by argument.
 
     Raises:
-        CheckpointError: all that are missing, where they belong and where to get them.
+        CheckpointError: files are missing; the message lists them, their folders and sources.
     """
     roles = tuple(roles)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     missing: list[str] = []
     for role in roles:
         if folder is not None:
-            looked = [folder]
+            folders = [folder]
         else:
-            looked = places(role.folder, models) if models is not None else []
-        paths = (place / name for place in looked for name in role.names)
+            folders = places(role.folder, models) if models is not None else []
+        paths = (place / name for place in folders for name in role.names)
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
             missing.append(f"{' or '.join(role.names)} (models/{role.folder}). {role.source}")
         else:
-            found[role.argument] = path
+            files[role.argument] = path
     if missing:
         where = folder or models
-        place = f"not in {where}" if where else "no folder is named"
+        place = f"not in {where}" if where else "but no folder is given"
         raise CheckpointError(
             "\n".join(
                 [
-                    f"{what} needs {len(missing)} file{'s' * (len(missing) > 1)}, {place}. Name "
+                    f"{what} needs {len(missing)} file{'s' * (len(missing) > 1)}, {place}. Give "
                     f"their folder with {option}, or ComfyUI's models folder with --models:",
                     *missing,
                 ]
             )
         )
-    return found
+    return files

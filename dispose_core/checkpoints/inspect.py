@@ -1,4 +1,4 @@
-"""What a model file is, whether it is whole, and where it belongs; nothing of it is loaded."""
+"""Identify a model file and check its completeness without loading it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .weights import Weights
 
 @dataclass(frozen=True)
 class Inspection:
-    """A file as it was found.
+    """Properties of a model file.
 
     Attributes:
-        architecture: what it is, the folder it belongs in and what the pack does with it.
-        dtypes: how many tensors there are of each type.
-        complete: whether it has just what the pack's loader wants; None where that is not known.
-        faults: what it lacks or has too much, in words.
+        size: bytes.
+        dtypes: number of tensors by type.
+        complete: whether the tensors match the pack's network; None if the pack has none for it.
+        faults: description of the differences.
         missing, unexpected, misshapen: keys; see `StateDictDiff`.
     """
 
@@ -47,13 +47,12 @@ class Inspection:
 
 
 def inspect_file(path: str | Path) -> Inspection:
-    """Looks into a weights file, ONNX model or TorchScript program without running it.
+    """Inspect a weights file, ONNX model or TorchScript program without running it.
 
-    Files of PyTorch before 1.6, such as CMP's, are read as a whole; all others only where their
-    table of contents is.
+    Only the headers are read, except for files of PyTorch before 1.6, such as CMP's.
 
     Raises:
-        CheckpointError: no model file, a damaged one, or one with program code in it.
+        CheckpointError: the file is not a model file, is damaged, or contains program code.
     """
     path = Path(path)
     head = read_head(path)
@@ -65,16 +64,16 @@ def inspect_file(path: str | Path) -> Inspection:
 
 
 def of_weights(weights: Weights, size: int) -> Inspection:
-    """What opened weights are; see `inspect_file`."""
+    """Inspect opened weights; see `inspect_file`."""
     architecture = recognize(weights.shapes)
     faults, complete, diff = "", None, StateDictDiff()
     try:
-        found = architecture.compare(weights)
+        result = architecture.compare(weights)
     except CheckpointError as e:
         faults, complete = str(e), False
     else:
-        if found is not None:
-            complete, faults, diff = bool(found), found.faults(), found
+        if result is not None:
+            complete, faults, diff = bool(result), result.faults(), result
     return Inspection(
         name=weights.name,
         size=size,

@@ -1,8 +1,6 @@
-"""The same SVD UNet in diffusers' words and in ComfyUI's: a renaming, nothing else.
+"""Rename keys of the SVD UNet between diffusers' and ComfyUI's layouts.
 
-See docs/reference_behaviour.md#comfyui-unet.
-
-Keys come without prefix on both sides.
+Keys have no prefix in either layout. See docs/reference_behaviour.md#comfyui-unet.
 """
 
 from __future__ import annotations
@@ -49,7 +47,7 @@ _TRANSFORMER = {
 
 
 def _modules() -> dict[str, str]:
-    """Every module of the UNet that has weights or is a whole with them, diffusers -> ComfyUI."""
+    """Return the names of the UNet's modules, diffusers -> ComfyUI."""
     table = dict(_PLAIN)
 
     def add(ours: str, theirs: str, parts: Mapping[str, str]) -> None:
@@ -63,7 +61,7 @@ def _modules() -> dict[str, str]:
         for j in range(3):
             add(f"up_blocks.{i}.resnets.{j}", f"output_blocks.{3 * i + j}.0", _RESNET)
             add(f"up_blocks.{i}.attentions.{j}", f"output_blocks.{3 * i + j}.1", _TRANSFORMER)
-        # The first up block has no attention, so its upsampler stands where that would be.
+        # The first up block has no attention, so its upsampler has index 1.
         place = 1 if i == 0 else 2
         table[f"up_blocks.{i}.upsamplers.0.conv"] = f"output_blocks.{3 * i + 2}.{place}.conv"
     for j in range(2):
@@ -77,34 +75,34 @@ _FROM_COMFYUI = {theirs: ours for ours, theirs in _TO_COMFYUI.items()}
 
 
 def to_comfyui(key: str) -> str:
-    """ComfyUI's name of a tensor of diffusers' SVD UNet.
+    """Translate a key from diffusers' layout to ComfyUI's.
 
     Raises:
-        CheckpointError: no such tensor in an SVD UNet.
+        CheckpointError: an SVD UNet has no such tensor.
     """
     return _rename(key, _TO_COMFYUI, "diffusers")
 
 
 def from_comfyui(key: str) -> str:
-    """diffusers' name of a tensor of ComfyUI's SVD UNet.
+    """Translate a key from ComfyUI's layout to diffusers'.
 
     Raises:
-        CheckpointError: no such tensor in an SVD UNet.
+        CheckpointError: an SVD UNet has no such tensor.
     """
     return _rename(key, _FROM_COMFYUI, "ComfyUI")
 
 
 def rename_keys(state: Mapping[str, Value], rename: Callable[[str], str]) -> dict[str, Value]:
-    """A state dict under other names; the values are the same objects.
+    """Rename the keys of a state dict; the values are not copied.
 
     Raises:
-        CheckpointError: keys that no SVD UNet has, or two keys that mean the same tensor.
+        CheckpointError: a key is unknown, or two keys name the same tensor.
     """
     renamed = {rename(key): value for key, value in state.items()}
     if len(renamed) != len(state):
         raise CheckpointError(
-            f"{len(state) - len(renamed)} keys name a tensor that another key names too. "
-            "The file mixes two layouts; use it as it was published."
+            f"{len(state) - len(renamed)} keys name the same tensor as another key. "
+            "The file mixes two layouts; use it as published."
         )
     return renamed
 
@@ -120,6 +118,6 @@ def _rename(key: str, table: Mapping[str, str], layout: str) -> str:
 
 
 def _splits(key: str) -> Iterable[tuple[str, str]]:
-    """(a.b, c), (a, b.c) of a.b.c"""
+    """Split a.b.c into (a.b, c) and (a, b.c)."""
     parts = key.split(".")
     return ((".".join(parts[:n]), ".".join(parts[n:])) for n in range(len(parts) - 1, 0, -1))

@@ -1,8 +1,7 @@
-"""Key maps from single-file checkpoints to diffusers and transformers: SVD's VAE, CLIP vision.
+"""Map SVD's VAE and CLIP vision from single-file checkpoints to diffusers and transformers.
 
-For the parts of SD 1.5 diffusers has maps of its own; for SVD it has none. The same networks under
-other names, but for two things: attention weights that are 1×1 convolutions in the file, and query,
-key and value that are one matrix there.
+diffusers has such maps for SD 1.5, but not for SVD. Besides the names, two things differ: the VAE's
+attention weights are 1×1 convolutions in the file, and CLIP's query, key and value are one matrix.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 
-Rules = tuple[tuple[str, str], ...]  # pattern of a key's start -> its replacement
+Rules = tuple[tuple[str, str], ...]  # pattern of the beginning of a key -> replacement
 
 _RESNET: Rules = (
     (r"norm1|in_layers\.0", "norm1"),
@@ -56,12 +55,15 @@ _CLIP_LAYER: Rules = (
 
 
 def svd_vae_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`first_stage_model.*` of an SVD file, prefix taken off, as `AutoencoderKLTemporalDecoder`.
+    """Convert an SVD file's VAE to the state dict of `AutoencoderKLTemporalDecoder`.
 
-    The file has no `quant_conv`, which diffusers' network wants: it is filled with the identity.
+    A missing `quant_conv` is filled with the identity, because diffusers' network requires it.
+
+    Args:
+        tensors: `first_stage_model.*` without the prefix.
 
     Raises:
-        CheckpointError: a key that no such VAE has.
+        CheckpointError: the VAE has no tensor of this name.
     """
     levels = 1 + max(
         (int(m[1]) for m in (re.match(r"decoder\.up\.(\d+)\.", k) for k in tensors) if m), default=0
@@ -73,18 +75,21 @@ def svd_vae_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             value = value[:, :, 0, 0]
         renamed[new] = value
     if "quant_conv.weight" not in renamed and "encoder.conv_out.weight" in renamed:
-        like = renamed["encoder.conv_out.weight"]
-        channels = len(like)
-        renamed["quant_conv.weight"] = torch.eye(channels, dtype=like.dtype)[:, :, None, None]
-        renamed["quant_conv.bias"] = torch.zeros(channels, dtype=like.dtype)
+        reference = renamed["encoder.conv_out.weight"]
+        channels = len(reference)
+        renamed["quant_conv.weight"] = torch.eye(channels, dtype=reference.dtype)[:, :, None, None]
+        renamed["quant_conv.bias"] = torch.zeros(channels, dtype=reference.dtype)
     return renamed
 
 
 def clip_vision_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """open_clip's `visual.*`, prefix taken off, as transformers' `CLIPVisionModelWithProjection`.
+    """Convert open_clip's vision tower to the state dict of `CLIPVisionModelWithProjection`.
+
+    Args:
+        tensors: `visual.*` without the prefix.
 
     Raises:
-        CheckpointError: a key that no such network has.
+        CheckpointError: the network has no tensor of this name.
     """
     renamed = {}
     for key, value in tensors.items():
@@ -92,14 +97,14 @@ def clip_vision_keys(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if key == "proj":
             renamed["visual_projection.weight"] = value.T.contiguous()
         elif layer is None:
-            renamed[_replaced(key, _CLIP, key)] = value
+            renamed[_rename(key, _CLIP, key)] = value
         elif layer[2].startswith("attn.in_proj_"):
             kind = layer[2].removeprefix("attn.in_proj_")
             for name, part in zip("qkv", value.chunk(3), strict=True):
                 place = f"vision_model.encoder.layers.{layer[1]}.self_attn.{name}_proj.{kind}"
                 renamed[place] = part.clone()
         else:
-            rest = _replaced(layer[2], _CLIP_LAYER, key)
+            rest = _rename(layer[2], _CLIP_LAYER, key)
             renamed[f"vision_model.encoder.layers.{layer[1]}.{rest}"] = value
     return renamed
 
@@ -112,32 +117,32 @@ def _vae_key(key: str, levels: int) -> str:
     if m := re.match(r"up\.(\d+)\.upsample\.conv\.(.*)", rest):
         return f"{side}.up_blocks.{levels - 1 - int(m[1])}.upsamplers.0.conv.{m[2]}"
     if m := re.match(r"mid\.attn_1\.(.*)", rest):
-        return f"{side}.mid_block.attentions.0.{_replaced(m[1], _ATTENTION, key)}"
+        return f"{side}.mid_block.attentions.0.{_rename(m[1], _ATTENTION, key)}"
     if m := re.match(r"mid\.block_(\d)\.(.*)", rest):
         return f"{side}.mid_block.resnets.{int(m[1]) - 1}.{_resnet_key(m[2], side, key)}"
     if m := re.match(r"(down|up)\.(\d+)\.block\.(\d+)\.(.*)", rest):
-        # A decoder counts its levels from the image in the file, from the latents in diffusers.
+        # Decoder levels count from the image in the file, but from the latents in diffusers.
         level = int(m[2]) if side == "encoder" else levels - 1 - int(m[2])
         block = f"{side}.{m[1]}_blocks.{level}.resnets.{m[3]}"
         return f"{block}.{_resnet_key(m[4], side, key)}"
-    return _replaced(key, _ENDS, key)
+    return _rename(key, _ENDS, key)
 
 
 def _resnet_key(rest: str, side: str, key: str) -> str:
     if side == "encoder":
-        return _replaced(rest, _RESNET, key)
+        return _rename(rest, _RESNET, key)
     if rest == "mix_factor":
         return "time_mixer.mix_factor"
     if rest.startswith("time_stack."):
-        return f"temporal_res_block.{_replaced(rest.removeprefix('time_stack.'), _RESNET, key)}"
-    return f"spatial_res_block.{_replaced(rest, _RESNET, key)}"
+        return f"temporal_res_block.{_rename(rest.removeprefix('time_stack.'), _RESNET, key)}"
+    return f"spatial_res_block.{_rename(rest, _RESNET, key)}"
 
 
-def _replaced(text: str, rules: Rules, key: str) -> str:
-    """`text` with its start replaced by the rule that fits up to a dot or the end."""
+def _rename(text: str, rules: Rules, key: str) -> str:
+    """Replace the beginning of `text`, up to a dot or the end, by the first rule that matches."""
     for pattern, replacement in rules:
         if m := re.match(rf"(?:{pattern})(?=\.|$)", text):
             return m.expand(replacement) + text[m.end() :]
     raise CheckpointError(
-        f"{key}: no part of this network has a tensor of this name. Use the file as published."
+        f"{key}: the network has no tensor of this name. Use the file as published."
     )

@@ -1,7 +1,7 @@
-"""The first bytes of a weights file: what people save in place of one is told from them.
+"""Check the first bytes of a weights file before it is opened.
 
-A page that asks for a login, a pointer to the real file, half a download: each gets a message of
-its own before anything tries to read it.
+Incomplete downloads and files saved by mistake, such as login pages and Git LFS pointers, are
+reported by kind.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 
-HEAD = 64
+HEAD = 64  # bytes
 
-# Beginnings of what is no weights file.
+# Signatures of other file types.
 _UNEXPECTED_MAGIC = (
-    (b"<", "a web page, as is saved when a download asks for a login or fails"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
+    (b"<", "a web page, often saved when a download fails or requires a login"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
     (b"GGUF", "a GGUF file; quantised weights are not supported"),
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
@@ -24,77 +24,77 @@ _UNEXPECTED_MAGIC = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x93NUMPY", "a NumPy array"),
-    (b"\x89HDF", "an HDF5 file, as Keras writes"),
+    (b"\x89HDF", "an HDF5 file, such as Keras saves"),
 )
 
-# What browsers and download programs append to the name while they work.
-_HALF = (".part", ".crdownload", ".download", ".incomplete", ".aria2", ".opdownload", ".tmp")
+# Suffixes of unfinished downloads.
+_PARTIAL = (".part", ".crdownload", ".download", ".incomplete", ".aria2", ".opdownload", ".tmp")
 
 _PRINTABLE = frozenset(string.printable.encode())
 
 
 def read_head(path: Path) -> bytes:
-    """The first `HEAD` bytes of what may be a weights file.
+    """Read the first `HEAD` bytes of a weights file.
 
     Raises:
-        CheckpointError: missing, a folder, empty, half a download, or something that is plainly
-            no weights file.
+        CheckpointError: the path is missing or a folder, or the file is empty, an incomplete
+            download or of another type.
     """
-    partial = _unfinished(path)
+    partial = _download_marker(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
     except IsADirectoryError as e:
-        raise _is_folder(path) from e
+        raise _folder_error(path) from e
     except OSError as e:
-        if path.is_dir():  # what Windows answers with "permission denied"
-            raise _is_folder(path) from e
-        hint = f" {partial.name} is there: its download is not finished." if partial else ""
+        if path.is_dir():  # Windows raises PermissionError for folders
+            raise _folder_error(path) from e
+        hint = f" {partial.name} exists: the download is not finished." if partial else ""
         raise CheckpointError(
             f"{path}: cannot be read ({e.strerror or e}).{hint} Check the path and its permissions."
         ) from e
-    except ValueError as e:  # a name with a zero byte
-        raise CheckpointError(f"{path!s:.200}: not the name of a file ({e}).") from e
+    except ValueError as e:  # the name contains a null byte
+        raise CheckpointError(f"{path!s:.200}: not a valid file name ({e}).") from e
     if partial is not None and (partial.suffix == ".aria2" or not head):
-        # aria2 makes the file in its full size first, so that it looks whole.
+        # aria2 allocates the file at its full size, so an incomplete file looks complete.
         raise CheckpointError(
-            f"{path.name}: {partial.name} lies beside it: its download is not finished. "
+            f"{path.name}: {partial.name} exists: the download is not finished. "
             "Resume the download, or delete both and download again."
         )
-    if path.suffix.lower() in _HALF:
+    if path.suffix.lower() in _PARTIAL:
         raise CheckpointError(
-            f"{path.name}: by its name half a download. Let the download finish, or start it again."
+            f"{path.name}: the suffix marks an unfinished download. Let it finish, or start again."
         )
     if not head:
         raise CheckpointError(f"{path.name}: the file is empty. Download it again.")
     if not any(head):
         raise CheckpointError(
-            f"{path.name}: begins with nothing but zeros, as does a file that a download has made "
-            "room for and not filled. Download it again."
+            f"{path.name}: the file begins with nothing but zeros. It was probably allocated by a "
+            "download that did not finish. Download it again."
         )
-    for beginning, what in _UNEXPECTED_MAGIC:
-        if head.lstrip().startswith(beginning):
-            raise CheckpointError(f"{path.name}: this is {what}. Download the weights again.")
+    for magic, kind in _UNEXPECTED_MAGIC:
+        if head.lstrip().startswith(magic):
+            raise CheckpointError(f"{path.name}: this is {kind}. Download the weights again.")
     if _PRINTABLE.issuperset(head):
         start = head.decode("ascii").split("\n")[0].strip()
         raise CheckpointError(
             f"{path.name}: this is text or JSON, not weights (it begins with {start[:40]!r}); "
-            "often it is the answer of a server that refused the download. Download it again."
+            "often a server's reply that refused the download. Download it again."
         )
     return head
 
 
-def _is_folder(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path}: cannot be read, it is a folder. Choose a file in it.")
+def _folder_error(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path}: cannot be read because it is a folder. Choose a file in it.")
 
 
-def _unfinished(path: Path) -> Path | None:
-    """The file beside this one that shows that its download goes on or broke off."""
-    for ending in _HALF:
-        beside = path.with_name(path.name + ending) if path.name else path
+def _download_marker(path: Path) -> Path | None:
+    """Return the file that a download program keeps next to an unfinished one, if any."""
+    for suffix in _PARTIAL:
+        marker = path.with_name(path.name + suffix) if path.name else path
         try:
-            if beside != path and beside.is_file():
-                return beside
+            if marker != path and marker.is_file():
+                return marker
         except (OSError, ValueError):
             return None
     return None

@@ -1,7 +1,7 @@
-"""What an ONNX file takes and gives, read from the file itself without a runtime.
+"""Read the inputs and outputs of an ONNX file without a runtime.
 
-OpenCV does not tell the input's size, and a wrong or half-downloaded file is best recognised
-before its weights are loaded. Only the few fields of the format that say so are looked at.
+OpenCV does not report the input size, and wrong or incomplete files are detected before their
+weights are loaded. Only the required fields of the format are parsed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _FLOAT = 1
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
-# A detector has a few thousand; a file made to keep us busy has more.
-_MOST_FIELDS = 500_000
+# Limits the parsing time of malicious files; a detector has a few thousand fields.
+_MAX_FIELDS = 500_000
 
 Shape = tuple["int | None", ...]
-Value = int | tuple[int, int]  # a number, or where its bytes start and end
+Value = int | tuple[int, int]  # a number, or the (start, end) of its bytes
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """An input or output; a side is None where the file leaves it open."""
+    """An input or output; dynamic dimensions of `shape` are None."""
 
     name: str
     shape: Shape
@@ -46,15 +46,15 @@ class OnnxHeader:
 
 
 def read_header(path: Path) -> OnnxHeader:
-    """The inputs and outputs of a model; weights that are listed as inputs are left out.
+    """Read the inputs and outputs of a model, without weights that are listed as inputs.
 
     Raises:
-        CheckpointError: no ONNX file, or cut off.
+        CheckpointError: the file is not an ONNX file or is truncated.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Reader(data).header()
-    except _Damaged as e:
+    except _FormatError as e:
         raise CheckpointError(
             f"{path.name}: a damaged or cut-off ONNX file of {path.stat().st_size:,} bytes ({e}). "
             "Download it again."
@@ -63,16 +63,16 @@ def read_header(path: Path) -> OnnxHeader:
         raise CheckpointError(f"{path}: cannot be read ({e}). Check the path.") from e
 
 
-class _Damaged(Exception):
-    """The bytes are not what the format says they are."""
+class _FormatError(Exception):
+    """The bytes violate the format."""
 
 
 class _Reader:
-    """Walks the messages of a protobuf file; a message is given by where it starts and ends."""
+    """Parser of protobuf messages, each given by its (start, end) in the file."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
-        self.seen = 0
+        self.n_fields = 0
 
     def header(self) -> OnnxHeader:
         graph = None
@@ -80,7 +80,7 @@ class _Reader:
             if field == _MODEL_GRAPH:
                 graph = value
         if not isinstance(graph, tuple):
-            raise _Damaged("there is no graph in it")
+            raise _FormatError("it contains no graph")
         inputs, outputs, weights = [], [], set()
         for field, value in self._fields(*graph):
             if field == _GRAPH_INPUT:
@@ -100,39 +100,39 @@ class _Reader:
                 element = part
             elif field == _TENSOR_SHAPE:
                 dims = [dim for number, dim in self._children(part) if number == _SHAPE_DIM]
-                shape = [self._side(dim) for dim in dims]
+                shape = [self._dimension(dim) for dim in dims]
         return TensorInfo(self._text(value, _VALUE_NAME), tuple(shape), element == _FLOAT)
 
-    def _side(self, dim: object) -> int | None:
-        sides = [v for number, v in self._children(dim) if number == _DIM_VALUE]
-        # Written as unsigned: what is negative comes out huge.
-        side = sides[0] if sides else None
-        return side if isinstance(side, int) and 0 < side < 2**31 else None
+    def _dimension(self, dim: object) -> int | None:
+        values = [v for number, v in self._children(dim) if number == _DIM_VALUE]
+        # Negative values are stored as unsigned integers above 2^31.
+        size = values[0] if values else None
+        return size if isinstance(size, int) and 0 < size < 2**31 else None
 
-    def _text(self, message: object, wanted: int) -> str:
+    def _text(self, message: object, number: int) -> str:
         try:
-            start, end = self._child(message, wanted)
-        except _Damaged:
+            start, end = self._child(message, number)
+        except _FormatError:
             return ""
         return self.data[start:end].decode(errors="replace")
 
-    def _child(self, message: object, wanted: int) -> tuple[int, int]:
+    def _child(self, message: object, number: int) -> tuple[int, int]:
         for field, value in self._children(message):
-            if field == wanted and isinstance(value, tuple):
+            if field == number and isinstance(value, tuple):
                 return value
-        raise _Damaged(f"field {wanted} is missing")
+        raise _FormatError(f"field {number} is missing")
 
     def _children(self, message: object) -> Iterator[tuple[int, Value]]:
         if not isinstance(message, tuple):
-            raise _Damaged("a number where a message belongs")
+            raise _FormatError("a number instead of a message")
         return self._fields(*message)
 
     def _fields(self, at: int, end: int) -> Iterator[tuple[int, Value]]:
-        """(field number, number or (start, end) of its bytes) of a message."""
+        """Yield (field number, value) of a message; see `Value`."""
         while at < end:
-            self.seen += 1
-            if self.seen > _MOST_FIELDS:
-                raise _Damaged(f"more than {_MOST_FIELDS:,} parts")
+            self.n_fields += 1
+            if self.n_fields > _MAX_FIELDS:
+                raise _FormatError(f"more than {_MAX_FIELDS:,} fields")
             tag, at = self._varint(at, end)
             field, kind = tag >> 3, tag & 7
             if kind == _VARINT:
@@ -144,9 +144,9 @@ class _Reader:
             elif kind in _FIXED_SIZE:
                 length = _FIXED_SIZE[kind]
             else:
-                raise _Damaged(f"an unknown kind of field at byte {at:,}")
+                raise _FormatError(f"an unknown field type at byte {at:,}")
             if at + length > end:
-                raise _Damaged(f"byte {at + length:,} is missing")
+                raise _FormatError(f"byte {at + length:,} is missing")
             yield field, (at, at + length)
             at += length
 
@@ -154,10 +154,10 @@ class _Reader:
         value = 0
         for shift in range(0, 70, 7):
             if at >= end:
-                raise _Damaged(f"byte {at:,} is missing")
+                raise _FormatError(f"byte {at:,} is missing")
             byte = self.data[at]
             at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value, at
-        raise _Damaged(f"an endless number at byte {at:,}")
+        raise _FormatError(f"an invalid number at byte {at:,}")

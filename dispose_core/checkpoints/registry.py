@@ -1,8 +1,7 @@
-"""Registry of checkpoint architectures: what a weights file is, recognized by its keys and shapes.
+"""Registry of checkpoint architectures, which are recognized by their keys and shapes.
 
-An entry holds everything that the rest of the pack needs to know about a kind of file, so that
-`inspect`, `convert`, `download`, the search for model files and the messages about wrong or
-missing files are derived from it. Nothing heavy is imported until a file is compared or loaded.
+`inspect`, `convert`, `download`, the search for model files and the messages about wrong or missing
+files are derived from its entries. Networks are imported only when a file is compared or loaded.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class DiffusersFolder:
-    """The same model as a folder in diffusers' layout.
+    """A model as a folder in diffusers' layout.
 
     Attributes:
-        parts: subfolders that must be there, each with a `config.json`.
-        part, class_name: the subfolder whose class distinguishes this model from others.
+        parts: required subfolders, each with a `config.json`.
+        part, class_name: the subfolder and class that distinguish this model from others.
     """
 
     parts: tuple[str, ...]
@@ -37,22 +36,22 @@ class DiffusersFolder:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of file.
+    """A type of weights file.
 
     Attributes:
-        name: one word, unique.
+        name: unique identifier.
         summary: completes the sentence "this is …".
-        detect: whether tensors of these keys and shapes are such a file. Entries are asked in
-            their order; the first that says yes is taken.
-        folder: of ComfyUI's models folder, where it has one.
-        use: what the pack does with it; None if it has no use for it.
-        roles: the model files of a run that it can serve as, such as "unet" or "pose_net".
-        example: the published file of that kind, for messages.
-        networks: prefixes of the keys by the name of the network, for counting parameters;
-            "" takes the keys that no other prefix takes.
-        diff: compares a file with the network that the pack builds for it; a function of
-            `Weights`, or its "module:function". None if the pack does not load such files.
-        diffusers: the layout as a folder, if the pack loads that too.
+        detect: returns whether keys and shapes belong to this architecture. Entries are tested in
+            registry order; the first match is used.
+        folder: subfolder of ComfyUI's models folder, or None.
+        use: purpose in the pack, or None if the pack does not use it.
+        roles: model files of a run for which it can be used, such as "unet" or "pose_net".
+        example: a published file of this type, for messages.
+        networks: key prefixes by network name, for counting parameters; "" matches the keys that
+            no other prefix matches.
+        diff: compares `Weights` with the network that the pack builds for them; a function or its
+            "module:function". None if the pack does not load such files.
+        diffusers: folder layout, if the pack can load it.
     """
 
     name: str
@@ -67,13 +66,13 @@ class Architecture:
     diffusers: DiffusersFolder | None = None
 
     def compare(self, weights: Weights) -> StateDictDiff | None:
-        """How a file differs from the network that the pack builds for it; nothing is loaded.
+        """Compare a file with the network that the pack builds for it, without loading it.
 
         Returns:
-            None for files that the pack does not load.
+            The differences, or None for files that the pack does not load.
 
         Raises:
-            CheckpointError: so much is missing that the network's sizes are unknown.
+            CheckpointError: tensors that determine the network's sizes are missing.
         """
         if self.diff is None:
             return None
@@ -84,17 +83,17 @@ class Architecture:
 
 
 def has(shapes: Shapes, *prefixes: str) -> bool:
-    """Whether each of these prefixes begins some key."""
+    """Return whether every prefix is the beginning of at least one key."""
     return all(any(key.startswith(prefix) for key in shapes) for prefix in prefixes)
 
 
 def has_any(shapes: Shapes, *prefixes: str) -> bool:
-    """Whether one of these prefixes begins some key."""
+    """Return whether at least one key begins with one of the prefixes."""
     return any(key.startswith(prefixes) for key in shapes)
 
 
 _LORA_MARKS = ("lora_up", "lora_down", "lora_A", "lora_B", ".lora.", "lora_te", "lora_unet")
-# Roots of the UNet's keys: in a file of its own, and inside a whole checkpoint.
+# Prefixes of the UNet's keys in a UNet file and in a full checkpoint.
 _DIFFUSERS_ROOTS, _COMFYUI_ROOTS = ("", "unet."), ("", "model.diffusion_model.")
 
 
@@ -119,7 +118,7 @@ def _is_image_unet(shapes: Shapes) -> bool:
 
 
 def _text_width(shapes: Shapes) -> int | None:
-    """Channels of the text embedding that an image UNet attends to; None if it has no attention."""
+    """Return the channels of an image UNet's text embedding, or None if it has no attention."""
     keys = (key for key, shape in shapes.items() if len(shape) == 2)
     key = next((key for key in keys if key.endswith("attn2.to_k.weight")), None)
     return None if key is None else shapes[key][1]
@@ -130,14 +129,14 @@ def _image_model(width: int) -> Callable[[Shapes], bool]:
 
 
 def _part(*prefixes: str) -> Callable[[Shapes], bool]:
-    """Detects a single component, which is not part of a checkpoint with an image UNet."""
+    """Detect a component in its own file, not inside a checkpoint with an image UNet."""
     return lambda shapes: (
         has_any(shapes, *prefixes) and not (_is_image_unet(shapes) and _text_width(shapes))
     )
 
 
 def _never(shapes: Shapes) -> bool:
-    """For files that hold programs: see `torchscript_onnx.Program.architecture`."""
+    """Match no weights; programs are recognized by `torchscript_onnx.Program.architecture`."""
     return False
 
 
@@ -181,7 +180,7 @@ POSE_NET = Architecture(
 )
 MIMICMOTION = Architecture(
     "mimicmotion",
-    "MimicMotion, UNet and PoseNet in one",
+    "MimicMotion with UNet and PoseNet",
     lambda shapes: has(shapes, "unet.down_blocks.", "pose_net."),
     folder="diffusion_models",
     use="the video model and its PoseNet",
@@ -193,7 +192,7 @@ MIMICMOTION = Architecture(
 LORA = Architecture("lora", "a LoRA", _is_lora, folder="loras")
 CONTROLNET = Architecture(
     "controlnet",
-    "a ControlNet of another kind",
+    "a ControlNet of another type",
     lambda shapes: has_any(shapes, "controlnet_", "control_model.", "input_hint_block."),
     folder="controlnet",
 )
@@ -238,7 +237,7 @@ SD15 = Architecture(
     use="keypoint features",
     roles=("sd15",),
     example="v1-5-pruned-emaonly-fp16.safetensors",
-    # Without the text encoder, which is done before the UNet runs.
+    # The text encoder is not counted; it is freed before the UNet runs.
     networks={"SD 1.5": ("model.diffusion_model.", "first_stage_model.")},
     diffusers=DiffusersFolder(("unet", "vae", "text_encoder"), "unet", "UNet2DConditionModel"),
 )
@@ -264,7 +263,7 @@ TEXT_ENCODER = Architecture(
     _part("text_model.", "encoder.block.0.layer.", "shared.weight"),
     folder="text_encoders",
 )
-# Detectors run as programs; as plain weights they are only recognized, and have no folder.
+# Detectors run as programs. Their plain weights are recognized, but not used.
 YOLOX = Architecture(
     "yolox",
     "YOLOX, the person detector of DWPose",
@@ -303,29 +302,29 @@ ARCHITECTURES: Registry[Architecture] = Registry(
 
 
 def recognize(shapes: Shapes) -> Architecture:
-    """The architecture of a file with tensors of these keys and shapes, `UNKNOWN` if none is."""
+    """Return the architecture that matches the keys and shapes, or `UNKNOWN`."""
     return next((each for each in ARCHITECTURES.values() if each.detect(shapes)), UNKNOWN)
 
 
 def architectures_for(role: str) -> tuple[Architecture, ...]:
-    """The architectures that can serve as a model file of a run."""
+    """Return the architectures that have a role; see `Architecture.roles`."""
     return tuple(each for each in ARCHITECTURES.values() if role in each.roles)
 
 
 def require_role(shapes: Shapes, name: str, role: str) -> Architecture:
-    """The architecture of a file, if it can serve as the model file that is needed.
+    """Recognize a file and check that it has the required role.
 
     Args:
-        shapes: of the file's tensors.
-        name: of the file, for the message.
+        shapes: shapes of the file's tensors by key.
+        name: file name for the message.
         role: see `Architecture.roles`.
 
     Raises:
-        CheckpointError: it cannot; the message says what the file is and what is needed.
+        CheckpointError: the architecture does not have the role.
     """
-    found = recognize(shapes)
-    if role in found.roles:
-        return found
-    first = f" (its first tensor is {next(iter(shapes))})" if found is UNKNOWN else ""
+    architecture = recognize(shapes)
+    if role in architecture.roles:
+        return architecture
+    first = f" (its first tensor is {next(iter(shapes))})" if architecture is UNKNOWN else ""
     needed = ", or ".join(f"{each.summary}: {each.example}" for each in architectures_for(role))
-    raise CheckpointError(f"{name}: this is {found.summary}{first}. Needed is {needed}.")
+    raise CheckpointError(f"{name}: this is {architecture.summary}{first}. Needed is {needed}.")

@@ -1,7 +1,7 @@
-"""Weights from a file that may be anything: opened without running what is in it.
+"""Open weights files without running code in them.
 
-safetensors and PyTorch's zip files are mapped into memory, not read: a tensor costs memory when it
-is used, and files larger than memory can be looked into.
+safetensors and PyTorch's zip files are memory-mapped, so tensors take memory only when they are
+used.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from .magic import read_head
 from .torchscript_onnx import read_program
 from .weights import Weights
 
-# Where checkpoints of training keep the weights.
+# Keys under which training checkpoints store the weights.
 _WRAPPERS = ("state_dict", "model")
 
 
 def open_weights(path: str | Path) -> Weights:
-    """The tensors of a .safetensors, .pth, .pt, .ckpt, .bin or .pth.tar file.
+    """Open a .safetensors, .pth, .pt, .ckpt, .bin or .pth.tar file.
 
-    The content decides what it is, not the name. A `state_dict` inside is unpacked, a `module.`
-    before every key taken off, and anything that is no tensor left out.
+    The format is detected from the content, not the name. `state_dict` wrappers and `module.`
+    prefixes are removed, and contents other than tensors are dropped.
 
     Raises:
-        CheckpointError: missing, empty, cut off, no weights file, or one with program code in it,
-            which is refused and never run.
+        CheckpointError: the file is missing, empty, truncated, not a weights file, or contains
+            program code, which is never run.
     """
     path = Path(path)
     head = read_head(path)
     if head[8:9] == b"{":
         tensors, metadata = _open_safetensors(path)
-        return Weights(path.name, _checked(tensors, path.name), "safetensors", metadata)
+        return Weights(path.name, _check_tensors(tensors, path.name), "safetensors", metadata)
     if head[:2] == b"PK":
-        _refuse_cut_archive(path)
+        _require_complete_archive(path)
     program = read_program(path, head)
     if program is not None:
         raise CheckpointError(
             f"{path.name}: {program.architecture.summary}, as {program.format}: a program, not "
-            "plain weights. It was not run. Pose detectors of this format belong into the "
-            "detection folder; here use the weights as they are published."
+            "plain weights. It was not run. Pose detectors in this format belong in the "
+            "detection folder; use the published weights here."
         )
     if head[:2] == b"PK" or head[:1] == b"\x80":
         zipped = head[:2] == b"PK"
         tensors, left_out = _state_dict(_open_torch(path, zipped), path.name)
         kind = "PyTorch" if zipped else "PyTorch before 1.6"
-        return Weights(path.name, _checked(tensors, path.name), kind, left_out=left_out)
+        return Weights(path.name, _check_tensors(tensors, path.name), kind, left_out=left_out)
     raise CheckpointError(
         f"{path.name}: neither safetensors nor a PyTorch file (it begins with "
-        f"{head[:8]!r}). Use the weights as they are published."
+        f"{head[:8]!r}). Use the weights as published."
     )
 
 
@@ -75,92 +75,92 @@ def _open_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _open_torch(path: Path, zipped: bool) -> object:
     if zipped:
-        _refuse_other_archives(path)
+        _require_torch_archive(path)
     try:
         if zipped and path.suffix != ".safetensors":
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        # The old format cannot be mapped; and by a path that ends so, torch would go by the name.
+        # The old format cannot be mapped, and torch treats every path *.safetensors as safetensors.
         with path.open("rb") as file:
             return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as e:  # a hostile file may raise anything on its way through the unpickler
+    except Exception as e:  # malicious files can raise any exception in the unpickler
         reason = str(e).splitlines() or [type(e).__name__]
         code = re.search(r"GLOBAL ([\w.]+)", str(e))
         if code:
             raise CheckpointError(
-                f"{path.name}: wants program code ({code.group(1)}) run to be read. It was "
-                "refused and nothing of it was run. Use a safetensors file, or one that holds "
-                "nothing but weights."
+                f"{path.name}: contains program code ({code.group(1)}), which was not run. Use a "
+                "safetensors file, or one that contains only weights."
             ) from e
         raise CheckpointError(
-            f"{path.name}: a damaged or cut-off PyTorch file, or a pickle that is none "
+            f"{path.name}: a damaged or cut-off PyTorch file, or another pickle "
             f"({reason[-1][:200]}). Download it again."
         ) from e
 
 
-def _refuse_cut_archive(path: Path) -> None:
+def _require_complete_archive(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         raise CheckpointError(
-            f"{path.name}: the file is cut off after {path.stat().st_size:,} bytes, its table of "
-            "contents at the end is missing. Download it again."
+            f"{path.name}: the file is cut off after {path.stat().st_size:,} bytes; the directory "
+            "at its end is missing. Download it again."
         )
 
 
-def _refuse_other_archives(path: Path) -> None:
+def _require_torch_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except Exception as e:  # zipfile meets hostile archives with errors of many kinds
+    except Exception as e:  # zipfile raises many exception types for damaged archives
         raise CheckpointError(f"{path.name}: a damaged archive ({e}). Download it again.") from e
     names = [member.filename for member in members]
     if not any(name.endswith("data.pkl") for name in names):
         raise CheckpointError(
-            f"{path.name}: an archive without PyTorch weights in it (it holds "
+            f"{path.name}: an archive without PyTorch weights (it contains "
             f"{', '.join(names[:3]) or 'nothing'}). Unpack it and use the weights file."
         )
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise CheckpointError(
-            f"{path.name}: a compressed archive, which PyTorch never writes. Unpacked it may be "
-            "of any size. Use the weights as they are published."
+            f"{path.name}: a compressed archive, which PyTorch never writes and which could unpack "
+            "to any size. Use the weights as published."
         )
 
 
-def _state_dict(found: object, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The flat state dict in what was read, and the names of what else there was."""
+def _state_dict(content: object, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the state dict in a loaded object, and the keys of its other contents."""
     outer: list[str] = []
     for wrapper in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            outer = [str(key) for key in found if key != wrapper]
-            found = found[wrapper]
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            outer = [str(key) for key in content if key != wrapper]
+            content = content[wrapper]
             break
-    inner = found if isinstance(found, Mapping) else {}
+    inner = content if isinstance(content, Mapping) else {}
     tensors = {k: v for k, v in inner.items() if isinstance(k, str) and isinstance(v, Tensor)}
     return tensors, (*outer, *(str(key) for key in inner if not isinstance(inner[key], Tensor)))
 
 
-def _checked(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors without a `module.` before every key; each has its numbers in the file.
+def _check_tensors(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Check that all tensors are dense and backed by the file; remove `module.` prefixes.
+
+    Expanded tensors of a few bytes could claim terabytes, which the first copy would allocate.
 
     Raises:
-        CheckpointError: no tensor, tensors without numbers, or that claim more numbers than there
-            are: a few bytes may stand for terabytes, which the first copy would fill memory with.
+        CheckpointError: there are no tensors, or one is not dense or exceeds its storage.
     """
     if not tensors:
         raise CheckpointError(
-            f"{name}: no weights in it, that is no tensors by name. "
-            "Use the weights as they are published."
+            f"{name}: it contains no weights, that is, no tensors by name. "
+            "Use the weights as published."
         )
     for key, tensor in tensors.items():
         if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
             raise CheckpointError(
-                f"{name}: {key} is a {tensor.layout} tensor on {tensor.device}, not plain numbers. "
-                "Use the weights as they are published."
+                f"{name}: {key} is a {tensor.layout} tensor on {tensor.device}, not a dense one. "
+                "Use the weights as published."
             )
-        claimed = tensor.numel() * tensor.element_size()
-        if claimed > tensor.untyped_storage().nbytes():
+        nbytes = tensor.numel() * tensor.element_size()
+        if nbytes > tensor.untyped_storage().nbytes():
             raise CheckpointError(
-                f"{name}: {key} claims {claimed:,} bytes and the file holds "
-                f"{tensor.untyped_storage().nbytes():,} for it. The file is damaged or made to "
-                "fill the memory; download it again."
+                f"{name}: {key} claims {nbytes:,} bytes, but the file holds "
+                f"{tensor.untyped_storage().nbytes():,} for it. The file is damaged or "
+                "malicious; download the published one."
             )
     if all(key.startswith("module.") for key in tensors):
         return {key[len("module.") :]: tensor for key, tensor in tensors.items()}

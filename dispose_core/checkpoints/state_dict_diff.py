@@ -1,4 +1,4 @@
-"""Whether a file's tensors fit a network, and networks taking them as their own."""
+"""Compare a file's tensors with a network and load them into it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, NetworkError
 from .weights import Weights
 
-SHOWN = 4  # keys of each sort in a message
+SHOWN = 4  # keys per category in a message
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class StateDictDiff:
-    """What of a file does not fit a network: keys, and for those misshapen both shapes."""
+    """Keys of a file that differ from a network; entries of `misshapen` include both shapes."""
 
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     misshapen: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether it fits."""
+        """Return True if there are no differences."""
         return not (self.missing or self.unexpected or self.misshapen)
 
     def __add__(self, other: StateDictDiff) -> StateDictDiff:
@@ -37,19 +37,19 @@ class StateDictDiff:
         )
 
     def faults(self) -> str:
-        """The same in words, the first keys of each sort."""
-        sorts = (
+        """Describe the differences with the first keys of each category."""
+        categories = (
             ("missing", self.missing),
             ("unexpected", self.unexpected),
             ("of another shape", self.misshapen),
         )
-        return "; ".join(listed(title, keys) for title, keys in sorts if keys)
+        return "; ".join(listed(title, keys) for title, keys in categories if keys)
 
 
 def compare(
     found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]]
 ) -> StateDictDiff:
-    """How the shapes in a file fit those that a network needs."""
+    """Compare the shapes in a file with those that a network needs."""
     return StateDictDiff(
         tuple(key for key in needed if key not in found),
         tuple(key for key in found if key not in needed),
@@ -64,27 +64,27 @@ def compare(
 def check_shapes(
     found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]], name: str
 ) -> None:
-    """Raises CheckpointError unless keys and shapes are the same; it lists what is not."""
+    """Raise CheckpointError with the differences unless all keys and shapes are equal."""
     diff = compare(found, needed)
     if not diff:
         raise CheckpointError(
             f"{name}: does not fit the network. {diff.faults()}. "
-            "Use the file as it was published, or download it again."
+            "Use the file as published, or download it again."
         )
 
 
 def net_for(
     build: Callable[[Mapping[str, Sequence[int]]], Net], weights: Weights, kind: str
 ) -> Net:
-    """A small network with the sizes of its weights, on the meta device.
+    """Build a network on the meta device with the sizes of its weights.
 
     Args:
-        build: makes the network from its weights' shapes.
-        weights: of the network, without prefix.
-        kind: of network, for messages.
+        build: builds the network from the shapes of its weights.
+        weights: weights of the network, without prefix.
+        kind: name of the network for messages.
 
     Raises:
-        CheckpointError: no such network has these sizes.
+        CheckpointError: the sizes do not match such a network.
     """
     try:
         with torch.device("meta"):
@@ -92,29 +92,29 @@ def net_for(
     except (NetworkError, LookupError, TypeError, ValueError, RuntimeError) as e:
         raise CheckpointError(
             f"{weights.name}: no {kind} has the sizes of these weights ({e}). "
-            "The file is damaged or of another model; use it as it was published."
+            "The file is damaged or belongs to another model; use the published one."
         ) from e
 
 
 def fill(nets: Mapping[str, nn.Module], weights: Weights) -> None:
-    """Give networks on the meta device the file's tensors, as they are in it.
+    """Assign a file's tensors to networks on the meta device and remove them from `weights`.
 
     Args:
-        nets: by the prefix of their keys; "" takes what no other prefix takes.
+        nets: networks by the prefix of their keys; "" matches the keys without other prefixes.
 
     Raises:
-        CheckpointError: keys missing, unexpected or misshapen.
+        CheckpointError: keys are missing, unexpected or misshapen, or tensors are quantised.
     """
-    wanted = _tensors(nets)
+    needed = _tensors(nets)
     check_shapes(weights.shapes, needed_by(nets), weights.name)
-    numbers = [
+    quantised = [
         key
         for key, tensor in weights.tensors.items()
-        if wanted[key].is_floating_point() and not tensor.is_floating_point()
+        if needed[key].is_floating_point() and not tensor.is_floating_point()
     ]
-    if numbers:
+    if quantised:
         raise CheckpointError(
-            f"{weights.name}: {listed('not stored as floating point', numbers)}. Quantised "
+            f"{weights.name}: {listed('not stored as floating point', quantised)}. Quantised "
             "weights are not supported; use the file in fp32, fp16 or bf16."
         )
     for prefix, net in nets.items():
@@ -123,17 +123,17 @@ def fill(nets: Mapping[str, nn.Module], weights: Weights) -> None:
 
 
 def needed_by(nets: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors of some networks, by prefix and key."""
+    """Return the shapes of all tensors of the networks by prefixed key."""
     return {key: tuple(value.shape) for key, value in _tensors(nets).items()}
 
 
 def compute_dtype(stored: torch.dtype) -> torch.dtype:
-    """What to compute in: the stored type, or float32 for types such as fp8 that only store."""
+    """Return the stored type, or float32 for storage-only types such as fp8."""
     return stored if stored in (torch.float32, torch.float16, torch.bfloat16) else torch.float32
 
 
 def listed(title: str, keys: Sequence[str]) -> str:
-    """ "5 missing: a, b, c, d and 1 more"."""
+    """Format keys as "5 missing: a, b, c, d and 1 more"."""
     shown = ", ".join(keys[:SHOWN])
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return f"{len(keys)} {title}: {shown}{more}"

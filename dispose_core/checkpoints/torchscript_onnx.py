@@ -1,7 +1,7 @@
-"""What ONNX and TorchScript files are, told from their names and sizes and never by running them.
+"""Identify ONNX and TorchScript files by their names and sizes, without running them.
 
-Both hold a program with its weights. Pose detectors are published so, and people put them where
-plain weights are wanted, and the other way round.
+Both contain a program with its weights. Pose detectors are published in these formats and are
+easily confused with plain weights.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 from ..errors import CheckpointError
 from .registry import DWPOSE_PROGRAM, ONNX, TORCHSCRIPT, YOLOX_PROGRAM, Architecture
 
-# Names that a TorchScript file says of itself are looked for in this much of it at most.
-_LARGEST_PICKLE = 64 << 20
+# Bytes of a TorchScript file that are searched for names.
+_MAX_PICKLE_BYTES = 64 << 20
 
 Shape = tuple["int | None", ...]
 
 
 @dataclass(frozen=True)
 class Program:
-    """A file that computes.
+    """An ONNX or TorchScript program.
 
     Attributes:
         format: "ONNX" or "TorchScript".
-        inputs, outputs: shapes by name, None for a side that is free. TorchScript does not tell.
-        words: the names in it, of TorchScript only.
+        inputs, outputs: shapes by name, with None for dynamic dimensions; empty for TorchScript.
+        words: names in the program; empty for ONNX.
     """
 
     format: str
@@ -37,7 +37,7 @@ class Program:
 
     @property
     def architecture(self) -> Architecture:
-        """The detector it is, as far as its names and sizes show.
+        """The detector that matches the names and sizes.
 
         See docs/reference_behaviour.md#person-detector, 2.2.
         """
@@ -54,14 +54,14 @@ class Program:
 
 
 def read_program(path: Path, head: bytes) -> Program | None:
-    """The program in a file that begins with `head`; None where there is none.
+    """Read the program in a file that begins with `head`; return None if there is none.
 
     Raises:
-        CheckpointError: an ONNX or TorchScript file that is damaged or cut off.
+        CheckpointError: the file is damaged or truncated.
     """
     if head[:2] == b"PK":
         return _read_torchscript(path)
-    # An ONNX file begins with the version of its format, which is far from 64.
+    # An ONNX file begins with its format version, which is well below 64.
     if head[:1] == b"\x08" and 1 <= head[1] <= 64:
         return _read_onnx(path)
     return None
@@ -86,9 +86,9 @@ def _read_torchscript(path: Path) -> Program | None:
             if not pickles or not any(name.endswith("constants.pkl") for name in names):
                 return None
             with archive.open(pickles[0]) as file:
-                data = file.read(_LARGEST_PICKLE)
+                data = file.read(_MAX_PICKLE_BYTES)
         words = {word for _, word, _ in pickletools.genops(data) if isinstance(word, str)}
-    except Exception as e:  # zipfile and pickletools meet damage with errors of many kinds
+    except Exception as e:  # zipfile and pickletools raise many exception types for damaged files
         raise CheckpointError(
             f"{path.name}: a damaged or cut-off archive ({e}). Download it again."
         ) from e

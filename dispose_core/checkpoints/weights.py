@@ -1,4 +1,4 @@
-"""Tensors of a weights file by their keys."""
+"""`Weights`: the tensors of a weights file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Weights:
     """Tensors of a file by key.
 
     Attributes:
-        name: of the file, for messages.
-        tensors: on the CPU, mapped from the file where its format allows.
-        format: of the file, in words.
-        metadata: texts stored beside the tensors.
-        left_out: other contents that are not loaded, such as the state of an optimizer.
+        name: file name for messages.
+        tensors: tensors on the CPU, memory-mapped if the format allows it.
+        format: name of the file format.
+        metadata: texts stored with the tensors.
+        left_out: keys of contents that are not loaded, such as an optimizer state.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Weights:
         return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
 
     def below(self, prefix: str) -> Weights:
-        """The tensors whose key begins with `prefix`, without that prefix."""
+        """Select the tensors whose keys begin with `prefix` and remove it from the keys."""
         return Weights(
             self.name,
             {k[len(prefix) :]: v for k, v in self.tensors.items() if k.startswith(prefix)},

@@ -203,7 +203,7 @@ def test_dispose_without_added_ids_takes_the_unets(tmp_path):
 
     parts = tiny_dispose(path, add_embedding=unet.add_embedding.state_dict())
     same_weights(parts.controlnet.add_embedding, unet.add_embedding)
-    with pytest.raises(CheckpointError, match=r"holds no add_embedding.*Load MimicMotion first"):
+    with pytest.raises(CheckpointError, match=r"contains no add_embedding.*Load MimicMotion first"):
         tiny_dispose(path)
 
 

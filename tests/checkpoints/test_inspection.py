@@ -183,9 +183,9 @@ def test_torchscript_is_told_without_running_it(tmp_path):
 @pytest.mark.parametrize(
     ("beside", "content", "message"),
     [
-        ("x.pth.aria2", b"PK\x03\x04", "its download is not finished"),
-        ("x.pth.part", b"", "its download is not finished"),
-        ("x.pth.crdownload", None, r"cannot be read.*crdownload is there"),
+        ("x.pth.aria2", b"PK\x03\x04", "the download is not finished"),
+        ("x.pth.part", b"", "the download is not finished"),
+        ("x.pth.crdownload", None, r"cannot be read.*crdownload exists"),
     ],
 )
 def test_half_a_download_is_told_by_what_lies_beside_it(tmp_path, beside, content, message):
@@ -194,7 +194,7 @@ def test_half_a_download_is_told_by_what_lies_beside_it(tmp_path, beside, conten
         (tmp_path / "x.pth").write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         inspect_file(tmp_path / "x.pth")
-    with pytest.raises(CheckpointError, match="by its name half a download"):
+    with pytest.raises(CheckpointError, match="the suffix marks an unfinished download"):
         inspect_file(tmp_path / beside)
 
 

@@ -59,5 +59,5 @@ def test_a_key_of_no_svd_unet_is_refused(key):
 
 
 def test_two_keys_of_one_tensor_are_refused():
-    with pytest.raises(CheckpointError, match="1 keys name a tensor that another key names too"):
+    with pytest.raises(CheckpointError, match="1 keys name the same tensor as another key"):
         rename_keys({"a.weight": 1, "b.weight": 2}, lambda key: "conv_in.weight")

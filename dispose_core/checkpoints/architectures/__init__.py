@@ -1,1 +1,1 @@
-"""Networks built from their files, one module for each family of files."""
+"""Loaders that build networks from their files, one module per family of files."""

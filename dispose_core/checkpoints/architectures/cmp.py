@@ -1,4 +1,4 @@
-"""CMP, the paper's dense motion network, from its published file or a safetensors copy of it."""
+"""Load CMP, the paper's dense motion network."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..weights import Weights
 
 
 def load_cmp(path: str | Path) -> CmpNetwork:
-    """CMP on the CPU, in the precision of the file.
+    """Load CMP on the CPU in the precision of the file.
 
     Raises:
-        CheckpointError: another file, or a damaged one.
+        CheckpointError: the file is damaged or of another architecture.
     """
     weights = open_weights(path)
     require_role(weights.shapes, weights.name, "cmp")

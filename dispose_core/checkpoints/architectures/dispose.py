@@ -1,4 +1,4 @@
-"""DisPose's ControlNet with its encoders, from `DisPose.pth` or a safetensors copy of it."""
+"""Load DisPose's ControlNet and its encoders."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from ..state_dict import open_weights
 from ..state_dict_diff import StateDictDiff, compare, compute_dtype, fill, needed_by, net_for
 from ..weights import Weights
 
-# Children of `DisPose.pth` that run once per clip, and are separate networks here.
+# Submodules in `DisPose.pth` that run once per clip; they are separate networks here.
 _MOTION, _POINTS = "controlnet_cond_embedding.", "point_adapter."
 _ADDED = "add_embedding."
 _ADDED_SIZE = f"{_ADDED}linear_1.weight"
-SVD_ADDED = 768  # its input channels: three ids, 256 each
+SVD_ADDED = 768  # input channels of `add_embedding`: 3 ids, 256 each
 
 
 @dataclass(frozen=True, eq=False)
 class DisPose:
-    """The parts of `DisPose.pth`; the last two run once per clip."""
+    """The networks of `DisPose.pth`; the encoder and the adapter run once per clip."""
 
     controlnet: HybridControlNet
     motion_encoder: MotionEncoder
@@ -47,18 +47,18 @@ def load_dispose(
     ops: Ops = nn,
     head_channels: int = HEAD_CHANNELS,
 ) -> DisPose:
-    """DisPose's ControlNet from `DisPose.pth` or a safetensors copy of it.
+    """Load DisPose's ControlNet from `DisPose.pth` or a safetensors copy of it.
 
     Args:
-        add_embedding: the state dict of the UNet's `add_embedding`, for a file without; the
-            official code leaves it to chance there (docs/reference_behaviour.md#hybrid-controlnet).
-        dtype: of all three networks; None keeps the file's, if it can be computed in.
-        controlnet: class of the ControlNet; a host may have one of its own.
-        ops: classes of the layers of the ControlNet and the motion encoder.
+        add_embedding: state dict of the UNet's `add_embedding`, for files without one. The official
+            code initializes it randomly (docs/reference_behaviour.md#hybrid-controlnet).
+        dtype: type of all three networks; None selects `compute_dtype` of the file's type.
+        controlnet: class of the ControlNet; hosts can pass a subclass.
+        ops: layer classes of the ControlNet and the motion encoder.
         head_channels: channels of an attention head; 64 except in test models.
 
     Raises:
-        CheckpointError: another file, or a damaged one.
+        CheckpointError: the file is damaged, of another architecture, or needs `add_embedding`.
     """
     weights = open_weights(path)
     require_role(weights.shapes, weights.name, "dispose")
@@ -66,41 +66,39 @@ def load_dispose(
     if not any(key.startswith(_ADDED) for key in tensors):
         if add_embedding is None:
             raise CheckpointError(
-                f"{weights.name}: holds no {_ADDED}*, which the ControlNet needs for frame "
-                "rate and motion. Load MimicMotion first; it is taken from there."
+                f"{weights.name}: contains no {_ADDED}*, which the ControlNet needs for frame "
+                "rate and motion. Load MimicMotion first, which provides it."
             )
         tensors.update({_ADDED + key: value for key, value in add_embedding.items()})
 
     nets = _dispose_nets(weights, head_channels, controlnet, ops)
     fill(nets.by_prefix(), weights)
-    run = dtype or compute_dtype(nets.controlnet.conv_in.weight.dtype)
-    motion = nets.motion.requires_grad_(False).eval().to(run)
-    points = nets.points.requires_grad_(False).eval().to(run)
-    return DisPose(nets.controlnet.to(run), motion, points)
+    dtype = dtype or compute_dtype(nets.controlnet.conv_in.weight.dtype)
+    motion = nets.motion.requires_grad_(False).eval().to(dtype)
+    points = nets.points.requires_grad_(False).eval().to(dtype)
+    return DisPose(nets.controlnet.to(dtype), motion, points)
 
 
 def diff(weights: Weights) -> StateDictDiff:
     """See `Architecture.compare`."""
-    borrowed: dict[str, Tensor] = {}
+    substitute: dict[str, Tensor] = {}
     if not any(key.startswith(_ADDED) for key in weights.tensors):
-        # `load_dispose` takes it from MimicMotion; its width is SVD's.
-        borrowed[_ADDED_SIZE] = torch.empty(0, SVD_ADDED, device="meta")
-    whole = Weights(weights.name, {**weights.tensors, **borrowed})
-    needed = needed_by(_dispose_nets(whole, HEAD_CHANNELS).by_prefix())
-    if borrowed:
+        # `load_dispose` takes `add_embedding` from MimicMotion, which has SVD's width.
+        substitute[_ADDED_SIZE] = torch.empty(0, SVD_ADDED, device="meta")
+    complete = Weights(weights.name, {**weights.tensors, **substitute})
+    needed = needed_by(_dispose_nets(complete, HEAD_CHANNELS).by_prefix())
+    if substitute:
         needed = {key: shape for key, shape in needed.items() if not key.startswith(_ADDED)}
     return compare(weights.shapes, needed)
 
 
 class _DisposeNets(NamedTuple):
-    """The networks of `DisPose.pth`."""
-
     motion: MotionEncoder
     points: PointAdapter
     controlnet: HybridControlNet
 
     def by_prefix(self) -> dict[str, nn.Module]:
-        """The same by the prefix of their keys."""
+        """Return the networks by the prefix of their keys."""
         return {_MOTION: self.motion, _POINTS: self.points, "": self.controlnet}
 
 
@@ -110,7 +108,7 @@ def _dispose_nets(
     controlnet: type[HybridControlNet] = HybridControlNet,
     ops: Ops = nn,
 ) -> _DisposeNets:
-    """The networks of `DisPose.pth` on the meta device."""
+    """Build the networks of `DisPose.pth` on the meta device."""
     motion = partial(MotionEncoder.shaped_like, ops=ops)
     return _DisposeNets(
         net_for(motion, weights.below(_MOTION), "MotionEncoder"),

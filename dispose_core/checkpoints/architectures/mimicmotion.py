@@ -1,4 +1,4 @@
-"""MimicMotion's UNet and PoseNet, together in `MimicMotion_1-1.pth` or each in its own file."""
+"""Load MimicMotion's UNet and PoseNet from one file or from separate files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..state_dict_diff import (
 )
 from ..weights import Weights
 
-# Parts of MimicMotion's file that the pack takes from SVD's file instead.
+# Parts of MimicMotion's file that the pack loads from SVD's file instead.
 _FROM_SVD = ("vae.", "image_encoder.")
 
 
@@ -34,18 +34,17 @@ def load_unet(
     dtype: torch.dtype | None = None,
     head_channels: int = HEAD_CHANNELS,
 ) -> MimicMotionUNet:
-    """MimicMotion's UNet from `MimicMotion_1-1.pth`, or a UNet alone in any layout.
+    """Load MimicMotion's UNet from `MimicMotion_1-1.pth` or a UNet file.
 
-    That is diffusers' keys with `unet.` before them or without, as merged fp16 files have it, or
-    ComfyUI's layout. SVD's own UNet has the same keys and loads too.
+    UNet files can have diffusers' keys, with or without the prefix `unet.`, or ComfyUI's layout.
+    SVD's own UNet has the same keys and is accepted.
 
     Args:
-        path: the file.
-        dtype: of the network; None keeps the file's, if it can be computed in.
+        dtype: type of the network; None selects `compute_dtype` of the file's type.
         head_channels: channels of an attention head; 64 except in test models.
 
     Raises:
-        CheckpointError: another file, or a damaged one.
+        CheckpointError: the file is damaged or of another architecture.
     """
     weights = unet_weights(open_weights(path))
     net = build_unet(weights.shapes, weights.name, head_channels)
@@ -54,10 +53,10 @@ def load_unet(
 
 
 def load_pose_net(path: str | Path) -> PoseNet:
-    """PoseNet from its own file or from `MimicMotion_1-1.pth`, on the CPU as the file has it.
+    """Load PoseNet from its own file or `MimicMotion_1-1.pth`, in the precision of the file.
 
     Raises:
-        CheckpointError: another file, or a damaged one.
+        CheckpointError: the file is damaged or of another architecture.
     """
     weights = open_weights(path)
     if require_role(weights.shapes, weights.name, "pose_net") is MIMICMOTION:
@@ -68,17 +67,15 @@ def load_pose_net(path: str | Path) -> PoseNet:
 
 
 def unet_weights(weights: Weights) -> Weights:
-    """The UNet of any file that has one, with diffusers' keys and no prefix.
-
-    The tensors are the file's own.
+    """Extract the UNet of a file with diffusers' keys and no prefix; tensors are not copied.
 
     Raises:
-        CheckpointError: a file without an SVD-class UNet, or with parts that are no part of one.
+        CheckpointError: the file has no SVD-class UNet, or contains unexpected keys.
     """
     architecture = require_role(weights.shapes, weights.name, "unet")
     if architecture is MIMICMOTION:
-        known = ("unet.", "pose_net.", *_FROM_SVD)
-        unexpected = [key for key in weights.tensors if not key.startswith(known)]
+        expected = ("unet.", "pose_net.", *_FROM_SVD)
+        unexpected = [key for key in weights.tensors if not key.startswith(expected)]
         if unexpected:
             raise CheckpointError(f"{weights.name}: {listed('unexpected', unexpected)}.")
     for prefix in ("unet.", "model.diffusion_model."):

@@ -1,7 +1,7 @@
-"""What is taken from Stable Diffusion as it is: SVD's VAE and CLIP vision, all of SD 1.5.
+"""Load SVD's VAE and CLIP vision, and Stable Diffusion 1.5.
 
-Both come as a single file, as ComfyUI has them, or as a folder in diffusers' layout. diffusers and
-transformers take seconds to import, so this module is imported where it is used.
+Both are single files, as in ComfyUI, or folders in diffusers' layout. diffusers and transformers
+take seconds to import, so other modules import this one lazily.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from ..state_dict import open_weights
 from ..state_dict_diff import check_shapes
 from ..weights import Weights
 
-# "photo of a human", the one prompt DisPose was trained with
-# (docs/reference_behaviour.md#dift-features), in CLIP's tokens: start,
-# four words, and the end up to 77. It spares the tokenizer, which is not in single files.
+# CLIP tokens of "photo of a human", the prompt of DisPose's training
+# (docs/reference_behaviour.md#dift-features): start, 4 words, and end tokens up to length 77.
+# Single files contain no tokenizer.
 PROMPT_TOKENS = (49406, 1125, 539, 320, 2751) + (49407,) * 72
 
-# Attention heads, the one size that weights do not show.
+# Numbers of attention heads, which cannot be derived from the weights' shapes.
 CLIP_VISION_HEADS = 16  # ViT-H
 CLIP_TEXT_HEADS = 12  # ViT-L
 SD15_HEADS = 8
@@ -54,7 +54,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True, eq=False)
 class SvdParts:
-    """Of Stable Video Diffusion, what MimicMotion's file leaves out; on the CPU."""
+    """Stable Video Diffusion's VAE and CLIP vision on the CPU."""
 
     vae: AutoencoderKLTemporalDecoder
     image_encoder: CLIPVisionModelWithProjection
@@ -62,7 +62,7 @@ class SvdParts:
 
 @dataclass(frozen=True, eq=False)
 class SD15Parts:
-    """Stable Diffusion 1.5 for keypoint features; on the CPU."""
+    """Stable Diffusion 1.5 for keypoint features, on the CPU."""
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
@@ -70,14 +70,14 @@ class SD15Parts:
 
 
 def load_svd_parts(path: str | Path, *, clip_vision_heads: int = CLIP_VISION_HEADS) -> SvdParts:
-    """VAE and CLIP vision of SVD.
+    """Load the VAE and CLIP vision of SVD.
 
     Args:
-        path: svd_xt_1_1.safetensors or the folder with `vae` and `image_encoder`.
-        clip_vision_heads: 16 but in test models.
+        path: svd_xt_1_1.safetensors, or the folder with `vae` and `image_encoder`.
+        clip_vision_heads: number of attention heads; 16 except in test models.
 
     Raises:
-        CheckpointError: another file, a damaged one, or a folder without these parts.
+        CheckpointError: the file is damaged or of another architecture, or the folder lacks parts.
     """
     path = Path(path)
     if path.is_dir():
@@ -94,13 +94,13 @@ def load_svd_parts(path: str | Path, *, clip_vision_heads: int = CLIP_VISION_HEA
 
 @torch.no_grad()
 def load_sd15(path: str | Path) -> SD15Parts:
-    """UNet, VAE and the embedded prompt of an SD 1.5 checkpoint; the text encoder is let go.
+    """Load the UNet and VAE of an SD 1.5 checkpoint and encode the prompt.
 
     Args:
         path: a checkpoint file, or the folder with `unet`, `vae` and `text_encoder`.
 
     Raises:
-        CheckpointError: another file, a damaged one, or a folder without these parts.
+        CheckpointError: the file is damaged or of another architecture, or the folder lacks parts.
     """
     path = Path(path)
     if path.is_dir():
@@ -110,9 +110,9 @@ def load_sd15(path: str | Path) -> SD15Parts:
     else:
         weights = open_weights(path)
         require_role(weights.shapes, weights.name, "sd15")
-        _require_whole(weights)
+        _require_complete(weights)
         unet, vae, text = _sd15_unet(weights), _sd15_vae(weights), _clip_text(weights)
-    # Once, and in float32: it is little work, and half precision is slow on a CPU.
+    # float32, because half precision is slow on a CPU.
     prompt = text.float()(torch.tensor([PROMPT_TOKENS])).last_hidden_state
     return SD15Parts(unet, vae, prompt)
 
@@ -121,16 +121,16 @@ def _from_folder(kind: type[Net], folder: Path, part: str) -> Net:
     place = folder / part
     if not (place / "config.json").is_file():
         raise CheckpointError(
-            f"{folder}: no {part}/config.json in it. Give the whole folder in diffusers' layout, "
+            f"{folder}: {part}/config.json is missing. Use a complete folder in diffusers' layout, "
             "or the checkpoint as a single file."
         )
-    plain = [p for p in place.iterdir() if p.suffix in (".safetensors", ".bin")]
-    fp16_only = plain and all(".fp16." in p.name for p in plain)
+    files = [p for p in place.iterdir() if p.suffix in (".safetensors", ".bin")]
+    fp16_only = files and all(".fp16." in p.name for p in files)
     try:
         net: Net = cast(Any, kind).from_pretrained(
             place, local_files_only=True, variant="fp16" if fp16_only else None
         )
-    except Exception as e:  # the library raises many kinds for a damaged or missing file
+    except Exception as e:  # diffusers raises many exception types for damaged or missing files
         reason = (str(e) or type(e).__name__).splitlines()[0][:200]
         raise CheckpointError(
             f"{place}: cannot be loaded as {kind.__name__} ({reason}). Download the folder again."
@@ -148,7 +148,7 @@ def _temporal_vae(weights: Weights) -> AutoencoderKLTemporalDecoder:
             block_out_channels=channels,
             layers_per_block=layers,
         )
-    return _filled(net, weights)
+    return _fill(net, weights)
 
 
 def _clip_vision(weights: Weights, heads: int) -> CLIPVisionModelWithProjection:
@@ -170,7 +170,7 @@ def _clip_vision(weights: Weights, heads: int) -> CLIPVisionModelWithProjection:
         raise CheckpointError(f"{weights.name}: its CLIP vision is incomplete ({e}).") from e
     with torch.device("meta"):
         net = CLIPVisionModelWithProjection(config)
-    return _filled(net, weights)
+    return _fill(net, weights)
 
 
 def _sd15_unet(weights: Weights) -> UNet2DConditionModel:
@@ -184,7 +184,7 @@ def _sd15_unet(weights: Weights) -> UNet2DConditionModel:
             cross_attention_dim=context,
             attention_head_dim=SD15_HEADS,
         )
-    return _filled(net, _converted(weights, convert_ldm_unet_checkpoint, net))
+    return _fill(net, _convert_keys(weights, convert_ldm_unet_checkpoint, net))
 
 
 def _sd15_vae(weights: Weights) -> AutoencoderKL:
@@ -196,12 +196,12 @@ def _sd15_vae(weights: Weights) -> AutoencoderKL:
             block_out_channels=channels,
             layers_per_block=2,
         )
-    return _filled(net, _converted(weights, convert_ldm_vae_checkpoint, net))
+    return _fill(net, _convert_keys(weights, convert_ldm_vae_checkpoint, net))
 
 
 def _clip_text(weights: Weights) -> CLIPTextModel:
-    own = weights.below(_TEXT)
-    shapes = own.shapes
+    text = weights.below(_TEXT)
+    shapes = text.shapes
     try:
         vocabulary, hidden = shapes["text_model.embeddings.token_embedding.weight"]
         config = CLIPTextConfig(
@@ -217,32 +217,32 @@ def _clip_text(weights: Weights) -> CLIPTextModel:
     with torch.device("meta"):
         net = CLIPTextModel(config)
     if not any(key.startswith("text_model.") for key in net.state_dict()):
-        own = own.below("text_model.")  # transformers 5 took a level out
-    return _filled(net, own)
+        text = text.below("text_model.")  # transformers 5 removed this prefix
+    return _fill(net, text)
 
 
-def _require_whole(weights: Weights) -> None:
+def _require_complete(weights: Weights) -> None:
     missing = [p for p in (_VAE, _TEXT) if not any(k.startswith(p) for k in weights.tensors)]
     if missing:
         raise CheckpointError(
-            f"{weights.name}: an SD 1.5 UNet without {' and '.join(missing)}*, so without VAE or "
-            "text encoder. Use a whole checkpoint."
+            f"{weights.name}: an SD 1.5 UNet without {' and '.join(missing)}*, that is, without "
+            "VAE or text encoder. Use a full checkpoint."
         )
 
 
-def _converted(weights: Weights, convert: Any, net: nn.Module) -> Weights:
+def _convert_keys(weights: Weights, convert: Any, net: nn.Module) -> Weights:
     try:
         return Weights(weights.name, convert(dict(weights.tensors), net.config))
-    except Exception as e:  # diffusers' maps take every key for granted
+    except Exception as e:  # diffusers' conversion does not check keys
         raise CheckpointError(
-            f"{weights.name}: not laid out as SD 1.5 is ({type(e).__name__}: {e}). "
-            "Use the file as it was published, or download it again."
+            f"{weights.name}: not in the layout of SD 1.5 ({type(e).__name__}: {e}). "
+            "Use the file as published, or download it again."
         ) from e
 
 
-def _filled(net: Net, weights: Weights) -> Net:
-    """A network on the meta device with the file's tensors, once they are all there and fit."""
-    # Old files number the positions, 0, 1, 2 …; transformers does it itself.
+def _fill(net: Net, weights: Weights) -> Net:
+    """Check a file's tensors and assign them to a network on the meta device."""
+    # Old files store `position_ids`; transformers creates them itself.
     tensors = {k: v for k, v in weights.tensors.items() if not k.endswith("position_ids")}
     found = {key: tuple(value.shape) for key, value in tensors.items()}
     needed = {key: tuple(value.shape) for key, value in net.state_dict().items()}
@@ -265,7 +265,7 @@ def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:
 def _levels(
     shapes: Mapping[str, tuple[int, ...]], pattern: str, name: str, first: int = 0, step: int = 1
 ) -> tuple[int, ...]:
-    """Channels of the levels of a network, as far as they are numbered."""
+    """Return the channels of a network's levels, which `pattern` numbers."""
     channels: list[int] = []
     while (key := pattern.format(first + step * len(channels))) in shapes:
         channels.append(shapes[key][0])
