@@ -156,7 +156,7 @@ def write(path, content: bytes):
         (b"<!doctype html><title>Sign in</title>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         (b"\x08\x06" + b"\xff" * 40, "damaged or cut-off ONNX"),
-        (b"\x08\x06\x12\x03abc", "there is no graph in it"),
+        (b"\x08\x06\x12\x03abc", "it contains no graph"),
         (b"\x08" * 2000, "damaged or cut-off ONNX"),
         (b"PK\x03\x04 half an archive", "cut off"),
     ],
