@@ -20,6 +20,7 @@ from .tiny_graph import node
 from .tiny_workflow import (
     LOADERS,
     NAMES,
+    OLD,
     WORKFLOWS,
     api,
     assert_same_workflow,
@@ -90,6 +91,14 @@ def test_a_workflow_makes_a_video_with_the_drivers_sound_and_speed(comfy, name, 
     samples, rate = read_audio(path)
     loud = np.flatnonzero(np.abs(samples[0]) > 0.25) / rate
     assert (loud[0], loud[-1]) == pytest.approx((1.0, 1.5), abs=0.03)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "motion_preview"])
+def test_a_workflow_of_an_earlier_version_runs(comfy, name):
+    frame = comfy.run(tiny(name, folder=OLD), timeout=600)
+
+    assert frame["status"]["status_str"] == "success"
+    assert any(file["filename"].endswith(".mp4") for file in comfy.files(frame))
 
 
 def test_the_columns_of_the_comparison_differ_and_are_labelled(comfy, tmp_path):
