@@ -66,8 +66,7 @@ class PoseDetectorLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, backend, person_detector=None, pose_network=None) -> bool | str:
-        named = {"person_detector": person_detector, "pose_network": pose_network}
+    def validate_inputs(cls, backend, **named) -> bool | str:
         for role in DETECTORS[backend].files if backend in DETECTORS else ():
             if role.node_input is None:
                 problem = files.problem_with_roles([role])
@@ -80,9 +79,8 @@ class PoseDetectorLoader(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, backend, smoothing, person_detector=None, pose_network=None) -> io.NodeOutput:
+    def execute(cls, backend, smoothing, **named) -> io.NodeOutput:
         spec = DETECTORS[backend]
-        named = {"person_detector": person_detector, "pose_network": pose_network}
         paths = {}
         for role in spec.files:
             if name := named.get(role.node_input):

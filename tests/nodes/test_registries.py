@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,22 @@ def test_a_registered_detector_is_offered_and_made(pack, run, toys, detection):
     assert node.validate_inputs(backend="toy") is True
     (detector,) = run("DisPosePoseDetectorLoader", backend="toy")
     assert detector.network == toys / "toy.onnx"
+
+
+def test_a_file_role_with_an_input_is_chosen_in_the_node(pack, run, toys, detection):
+    core = "dispose_pack.dispose_core."
+    detectors = sys.modules[core + "pose.detectors.registry"]
+    (role,) = detectors.DETECTORS["toy"].files
+    role = replace(role, node_input="toy_file", summary="Toy network")
+    detectors.DETECTORS.register(replace(detectors.DETECTORS["toy"], files=(role,)))
+    (toys / "renamed.onnx").touch()
+
+    node = pack["DisPosePoseDetectorLoader"]
+    (offered,) = [part for part in node.GET_SCHEMA().inputs if part.id == "toy_file"]
+    assert offered.options == ["renamed.onnx"] and "Toy network for toy" in offered.tooltip
+    assert node.validate_inputs(backend="toy", toy_file="renamed.onnx") is True
+    (detector,) = run("DisPosePoseDetectorLoader", backend="toy", toy_file="renamed.onnx")
+    assert detector.network == toys / "renamed.onnx"
 
 
 def test_a_registered_densifier_is_offered_and_makes_a_field(pack, run, toys, poses, reference):
