@@ -49,7 +49,7 @@ def test_everything_has_a_key_and_nothing_reaches_the_graph_behind(front, comfy,
     dialog = open_editor(front)
     keys = front.page.keyboard
     keys.press("?")
-    assert "Straight line between the ends" in dialog.locator(".dp-help").text_content()
+    assert "Interpolate linearly between the ends" in dialog.locator(".dp-help").text_content()
     keys.press("Escape")
     hint = dialog.locator(".dp-hint")
     assert not hint.is_visible()
