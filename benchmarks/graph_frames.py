@@ -144,8 +144,8 @@ def results_of_a_run(comfy: ComfyClient) -> dict[str, Any]:
     """What Motion Field and Motion Preview tell their views, by class."""
     path = PACK / "workflows" / "api" / "motion_preview.json"
     job = json.loads(path.read_text(encoding="utf-8"))
-    frame = comfy.run(job, timeout=600)
-    outputs = {job[node]["class_type"]: ui for node, ui in frame["outputs"].items()}
+    result = comfy.run(job, timeout=600)
+    outputs = {job[node]["class_type"]: ui for node, ui in result["outputs"].items()}
     return {kind: ui for kind, ui in outputs.items() if "dispose_motion" in ui}
 
 

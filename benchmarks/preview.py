@@ -44,7 +44,7 @@ from .people import PEOPLE
 
 
 def clips() -> Iterator[tuple[str, Case, list[np.ndarray], np.ndarray]]:
-    """(name, case, real frames of frames 1…n, their person (1+n, h, w) with the reference's)."""
+    """(name, case, real images of frames 1…n, their person (1+n, h, w) with the reference's)."""
     frames = read_frames()
     real = [frames[k] for k in FRAMES]
     masks = TRUTH["person_mask"]

@@ -31,6 +31,7 @@ from dispose_core.models.mimicmotion import build_unet
 from dispose_core.models.motion_encoder import MotionEncoder
 from dispose_core.models.point_adapter import PointAdapter
 from dispose_core.models.pose_net import PoseNet
+from dispose_core.models.svd_encoder import SvdEncoder
 from dispose_core.models.svd_sizes import HEAD_CHANNELS, build_for
 from dispose_core.pipeline.inputs import PipelineInputs
 from dispose_core.pipeline.offload import release
@@ -99,6 +100,8 @@ def filled(net: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     for key, value in net.named_buffers():
         if key.endswith("position_ids"):
             value.copy_(torch.arange(value.numel()).view_as(value))
+    if isinstance(net, SvdEncoder):  # loading drops what a prediction does not need
+        net.load_state_dict(net.state_dict(), assign=True)
     return net.requires_grad_(False).eval()
 
 

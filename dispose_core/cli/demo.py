@@ -99,7 +99,7 @@ def _write_sheet(folder: Path, image: Tensor, config: RunConfig, frames: int) ->
     rows: dict[str, list[np.ndarray]] = {}
     if config.driving is not None:
         used = VideoRange(config.stride, config.start, config.duration, config.max_frames)
-        rows["driver"] = _pick(used.read(config.driving, probe(config.driving)), moments)
+        rows["driving video"] = _pick(used.read(config.driving, probe(config.driving)), moments)
     for name in ("poses", "motion", "preview"):
         rows[name] = _pick(read_frames(folder / f"{name}.mp4"), moments)
     write_image(folder / "sheet.png", contact_sheet(to_pixels(image), rows, moments))

@@ -104,6 +104,6 @@ def write_preview(
 ) -> list[str]:
     """Write the preview as a video and return the writer's notes."""
     with Bar(path.name, len(field) - 1) as bar:
-        video_range = preview_frames(image, field, range(1, len(field)), mask, bar)
-        notes = write_video(path, (f.image.permute(1, 2, 0).numpy() for f in video_range), fps)
+        previews = preview_frames(image, field, range(1, len(field)), mask, bar)
+        notes = write_video(path, (f.image.permute(1, 2, 0).numpy() for f in previews), fps)
     return list(notes)

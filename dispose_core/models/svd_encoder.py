@@ -28,8 +28,8 @@ from .svd_unet import (
 class SvdEncoder(nn.Module):
     """Time embedding, first convolution, down blocks and mid block.
 
-    `load_state_dict` leaves the network ready for inference: frozen, and without the weights that
-    do not affect its output (see `svd_unet`).
+    The first complete `load_state_dict` leaves the network ready for inference: frozen, and without
+    the weights that do not affect its output (see `svd_unet`), which `state_dict` then lacks.
     """
 
     def __init__(self, sizes: SvdSizes, ops: Ops = nn):
@@ -144,9 +144,9 @@ class SvdEncoder(nn.Module):
         return x, skips
 
 
-def _make_ready(network: Any, _: Any) -> None:
-    if network._ready:
-        return
+def _make_ready(network: Any, incompatible_keys: Any) -> None:
+    if network._ready or incompatible_keys.missing_keys:
+        return  # torch raises for missing keys, and the right file may be loaded next
     for module in list(network.modules()):
         if isinstance(module, (Mix, SpatialTransformerBlock, TokenAttention)):
             module.drop_unused()

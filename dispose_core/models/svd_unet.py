@@ -85,13 +85,18 @@ class Mix(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mix_factor = nn.Parameter(torch.zeros(1))
-        self.share = 0.5
+        self.mix_factor: nn.Parameter | None = nn.Parameter(torch.zeros(1))
+        self._share = 0.5
+
+    @property
+    def share(self) -> float:
+        return self._share if self.mix_factor is None else self.mix_factor.sigmoid().item()
 
     def drop_unused(self) -> None:
         """Turn the parameter into a number."""
-        self.share = self.mix_factor.float().sigmoid().item()
-        del self.mix_factor
+        if self.mix_factor is not None:
+            self._share = self.mix_factor.float().sigmoid().item()
+            self.mix_factor = None
 
 
 class SpatialResnet(nn.Module):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import torch
 
 THRESHOLD = 0.3  # least score of a detected point
+# Names in files that earlier versions wrote.
+_FORMER_NAMES = {"split_halves": "split_cfg"}
 
 
 def _path(value: Any, info: ValidationInfo) -> Any:
@@ -248,6 +250,7 @@ def with_values(
     Raises:
         SettingsError: an unknown name, or a value of the wrong type or out of range.
     """
+    values = {_FORMER_NAMES.get(key, key): value for key, value in values.items()}
     new_values = {
         key: value for key, value in values.items() if value is not None or not _takes_none(key)
     }

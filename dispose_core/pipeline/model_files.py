@@ -108,6 +108,11 @@ def find_model_files(settings: RunConfig, names: list[str] | None = None) -> Mod
                 weights = opened[path] if path in opened else open_weights(path)
                 opened[path] = weights
                 architectures[path] = require_role(weights.shapes, weights.name, name)
+                if not _is_whole(name, weights.shapes):
+                    raise CheckpointError(
+                        f"{weights.name}: an SD 1.5 UNet without its text encoder. Use a complete "
+                        "checkpoint."
+                    )
                 parameters.update(_file_parameters(weights, architectures[path], name))
                 if name == "unet":
                     unet_dtype = _stored_dtype(weights)

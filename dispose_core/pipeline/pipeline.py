@@ -49,7 +49,7 @@ class DisPosePipeline:
     and are copied by window. On one device, results depend only on inputs, options and seed.
 
     Args:
-        unet, dispose, pose_net: from `checkpoints`, the ControlNet without `fold_multiplicity`.
+        unet, dispose, pose_net: from `checkpoints`, the ControlNet before `fold_multiplicity()`.
         vae: diffusers' `AutoencoderKLTemporalDecoder` of SVD.
         image_encoder: transformers' `CLIPVisionModelWithProjection` of SVD.
         dtype: compute dtype, to which the networks are converted once. That of the UNet when None,

@@ -34,7 +34,7 @@ def register_folders() -> None:
         places, endings = folder_paths.folder_names_and_paths[name]
         published_endings = {Path(model.name).suffix for model in published(name)}
         if endings and not published_endings <= set(endings):  # an empty set lists every file
-            folder_paths.folder_names_and_paths[name] = (places, endings | published_endings)
+            folder_paths.folder_names_and_paths[name] = (places, set(endings) | published_endings)
 
 
 def weight_files(folder: str, role: str | None = None) -> list[str]:

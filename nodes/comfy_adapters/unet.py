@@ -33,7 +33,8 @@ def load_model(path: Path, dtype: str) -> ModelPatcher:
     Dtypes, offloading, fp8 and LoRAs with ComfyUI's keys work as for any MODEL.
 
     Args:
-        path: a file in any layout known to `checkpoints.unet_weights`, or a complete SVD.
+        path: a file in any layout known to
+            `architectures.mimicmotion.unet_weights`, or a complete SVD.
         dtype: a key of `model_management.DTYPES`, or its `DEFAULT`.
 
     Raises:

@@ -59,7 +59,7 @@ def current_window(
 
 
 def check_window(
-    name: str, frames: int, cell: Sequence[int], window: Window, latent: Sequence[int]
+    name: str, num_frames: int, cell: Sequence[int], window: Window, latent: Sequence[int]
 ) -> None:
     """Check that precomputed inputs fit the latents being sampled.
 
@@ -74,9 +74,9 @@ def check_window(
         NetworkError: they do not fit; the message names both sides.
     """
     length = window.total if window.total is not None else max(window.frames) + 1
-    if length != frames and (window.total is not None or length > frames):
+    if length != num_frames and (window.total is not None or length > num_frames):
         raise NetworkError(
-            f"{name}: made for a clip of {frames} frames (the reference and {frames - 1} "
+            f"{name}: made for a clip of {num_frames} frames (the reference and {num_frames - 1} "
             f"driving frames), but the latents have {length} frames. Set frames of 'DisPose "
             "Conditioning' to the number of driving frames; it adds one for the reference."
         )

@@ -142,3 +142,19 @@ def test_heads_that_do_not_divide_the_channels_are_refused():
 
     with pytest.raises(CheckpointError, match="32 channels for 3 attention heads"):
         build_unet(shapes, "odd", 10)
+
+
+def test_the_right_file_loads_after_one_that_lacked_weights():
+    sizes = sizes_of("one level")
+    state = stock_unet(sizes).state_dict()
+    part = {key: value for key, value in state.items() if not key.endswith("mix_factor")}
+    net = MimicMotionUNet(sizes)
+
+    with pytest.raises(RuntimeError, match="Missing key"):
+        net.load_state_dict(part)
+    net.load_state_dict(state)
+
+    mixed = net.mid_block.resnets[0].time_mixer
+    factor = state["mid_block.resnets.0.time_mixer.mix_factor"]
+    assert mixed.share == pytest.approx(factor.sigmoid().item())
+    assert "mid_block.resnets.0.time_mixer.mix_factor" not in net.state_dict()

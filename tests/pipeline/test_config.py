@@ -48,6 +48,12 @@ def test_a_file_says_only_what_differs_and_paths_count_from_its_folder(tmp_path)
     assert with_values(config, {"stride": 3, "reference": None}, "here").reference is None
 
 
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    (tmp_path / "run.toml").write_text("split_halves = true\n")
+
+    assert load_config(tmp_path / "run.toml").split_cfg is True
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -131,3 +131,12 @@ def test_a_folder_of_the_densifier_is_not_looked_for_among_the_models(tmp_path):
     config = with_values(WITHOUT_POINTS, {"densifier": "cmp"}, "test")
     assert "cmp" in needed_files(config)
     assert "cmp" not in needed_files(with_values(config, {"densifier_files": tmp_path}, "test"))
+
+
+def test_an_sd15_unet_alone_is_refused_before_anything_is_loaded(tmp_path):
+    prefix = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0."
+    save_file({f"{prefix}attn2.to_k.weight": torch.zeros(8, 768)}, tmp_path / "unet.safetensors")
+
+    files = find_model_files(RunConfig(sd15=tmp_path / "unet.safetensors"), ["sd15"])
+
+    assert "an SD 1.5 UNet without its text encoder" in files.faults["sd15"]

@@ -207,5 +207,5 @@ def test_a_driver_who_never_stands_moves_by_the_root():
 
     body, report = retarget(walker(1), driving.with_points(running))
 
-    assert report[-1] == "no foot of the driver rests; nothing is kept on the ground"
+    assert report[-1] == "no foot of the driving person rests; nothing is kept on the ground"
     assert body[-1, 8, 0] - body[0, 8, 0] == pytest.approx(39 * (SPEED + 6), rel=1e-6)

@@ -4,12 +4,18 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { DETECTOR, PREVIEW_RATE, PREVIEW_SIZE, defaultDetector } from "./preferences.js";
 
-/** The backends that the node offers; the library's registry is their only list. */
+const DEFAULT = "dwpose";
+
+/** The backends that the node offers, from the library's registry; the default alone if it cannot be asked. */
 async function backends() {
   const name = "DisPosePoseDetectorLoader";
-  const response = await api.fetchApi(`/object_info/${name}`);
-  const [type, details] = (await response.json())[name].input.required.backend;
-  return Array.isArray(type) ? type : details.options;
+  try {
+    const response = await api.fetchApi(`/object_info/${name}`);
+    const [type, details] = (await response.json())[name].input.required.backend;
+    return Array.isArray(type) ? type : details.options;
+  } catch {
+    return [DEFAULT];
+  }
 }
 
 const detectors = await backends();
@@ -41,7 +47,7 @@ app.registerExtension({
         "backend.",
       type: "combo",
       options: detectors,
-      defaultValue: "dwpose",
+      defaultValue: DEFAULT,
     },
   ],
 

@@ -49,7 +49,7 @@ class CmpDensifier:
     """Densifier that propagates joint motion with CMP (protocol `base.Densifier`).
 
     Args:
-        network: CMP (`checkpoints.load_cmp`); moved to `device` and `dtype` on use.
+        network: CMP (`architectures.cmp.load_cmp`); moved to `device` and `dtype` on use.
         subject: (1, H, W) or (H, W) mask of the person, 0…1, of any size. The background is
             replaced by grey, which makes CMP more accurate (paper, appendix H). Without a mask the
             network receives the whole image, as in the official code.

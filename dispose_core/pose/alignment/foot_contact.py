@@ -58,13 +58,13 @@ def plant_feet(
     feet = driver.joints[:, list(ANKLES)]
     usable = np.stack([driver.seen[:, leg].all(-1) for leg in LEGS], -1)
     if not usable.any():
-        return body, ["the driver shows no whole leg; nothing is kept on the ground"]
+        return body, ["the driving person shows no whole leg; nothing is kept on the ground"]
     size = sum(driver.length(pair) for pair in _LEG_BONES)
     resting = _resting(feet, usable, size)
     heights = np.where(usable, feet[..., 1], -np.inf)  # y, downwards
     standing = resting & (heights >= heights.max(1, keepdims=True) - _ON_GROUND * size)
     if not standing.any():
-        return body, ["no foot of the driver rests; nothing is kept on the ground"]
+        return body, ["no foot of the driving person rests; nothing is kept on the ground"]
 
     first = int(standing.any(1).argmax())
     driver_ground = heights[first].max()

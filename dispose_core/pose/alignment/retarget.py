@@ -60,7 +60,7 @@ def retarget_limbs(
     lengths, borrowed = bone_lengths(reference_body, driver_body, scale)
     if borrowed:
         names = ", ".join(skeleton.BODY[child] for child in borrowed)
-        report.append(f"not seen in the reference, lengths from the driver's body: to {names}")
+        report.append(f"not seen in the reference, lengths from the driving person: to {names}")
 
     necks, roots, known = _roots(reference_body, driver_body, scale)
     joints = driver_body.joints.copy()
@@ -90,7 +90,7 @@ def _scale(reference_body: Proportions, driver_body: Proportions) -> tuple[float
     """Ratio of the body sizes, reference / driver, and its report line."""
     scale = body_scale(reference_body, driver_body)
     if scale is None:
-        return 1.0, ["the reference shows no bone of the driver: the driver keeps its own size"]
+        return 1.0, ["the reference shows no bone of the driving person, who keeps their own size"]
     ratios = reference_body.lengths / driver_body.lengths
     return scale, [
         f"body scaled by {scale:.3f} in pixels, its bones by {np.nanmin(ratios):.2f} to "

@@ -1,6 +1,6 @@
 /** Colours of similarity and places in fitted images: numbers only, nothing of the page. */
 
-// Cold to hot, as HEAT of `dispose_core/correspondence/similarity.py`.
+// Cold to hot, as HEAT of `dispose_core/features/matching.py`.
 const HEAT = [
   [13, 13, 64],
   [115, 26, 115],
