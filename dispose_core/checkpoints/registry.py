@@ -47,6 +47,7 @@ class Architecture:
         use: purpose in the pack, or None if the pack does not use it.
         roles: model files of a run for which it can be used, such as "unet" or "pose_net".
         example: a published file of this type, for messages.
+        required: key prefixes that a file must have to be used in its roles.
         networks: key prefixes by network name, for counting parameters; "" matches the keys that
             no other prefix matches.
         diff: compares `Weights` with the network that the pack builds for them; a function or its
@@ -61,6 +62,7 @@ class Architecture:
     use: str | None = None
     roles: tuple[str, ...] = ()
     example: str = ""
+    required: tuple[str, ...] = ()
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     diff: str | Callable[[Weights], StateDictDiff] | None = None
     diffusers: DiffusersFolder | None = None
@@ -237,6 +239,7 @@ SD15 = Architecture(
     use="keypoint features",
     roles=("sd15",),
     example="v1-5-pruned-emaonly-fp16.safetensors",
+    required=("first_stage_model.", "cond_stage_model.transformer."),
     # The text encoder is not counted; it is freed before the UNet runs.
     networks={"SD 1.5": ("model.diffusion_model.", "first_stage_model.")},
     diffusers=DiffusersFolder(("unet", "vae", "text_encoder"), "unet", "UNet2DConditionModel"),
@@ -320,10 +323,16 @@ def require_role(shapes: Shapes, name: str, role: str) -> Architecture:
         role: see `Architecture.roles`.
 
     Raises:
-        CheckpointError: the architecture does not have the role.
+        CheckpointError: the architecture does not have the role, or required parts are missing.
     """
     architecture = recognize(shapes)
     if role in architecture.roles:
+        missing = [prefix for prefix in architecture.required if not has(shapes, prefix)]
+        if missing:
+            raise CheckpointError(
+                f"{name}: {architecture.summary}, but without {' and '.join(missing)}*. Use a "
+                f"complete file such as {architecture.example}."
+            )
         return architecture
     first = f" (its first tensor is {next(iter(shapes))})" if architecture is UNKNOWN else ""
     needed = ", or ".join(f"{each.summary}: {each.example}" for each in architectures_for(role))

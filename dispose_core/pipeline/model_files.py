@@ -18,7 +18,6 @@ from ..checkpoints.registry import (
     Architecture,
     DiffusersFolder,
     architectures_for,
-    recognize,
     require_role,
 )
 from ..checkpoints.state_dict import open_weights
@@ -108,11 +107,6 @@ def find_model_files(settings: RunConfig, names: list[str] | None = None) -> Mod
                 weights = opened[path] if path in opened else open_weights(path)
                 opened[path] = weights
                 architectures[path] = require_role(weights.shapes, weights.name, name)
-                if not _is_whole(name, weights.shapes):
-                    raise CheckpointError(
-                        f"{weights.name}: an SD 1.5 UNet without its text encoder. Use a complete "
-                        "checkpoint."
-                    )
                 parameters.update(_file_parameters(weights, architectures[path], name))
                 if name == "unet":
                     unet_dtype = _stored_dtype(weights)
@@ -165,22 +159,16 @@ def _search(name: str, models: Path | None) -> Path:
 
 
 def _matching_files(place: Path, name: str) -> list[Path]:
-    """Files in a folder that are recognised as the needed kind."""
+    """Files in a folder that can serve as the model file `name`."""
     found = []
     for path in _sorted(place, "**/*"):
         if path.suffix.lower() in _SUFFIXES and path.is_file():
             try:
-                shapes = open_weights(path).shapes
+                require_role(open_weights(path).shapes, path.name, name)
             except CheckpointError:
                 continue  # a file of another model
-            if name in recognize(shapes).roles and _is_whole(name, shapes):
-                found.append(path)
+            found.append(path)
     return found
-
-
-def _is_whole(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether an SD 1.5 file is complete, not only a UNet."""
-    return name != "sd15" or any(key.startswith("cond_stage_model.") for key in shapes)
 
 
 def _sorted(folder: Path, pattern: str) -> list[Path]:

@@ -139,4 +139,4 @@ def test_an_sd15_unet_alone_is_refused_before_anything_is_loaded(tmp_path):
 
     files = find_model_files(RunConfig(sd15=tmp_path / "unet.safetensors"), ["sd15"])
 
-    assert "an SD 1.5 UNet without its text encoder" in files.faults["sd15"]
+    assert "but without first_stage_model. and cond_stage_model" in files.faults["sd15"]

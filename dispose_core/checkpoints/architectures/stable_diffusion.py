@@ -110,7 +110,6 @@ def load_sd15(path: str | Path) -> SD15Parts:
     else:
         weights = open_weights(path)
         require_role(weights.shapes, weights.name, "sd15")
-        _require_complete(weights)
         unet, vae, text = _sd15_unet(weights), _sd15_vae(weights), _clip_text(weights)
     # float32, because half precision is slow on a CPU.
     prompt = text.float()(torch.tensor([PROMPT_TOKENS])).last_hidden_state
@@ -219,15 +218,6 @@ def _clip_text(weights: Weights) -> CLIPTextModel:
     if not any(key.startswith("text_model.") for key in net.state_dict()):
         text = text.below("text_model.")  # transformers 5 removed this prefix
     return _fill(net, text)
-
-
-def _require_complete(weights: Weights) -> None:
-    missing = [p for p in (_VAE, _TEXT) if not any(k.startswith(p) for k in weights.tensors)]
-    if missing:
-        raise CheckpointError(
-            f"{weights.name}: an SD 1.5 UNet without {' and '.join(missing)}*, that is, without "
-            "VAE or text encoder. Use a full checkpoint."
-        )
 
 
 def _convert_keys(weights: Weights, convert: Any, net: nn.Module) -> Weights:
