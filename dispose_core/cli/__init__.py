@@ -48,12 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def exit_code(error: DisPoseError) -> int:
+    """Exit code of an error: wrong settings, a missing package, or anything else."""
     if isinstance(error, SettingsError):
         return WRONG
     return MISSING_PACKAGE if isinstance(error, MissingPackage) else UNUSABLE
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The command line with all commands; nothing heavy is imported."""
     parser = argparse.ArgumentParser(
         prog="python -m dispose_core",
         description="Animate the person in an image with the motion of a video.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "convert",
@@ -33,6 +34,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
+    """Run the command; raises `DisPoseError`. Returns the summary to print."""
     from tqdm import tqdm
 
     from ..checkpoints.convert import DTYPES, convert_file

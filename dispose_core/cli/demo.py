@@ -24,6 +24,7 @@ SHEET_MOMENTS = 6
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "demo",

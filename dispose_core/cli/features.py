@@ -16,6 +16,7 @@ NEEDED = ["sd15"]
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "features",
@@ -30,6 +31,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
+    """Run the command; raises `DisPoseError`. Returns the summary to print."""
     from ..features.features_file import save_features
     from ..media.image import read_image
     from ..media.resize import fit_size

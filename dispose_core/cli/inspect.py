@@ -18,6 +18,7 @@ _SHOWN = 8
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "inspect",
@@ -42,6 +43,7 @@ def run(options: Namespace) -> Summary:
 
 
 def sentences(found: Inspection) -> list[str]:
+    """An inspection as lines of text."""
     lines = [
         f"{found.name}: {found.architecture.summary}",
         f"  {found.format}, {found.size:,} bytes",

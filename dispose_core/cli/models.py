@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "models",
@@ -82,6 +83,7 @@ def fetch(model: ModelFile, folder: Path | None) -> Path:
 
 
 def table(folder: Path | None) -> list[str]:
+    """All published files as lines of text; present or missing where `folder` is given."""
     where = f"in {folder}" if folder else "no models folder; name one with --models"
     lines = [f"model files ({where}):"]
     for model in MODELS:

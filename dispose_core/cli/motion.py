@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "motion",
@@ -40,6 +41,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
+    """Run the command; raises `DisPoseError`. Returns the summary to print."""
     from .moved_reference import move_reference
 
     started = time.monotonic()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "pose",
@@ -31,6 +32,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
+    """Run the command; raises `DisPoseError`. Returns the summary to print."""
     from ..media.video_read import probe, read_frames
     from ..pipeline.components import Components
     from ..pipeline.device import choose_device

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
+    """Add the command and its options."""
     parser = add_command(
         commands,
         "preview",
@@ -34,6 +35,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: Namespace) -> Summary:
+    """Run the command; raises `DisPoseError`. Returns the summary to print."""
     from ..media.image import read_image
     from ..media.resize import describe_fit, resize_crop
     from ..motion.field_file import load_field

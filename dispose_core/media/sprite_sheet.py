@@ -68,6 +68,7 @@ def frame_strips(frames: Iterable[np.ndarray]) -> Strips:
 
 
 def jpeg(image: np.ndarray) -> bytes:
+    """Encode an RGB image (H, W, 3) uint8 as JPEG."""
     colours = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", colours, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 

@@ -60,8 +60,10 @@ def is_open_file(source: Source) -> TypeIs[BinaryIO]:
 
 
 def name_of(source: Source) -> str:
+    """Name of a source for messages."""
     return str(source) if isinstance(source, (str, Path)) else "video from memory"
 
 
 def size_notes(num_frames: int) -> tuple[str, ...]:
+    """Notes on an unusual number of frames, for reports."""
     return ("One frame only: nothing in it moves.",) if num_frames == 1 else ()

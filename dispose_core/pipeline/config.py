@@ -297,6 +297,7 @@ def to_toml(config: RunConfig, notes: tuple[str, ...] = ()) -> str:
 
 
 def config_path(output: Path) -> Path:
+    """The TOML file beside an output video."""
     return output.with_suffix(".toml")
 
 

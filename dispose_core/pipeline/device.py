@@ -41,4 +41,5 @@ def choose_dtype(stored: torch.dtype | None, device: torch.device) -> torch.dtyp
 
 
 def dtype_name(dtype: torch.dtype) -> str:
+    """Name of a type on the command line, a key of `DTYPES`."""
     return next(name for name, value in DTYPES.items() if value == dtype)

@@ -38,6 +38,7 @@ StageProgress = Callable[[str], Progress]
 
 
 def no_stage_progress(stage: str) -> Progress:
+    """`StageProgress` that reports nothing."""
     return no_progress
 
 

@@ -181,6 +181,7 @@ def build_motion_field(
     official: bool = False,
     on_frame: Progress = no_progress,
 ) -> MotionField:
+    """Motion field of aligned poses over the reference image; see `motion_field`."""
     return motion_field(
         reference.image, aligned_poses.poses, densifier, official=official, on_frame=on_frame
     )

@@ -66,6 +66,7 @@ def read_inputs(
 def make_features(
     reference: preprocess.FittedReference, components: Components, stage_progress: StageProgress
 ) -> KeypointFeatures:
+    """Keypoint features of the reference person, from SD 1.5 features of its image."""
     feature_map: Tensor = components.feature_map(reference.image, stage_progress("features"))
     return keypoint_features(feature_map, reference.people[0], reference.size)
 

@@ -100,6 +100,7 @@ def compared_frames(
 
 
 def compare_path(output: Path) -> Path:
+    """The comparison video beside an output video."""
     return output.with_name(f"{output.stem}_compare{output.suffix}")
 
 
