@@ -30,6 +30,7 @@ class DisPoseExtension(ComfyExtension):
             prepare.Prepare,
             detection.PoseDetectorLoader,
             detection.PoseExtract,
+            detection.PersonMask,
             pose.LoadPoses,
             pose.SavePoses,
             person.ChoosePerson,

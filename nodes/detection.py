@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..dispose_core.pose.detect import extract_poses
 from ..dispose_core.pose.detectors.registry import DETECTORS, create_detector
 from ..dispose_core.pose.openpose_json import write_openpose
+from ..dispose_core.pose.person_mask import person_masks
 from ..dispose_core.pose.render import render_poses
 from ..dispose_core.pose.tracking.person_selection import PersonChoice
 from . import wire_types
@@ -14,7 +15,7 @@ from .comfy_adapters import files, model_management
 from .comfy_adapters.progress import progress
 from .person import person_inputs
 from .search_aliases import search_words
-from .tensors import frames_to_comfy, frames_to_core
+from .tensors import frames_to_comfy, frames_to_core, masks_to_comfy
 
 
 def file_inputs() -> list[io.Combo.Input]:
@@ -151,3 +152,46 @@ class PoseExtract(io.ComfyNode):
         )
         skeletons = render_poses(people, people[0].canvas)
         return io.NodeOutput(write_openpose(people), frames_to_comfy(skeletons), "\n".join(report))
+
+
+class PersonMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DisPosePersonMask",
+            display_name="Person Mask",
+            category="DisPose/pose",
+            description="Finds the outline of a person in an image or in every frame of a clip.",
+            inputs=[
+                io.Image.Input("images", tooltip="The reference image, or frames of a clip."),
+                wire_types.PoseDetector.Input(
+                    "detector",
+                    tooltip="From Pose Detector Loader with the backend mediapipe; the others find "
+                    "no outlines.",
+                ),
+                *person_inputs(),
+            ],
+            outputs=[
+                io.Mask.Output(
+                    display_name="mask",
+                    tooltip="1 where the image shows the person, with a soft edge.",
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="Which person was chosen, and in which frames the person is absent.",
+                ),
+            ],
+            **search_words("segmentation", "matting", "person mask", "silhouette"),
+        )
+
+    @classmethod
+    def execute(cls, images, detector, person, index, x, y, frame) -> io.NodeOutput:
+        masks, report = person_masks(
+            detector,
+            frames_to_core(images),
+            total=len(images),
+            on_frame=progress(len(images)),
+            name="images",
+            choice=PersonChoice(person, index, (x, y), frame),
+        )
+        return io.NodeOutput(masks_to_comfy(masks, images), "\n".join(report))

@@ -62,6 +62,14 @@ def frames_to_comfy(frames: Iterable[np.ndarray]) -> Tensor:
     return batch.div_(255)
 
 
+def masks_to_comfy(masks: Iterable[np.ndarray], images: Tensor) -> Tensor:
+    """(H, W) float32 masks of an IMAGE batch -> MASK (n, H, W)."""
+    batch = torch.empty(images.shape[:3])
+    for i, mask in enumerate(masks):
+        batch[i] = torch.from_numpy(mask)
+    return batch
+
+
 def preview_to_comfy(frames: Iterable[PreviewFrame]) -> tuple[Tensor, Tensor, Tensor]:
     """Preview frames -> animation IMAGE, overlay IMAGE, uncovered MASK."""
     columns = zip(*((f.image, f.overlay, f.uncovered) for f in frames), strict=True)

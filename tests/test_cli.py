@@ -73,14 +73,14 @@ def test_a_cropped_reference_takes_its_pose_along(files, capsys):
     assert "px cropped at the top and at the bottom" in capsys.readouterr().out
 
 
-def test_the_demo_writes_every_stage(files, capsys, assets):
-    pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
+def test_the_demo_writes_every_stage(files, capsys, assets, mediapipe_models):
     driver = read_frames(assets / "driving.mp4", stride=24)
     small = (np.ascontiguousarray(frame[::2, ::2]) for frame in driver)
     write_video(files / "driving.mp4", small, 24)
     assert main([
         "demo", "--reference", str(files / "reference.png"), "--driving",
         str(files / "driving.mp4"), "--output", str(files / "demo"), "--resolution", "128",
+        "--models", str(mediapipe_models),
     ]) == 0  # fmt: skip
     made = {path.name for path in (files / "demo").iterdir()}
     assert made == {"poses.json", "poses.mp4", "motion.mp4", "preview.mp4", "sheet.png"}
@@ -89,12 +89,12 @@ def test_the_demo_writes_every_stage(files, capsys, assets):
     assert "motion_preview" in out.out and "100%" in out.err
 
 
-def test_pose_reads_an_image_and_a_video(files, assets, capsys):
-    pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
-    assert main(["pose", str(files / "reference.png"), "-o", str(files / "one.json")]) == 0
+def test_pose_reads_an_image_and_a_video(files, assets, capsys, mediapipe_models):
+    models = ["--models", str(mediapipe_models)]
+    assert main(["pose", str(files / "reference.png"), "-o", str(files / "one.json"), *models]) == 0
     assert len(load_openpose(files / "one.json")[0]) == 1
     arguments = ["pose", str(assets / "driving.mp4"), "-o", str(files / "many.json")]
-    assert main([*arguments, "--stride", "30"]) == 0
+    assert main([*arguments, "--stride", "30", *models]) == 0
     assert len(load_openpose(files / "many.json")[0]) == 3
 
 

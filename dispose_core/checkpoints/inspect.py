@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from .magic import read_head
+from .programs import Program, read_program
 from .registry import Architecture, recognize
 from .state_dict import open_weights
 from .state_dict_diff import StateDictDiff
-from .torchscript_onnx import Program, read_program
 from .weights import Weights
 
 

@@ -138,7 +138,7 @@ def _part(*prefixes: str) -> Callable[[Shapes], bool]:
 
 
 def _never(shapes: Shapes) -> bool:
-    """Match no weights; programs are recognized by `torchscript_onnx.Program.architecture`."""
+    """Match no weights; programs are recognized by `programs.Program.architecture`."""
     return False
 
 
@@ -289,6 +289,13 @@ DWPOSE_PROGRAM = Architecture(
     folder="detection",
     use="pose detection: finds joints",
 )
+MEDIAPIPE_WHEEL = Architecture(
+    "mediapipe_wheel",
+    "a wheel of MediaPipe with its networks",
+    _never,
+    folder="detection",
+    use="pose detection: finds people, bodies, hands and faces",
+)
 ONNX = Architecture("onnx", "an ONNX model this pack does not know", _never)
 TORCHSCRIPT = Architecture("torchscript", "a TorchScript program this pack does not know", _never)
 UNKNOWN = Architecture("unknown", "a file this pack does not know", _never)
@@ -298,7 +305,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
     (
         DISPOSE, CMP, POSE_NET, MIMICMOTION, LORA, CONTROLNET, SVD_UNET, SVD, SVD_COMFYUI, SD15,
         SD2, SDXL, VAE, CLIP_VISION, TEXT_ENCODER, YOLOX, DWPOSE, YOLOX_PROGRAM, DWPOSE_PROGRAM,
-        ONNX, TORCHSCRIPT, UNKNOWN,
+        MEDIAPIPE_WHEEL, ONNX, TORCHSCRIPT, UNKNOWN,
     ),
     CheckpointError,
 )  # fmt: skip

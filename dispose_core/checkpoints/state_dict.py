@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .magic import read_head
-from .torchscript_onnx import read_program
+from .programs import read_program
 from .weights import Weights
 
 # Keys under which training checkpoints store the weights.

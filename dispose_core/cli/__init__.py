@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from importlib.util import find_spec
 
 from ..errors import DisPoseError, MissingPackage, SettingsError
 from . import animate, convert, demo, features, inspect, models, motion, pose, preview
@@ -28,6 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
     try:
+        if find_spec("cv2") is None:
+            raise MissingPackage(
+                "OpenCV is missing. Install one of its packages, for example: "
+                "pip install opencv-python-headless"
+            )
         summary = options.run(options)
     except KeyboardInterrupt:
         print("\ncancelled; no incomplete file is left", file=sys.stderr)

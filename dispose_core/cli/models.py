@@ -7,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..checkpoints.catalog import MODELS, ModelFile, present
+from ..checkpoints.catalog import MODELS, ModelFile, present, published
 from ..errors import MediaError
+from ..pose.detectors.registry import DETECTORS
 from .console import Summary
-from .options import add_command, add_config, comfyui_models
+from .options import add_command, add_config, default_models
 
 if TYPE_CHECKING:
     from .options import Subparsers
@@ -24,23 +25,36 @@ def add(commands: Subparsers) -> None:
         "list the model files the pack can use, or download some",
         run,
         "models",
-        "models --models ComfyUI/models --download DisPose.pth",
+        "models --models ComfyUI/models --download DisPose.pth mediapipe",
     )
     add_config(parser, "models", defaults={"models": None})
     parser.add_argument(
         "--download",
         nargs="+",
         default=[],
-        choices=[model.name for model in MODELS],
+        choices=[*detector_files(), *(model.name for model in MODELS)],
         metavar="NAME",
-        help="download these files into their folders; nothing is downloaded without this option",
+        help="download these files into their folders; the name of a detector "
+        f"({', '.join(detector_files())}) stands for its files. Nothing is downloaded without this "
+        "option",
     )
+
+
+def detector_files() -> dict[str, list[ModelFile]]:
+    """The recommended published files of each detector that has some."""
+    files = {
+        name: [published(role=role.catalog_role)[0] for role in spec.files if role.catalog_role]
+        for name, spec in DETECTORS.items()
+    }
+    return {name: models for name, models in files.items() if models}
 
 
 def run(options: Namespace) -> Summary:
     """Download the files of `--download`; the summary lists all files."""
-    folder = options.models or comfyui_models()
-    fetched = [fetch(model, folder) for model in MODELS if model.name in options.download]
+    folder = options.models or default_models()
+    files = detector_files() | {model.name: [model] for model in MODELS}
+    wanted = {model.name: model for name in options.download for model in files[name]}
+    fetched = [fetch(model, folder) for model in wanted.values()]
     rows = [
         {
             **asdict(model),

@@ -126,16 +126,20 @@ def config_of(options: argparse.Namespace) -> RunConfig:
     config = RunConfig() if file is None else load_config(file)
     given = {key: value for key, value in vars(options).items() if key in RunConfig.model_fields}
     config = with_values(config, given, "command line")
-    if config.models is None and (folder := comfyui_models()) is not None:
-        config = with_values(config, {"models": folder}, "ComfyUI")
+    if config.models is None and (folder := default_models()) is not None:
+        config = with_values(config, {"models": folder}, "default")
     return config
 
 
-def comfyui_models() -> Path | None:
-    """The models folder of the ComfyUI in which the pack is installed, else None."""
+def default_models() -> Path | None:
+    """The models folder of the ComfyUI in which the pack is installed.
+
+    In a checkout outside ComfyUI it is `.models`, if `dev.py` has made it; else None.
+    """
     pack = Path(__file__).resolve().parents[2]
-    folder = pack.parents[1] / "models"
-    return folder if pack.parent.name == "custom_nodes" and folder.is_dir() else None
+    inside = pack.parent.name == "custom_nodes"
+    folder = pack.parents[1] / "models" if inside else pack / ".models"
+    return folder if folder.is_dir() else None
 
 
 def size(text: str) -> tuple[int, int]:

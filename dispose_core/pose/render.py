@@ -185,7 +185,7 @@ def _draw_face(canvas: np.ndarray, points: np.ndarray, scores: np.ndarray) -> No
 
 def _inside(points: np.ndarray) -> np.ndarray:
     """Mask of drawable points: the official code skips those left of or above pixel 1."""
-    return (points >= 1).all(-1)
+    return np.all(points >= 1, axis=-1)
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:

@@ -119,7 +119,7 @@ class PoseSequence:
     @property
     def present(self) -> np.ndarray:
         """(T,) bool: frames in which at least one point was found."""
-        return (self.scores > 0).any(-1)
+        return np.any(self.scores > 0, axis=-1)
 
     @property
     def body_visible(self) -> np.ndarray:

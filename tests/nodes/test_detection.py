@@ -66,7 +66,8 @@ def test_a_missing_file_matters_to_the_backend_that_needs_it_alone(node, detecti
     message = node.validate_inputs(backend="openpose", **files)
     assert message.startswith("body_pose_model.pth: not found in")
     assert "lllyasviel/Annotators" in message
-    assert node.validate_inputs(backend="mediapipe", **files) is True
+    message = node.validate_inputs(backend="mediapipe", **files)
+    assert message.startswith("mediapipe-0.10.21") and "models --download mediapipe" in message
 
 
 def test_a_missing_file_is_an_error_when_it_is_run(run, detection):

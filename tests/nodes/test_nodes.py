@@ -70,9 +70,17 @@ def test_prepare_refuses_a_clip_that_does_not_fit_into_memory(run, monkeypatch):
     assert run("DisPosePrepare", **given, driving_images=torch.rand(9, 8, 6, 3), stride=1)[4] == 9
 
 
-def test_poses_are_found_in_images(run, reference):
-    pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
+@pytest.fixture
+def detector(run, mediapipe_models, monkeypatch):
+    import folder_paths
+
+    place = ([str(mediapipe_models / "detection")], set())
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "detection", place)
     (detector,) = run("DisPosePoseDetectorLoader", backend="mediapipe")
+    return detector
+
+
+def test_poses_are_found_in_images(run, reference, detector):
     found, skeletons, report = run(
         "DisPosePoseExtract", images=reference, detector=detector, hands=False
     )
@@ -83,9 +91,14 @@ def test_poses_are_found_in_images(run, reference):
     assert "one person found in 1 of 1" in report
 
 
-def test_nobody_in_the_images_is_an_error(run):
-    pytest.importorskip("mediapipe", reason="the mediapipe extra is not installed")
-    (detector,) = run("DisPosePoseDetectorLoader", backend="mediapipe")
+def test_the_mask_of_the_person_is_handed_out(run, reference, detector):
+    mask, report = run("DisPosePersonMask", images=reference, detector=detector)
+    assert mask.shape == reference.shape[:3] and mask.dtype == torch.float32
+    assert mask[0, 100, 72] > 0.9 and mask[0, :40].max() < 0.1  # chest, wall above the head
+    assert report == "images: mask of the person in 1 of 1 frames"
+
+
+def test_nobody_in_the_images_is_an_error(run, detector):
     with pytest.raises(Exception, match=r"images \(64×64\): no person found"):
         run("DisPosePoseExtract", images=torch.zeros(1, 64, 64, 3), detector=detector)
 

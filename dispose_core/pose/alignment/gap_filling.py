@@ -155,13 +155,13 @@ def _interpolate(values: np.ndarray, left: np.ndarray, right: np.ndarray, weight
 
 
 def _report(seen: np.ndarray, filled: np.ndarray, max_gap: int) -> list[str]:
-    present = seen.any(-1)
+    present = np.any(seen, axis=-1)
     lines = [
         f"{name_frames(_range_mask(run, len(seen)))}: no person found"
         f"{_describe_gap(run, len(seen), max_gap)}"
         for run in stretches(~present)
     ]
-    ever = seen.any(0)
+    ever = np.any(seen, axis=0)
     if ever[skeleton.BODY_SLICE].any() and not ever[skeleton.BODY_SLICE].all():
         never = [name for name, found in zip(skeleton.BODY, ever, strict=False) if not found]
         lines.append(f"never seen: {', '.join(never)}")
@@ -188,7 +188,7 @@ def _describe_gap(run: tuple[int, int], frames: int, max_gap: int) -> str:
 def _by_part(what: str, mask: np.ndarray) -> list[str]:
     """At most one line listing body joints, hands and face with their frames in a (T, N) mask."""
     parts = {name: mask[:, i] for i, name in enumerate(skeleton.BODY)}
-    parts |= {name: mask[:, points].any(-1) for name, points in _HANDS_AND_FACE.items()}
+    parts |= {name: np.any(mask[:, points], axis=-1) for name, points in _HANDS_AND_FACE.items()}
     affected = [f"{name} ({numbers(frames)})" for name, frames in parts.items() if frames.any()]
     return [f"{what}: {', '.join(affected)}"] if affected else []
 

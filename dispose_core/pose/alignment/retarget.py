@@ -68,7 +68,8 @@ def retarget_limbs(
     anchors = _anchors(driver_body.seen)
     body = _forward(reference_body, driver_body, joints, anchors, lengths, scale)
     hips = body[:, HIPS].mean(1)
-    root = np.where(driver_body.seen[:, HIPS].all(-1)[:, None], hips, (roots - necks) * scale)
+    both_hips = np.all(driver_body.seen[:, HIPS], axis=-1)
+    root = np.where(both_hips[:, None], hips, (roots - necks) * scale)
     start, offset = _start(reference_body, driver_body, body, known)
     target = root[start] + offset
     body += (target + (roots - roots[start]) * scale - root)[:, None]
@@ -106,7 +107,8 @@ def _roots(
     The root is the midpoint of the hips. Where one of the two is missing, it is derived from the
     other with the trunk vector, which is interpolated over time.
     """
-    neck_seen, hips_seen = driver_body.seen[:, NECK], driver_body.seen[:, HIPS].all(-1)
+    neck_seen = driver_body.seen[:, NECK]
+    hips_seen = np.all(driver_body.seen[:, HIPS], axis=-1)
     necks, hips = driver_body.joints[:, NECK].copy(), driver_body.joints[:, HIPS].mean(1)
     if not (neck_seen | hips_seen).any():
         # In a close-up the neck is placed below the nose as in the reference.

@@ -1,4 +1,4 @@
-"""The `PoseDetector` protocol and validation of input frames."""
+"""The protocols of pose detectors, and validation of input frames."""
 
 from __future__ import annotations
 
@@ -43,6 +43,32 @@ class PoseDetector(Protocol):
 
         Raises:
             PoseError: there is no frame, or a frame is not an image or differs in size.
+        """
+        ...
+
+
+class PersonMask(Protocol):
+    """Outline of a person in one frame."""
+
+    def on_canvas(self, size: tuple[int, int]) -> np.ndarray:
+        """Probability that a pixel shows the person, (H, W) float32 0…1, for the frame's `size`."""
+        ...
+
+
+class MaskDetector(PoseDetector, Protocol):
+    """A detector that also gives the outlines of people."""
+
+    def detect_masks(
+        self,
+        frames: Iterable[np.ndarray],
+        total: int | None = None,
+        on_frame: Progress = no_progress,
+    ) -> tuple[list[PoseSequence], list[list[PersonMask | None]]]:
+        """Detect the people of a video with their outlines; see `detect`.
+
+        Returns:
+            The poses as `detect` returns them, and for each frame the outlines of the people in the
+            same order; None where a person is absent. A list may be shorter than that of the poses.
         """
         ...
 

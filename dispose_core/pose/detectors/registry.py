@@ -75,9 +75,10 @@ DETECTORS: Registry[DetectorSpec] = Registry(
         ),
         DetectorSpec(
             "mediapipe",
-            "body, hands and face of one person, on the CPU; needs no model files, but a separate "
-            "installation, see the README.",
-            ".mediapipe:MediaPipeDetector",
+            "body, hands and face of several people, on the CPU; needs one small file (36 MB) in "
+            "models/detection.",
+            ".mediapipe.detector:MediaPipeDetector",
+            (role_of("models_file", "mediapipe"),),
             on_device=False,
             options=("smoothing",),
         ),
@@ -111,7 +112,7 @@ def create_detector(
 
 
 def default_detector(folder: Path | None, models: Path | None) -> str:
-    """Name of the default detector: DWPose if its files exist, else MediaPipe, which needs none.
+    """Name of the default detector: DWPose if its files exist, else MediaPipe.
 
     Args:
         folder: folder of the detector files; by default they are searched in `models`.

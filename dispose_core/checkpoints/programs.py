@@ -1,6 +1,6 @@
-"""Identify ONNX and TorchScript files by their names and sizes, without running them.
+"""Identify ONNX files, TorchScript files and MediaPipe's wheel without running them.
 
-Both contain a program with its weights. Pose detectors are published in these formats and are
+They contain programs with their weights. Pose detectors are published in these formats and are
 easily confused with plain weights.
 """
 
@@ -12,8 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .registry import DWPOSE_PROGRAM, ONNX, TORCHSCRIPT, YOLOX_PROGRAM, Architecture
+from .registry import (
+    DWPOSE_PROGRAM,
+    MEDIAPIPE_WHEEL,
+    ONNX,
+    TORCHSCRIPT,
+    YOLOX_PROGRAM,
+    Architecture,
+)
 
+# A member of MediaPipe's wheel that no other archive has.
+_MEDIAPIPE_MEMBER = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
 # Bytes of a TorchScript file that are searched for names.
 _MAX_PICKLE_BYTES = 64 << 20
 
@@ -22,12 +31,12 @@ Shape = tuple["int | None", ...]
 
 @dataclass(frozen=True)
 class Program:
-    """An ONNX or TorchScript program.
+    """A program, or an archive of programs.
 
     Attributes:
-        format: "ONNX" or "TorchScript".
-        inputs, outputs: shapes by name, with None for dynamic dimensions; empty for TorchScript.
-        words: names in the program; empty for ONNX.
+        format: "ONNX", "TorchScript" or "wheel".
+        inputs, outputs: shapes by name, with None for dynamic dimensions; only for ONNX.
+        words: names in the program; only for TorchScript.
     """
 
     format: str
@@ -41,6 +50,8 @@ class Program:
 
         See docs/reference_behaviour.md#person-detector, 2.2.
         """
+        if self.format == "wheel":
+            return MEDIAPIPE_WHEEL
         shapes = list(self.outputs.values())
         if "simcc_x" in self.outputs or [shape[1:2] for shape in shapes] == [(133,), (133,)]:
             return DWPOSE_PROGRAM
@@ -60,7 +71,7 @@ def read_program(path: Path, head: bytes) -> Program | None:
         CheckpointError: the file is damaged or truncated.
     """
     if head[:2] == b"PK":
-        return _read_torchscript(path)
+        return _read_archive(path)
     # An ONNX file begins with its format version, which is well below 64.
     if head[:1] == b"\x08" and 1 <= head[1] <= 64:
         return _read_onnx(path)
@@ -78,10 +89,12 @@ def _read_onnx(path: Path) -> Program:
     )
 
 
-def _read_torchscript(path: Path) -> Program | None:
+def _read_archive(path: Path) -> Program | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            if _MEDIAPIPE_MEMBER in names:
+                return Program("wheel")
             pickles = [name for name in names if name.endswith("data.pkl")]
             if not pickles or not any(name.endswith("constants.pkl") for name in names):
                 return None
