@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,11 @@ WEB_DIRECTORY = "./web"
 
 async def comfy_entrypoint() -> ComfyExtension:
     """Called once by ComfyUI when it loads the pack."""
+    if find_spec("cv2") is None:
+        raise ImportError(
+            "DisPose needs OpenCV, and this Python has none. Install one of its packages, for "
+            f"example: {sys.executable} -m pip install opencv-python-headless"
+        )
     from .nodes import DisPoseExtension
 
     return DisPoseExtension()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +27,7 @@ def installer(dev, monkeypatch):
     """Records what would be run; makes the .venv's interpreter appear, as the real one does."""
     commands = []
 
-    def run(command):
+    def run(command, watch_errors=False):
         commands.append(command)
         if "venv" in command:
             python = dev.venv_python(Path(command[-1]))
@@ -39,23 +42,35 @@ def installer(dev, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("version", [(3, 10), (3, 11), (3, 12)])
-def test_supported_pythons_pass(dev, version):
-    dev.check_python(version)
+@pytest.mark.parametrize("minor", range(10, 15))
+def test_supported_pythons_pass(dev, minor):
+    dev.check_python((3, minor))
 
 
-@pytest.mark.parametrize("version", [(3, 8), (3, 13)])
+@pytest.mark.parametrize("version", [(3, 8), (3, 15)])
 def test_another_python_is_told_what_is_needed_and_where_it_is(dev, monkeypatch, version):
-    monkeypatch.setattr(dev.shutil, "which", lambda name: name == "python3.11" or None)
+    monkeypatch.setattr(dev, "starts", lambda name: name == "python3.11")
     with pytest.raises(
         dev.Stop,
-        match=rf"this is Python 3\.{version[1]}; .* 3\.10, 3\.11 or 3\.12.*start `python3\.11 dev",
+        match=rf"this is Python 3\.{version[1]}; .* 3\.10 to 3\.14: .*start `python3\.11 dev",
     ):
         dev.check_python(version)
 
-    monkeypatch.setattr(dev.shutil, "which", lambda name: None)
+    monkeypatch.setattr(dev, "starts", lambda name: False)
     with pytest.raises(dev.Stop, match="install one beside it"):
         dev.check_python(version)
+
+
+def test_a_stand_in_for_a_python_that_is_not_installed_is_not_named(dev, tmp_path, monkeypatch):
+    if sys.platform == "win32":
+        pytest.skip("the stand-in is a shell script")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, script in (("python3.13", f'exec {sys.executable} "$@"'), ("python3.14", "exit 127")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    assert dev.starts("python3.13")
+    assert not dev.starts("python3.14") and not dev.starts("python3.12")
 
 
 def test_the_first_start_installs_torch_first_and_the_second_nothing(dev, installer, tmp_path):
@@ -64,10 +79,9 @@ def test_the_first_start_installs_torch_first_and_the_second_nothing(dev, instal
 
     made, *installs = installer.commands
     assert made == [sys.executable, "-m", "venv", str(venv)]
+    python = sys.version_info[:2]
     assert [command[-1] for command in installs] == [
-        dev.TORCH[-1],
-        dev.PACKAGES[-1],
-        dev.WITHOUT_DEPENDENCIES[-1],
+        dev.pins(packages, python)[-1] for _, packages, _ in dev.STEPS
     ]
     assert all(command[0] == str(dev.venv_python(venv)) for command in installs)
     assert ["--no-deps" in command for command in installs] == [False, False, True]
@@ -106,7 +120,7 @@ def test_a_removed_interpreter_is_installed_again(dev, installer, tmp_path):
 def test_new_pins_update_the_environment_in_place(dev, installer, tmp_path, monkeypatch):
     dev.ensure_environment(tmp_path / ".venv")
     installer.commands.clear()
-    monkeypatch.setattr(dev, "PINS", (*dev.PINS, "new==1"))
+    monkeypatch.setitem(dev.PACKAGES, "new", "1")
 
     dev.ensure_environment(tmp_path / ".venv")
     assert len(installer.commands) == 3  # no new .venv
@@ -114,7 +128,7 @@ def test_new_pins_update_the_environment_in_place(dev, installer, tmp_path, monk
     assert len(installer.commands) == 3
 
     # An update that is cut off leaves nothing to build on.
-    monkeypatch.setattr(dev, "PINS", (*dev.PINS, "newer==1"))
+    monkeypatch.setitem(dev.PACKAGES, "newer", "1")
     installer.commands.clear()
     installer.fail_at = 2
     with pytest.raises(dev.Stop):
@@ -126,13 +140,67 @@ def test_another_index_serves_torch_alone(dev, installer, tmp_path):
     dev.ensure_environment(tmp_path / ".venv", "https://wheels.example/cpu")
 
     with_index = [c for c in installer.commands if "https://wheels.example/cpu" in c]
-    assert [command[-1] for command in with_index] == [dev.TORCH[-1]]
+    assert [command[-1] for command in with_index] == [f"torch=={dev.TORCH['torch']}"]
 
 
-def test_what_pip_cannot_install_is_explained(dev, installer, tmp_path):
+@pytest.mark.parametrize(
+    ("said", "explained"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+         r"the disk is full: [\d.]+ GB are free"),
+        ("WARNING: Retrying after connection broken by 'NewConnectionError(...)': /simple/torch/",
+         r"cannot reach the package index.*HTTPS_PROXY.*PIP_INDEX_URL"),
+        ("ERROR: [Errno 13] Permission denied: '/x/.venv/lib'", r"may not write to .*\.venv"),
+        ("ERROR: No matching distribution found for torch==2.13.0",
+         r"pip could not install .* exist for Windows x64"),
+    ],
+)  # fmt: skip
+def test_why_pip_failed_is_told_apart(dev, installer, tmp_path, said, explained):
     installer.fail_at = 2
-    with pytest.raises(dev.Stop, match=r"pip could not install .* network .* disk space"):
+    installer.error = subprocess.CalledProcessError(1, "pip", stderr=said)
+    with pytest.raises(dev.Stop, match=explained):
         dev.ensure_environment(tmp_path / ".venv")
+
+
+def test_what_a_command_writes_to_stderr_is_shown_and_kept(dev, capsys):
+    program = "import sys; print('one', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        dev.run([sys.executable, "-c", program], watch_errors=True)
+    assert failure.value.stderr == "one\n" and capsys.readouterr().err == "one\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "explained"),
+    [
+        (errno.EROFS, "cannot be written .*Copy the pack to a folder that you may write to"),
+        (errno.EACCES, "cannot be written"),
+        (errno.ENOSPC, "the disk is full"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_explained(
+    dev, called, monkeypatch, capsys, number, explained
+):
+    def broken(*_):
+        raise OSError(number, os.strerror(number), "/read/only/.venv")
+
+    monkeypatch.setattr(dev, "ensure_environment", broken)
+    assert dev.main(["test"]) == 1
+    assert re.match(rf"dev\.py: .*{explained}", capsys.readouterr().err)
+
+
+def test_the_networks_are_downloaded_once(dev, installer, tmp_path):
+    dev.ensure_models(tmp_path)
+    assert installer.commands[0][-5:] == [
+        *("models", "--models", str(tmp_path), "--download", "mediapipe")
+    ]
+    (tmp_path / "detection").mkdir()
+    (tmp_path / "detection" / "mediapipe-0.10.21-any.whl").touch()
+    dev.ensure_models(tmp_path)
+    assert len(installer.commands) == 1
+
+    installer.fail_at = 2
+    with pytest.raises(dev.Stop, match="could not be downloaded"):
+        dev.ensure_models(tmp_path / "other")
 
 
 def test_a_python_without_venv_is_explained(dev, installer, tmp_path):
@@ -162,11 +230,13 @@ def test_somebody_elses_venv_with_the_pinned_versions_is_used(
     from importlib.metadata import version
 
     torch = version("torch").split("+")[0]  # a CPU build calls itself 2.13.0+cpu
-    monkeypatch.setattr(dev, "PINS", (f"torch=={torch}", f"pytest=={version('pytest')}"))
+    monkeypatch.setattr(dev, "OTHER_VERSIONS", {})
+    pinned = {"torch": torch, "pytest": version("pytest")}
+    monkeypatch.setattr(dev, "STEPS", (("everything", pinned, ()),))
     dev.ensure_environment(venv)
     assert [frame.name for frame in venv.iterdir()] == ["pyvenv.cfg"]
 
-    monkeypatch.setattr(dev, "PINS", (f"numpy=={version('numpy')}", "pytest==0.1"))
+    pinned.update(numpy=version("numpy"), pytest="0.1")
     with pytest.raises(dev.Stop, match=rf"pytest {version('pytest')} \(0\.1 is needed\)"):
         dev.ensure_environment(venv)
 
@@ -175,6 +245,7 @@ def test_somebody_elses_venv_with_the_pinned_versions_is_used(
 def called(dev, monkeypatch):
     calls = []
     monkeypatch.setattr(dev, "ensure_environment", lambda *a: None)
+    monkeypatch.setattr(dev, "ensure_models", lambda *a: None)
     monkeypatch.setattr(dev, "check_python", lambda version: None)
     monkeypatch.setattr(
         dev.subprocess, "call", lambda command, **options: calls.append((command, options)) or 5
@@ -194,26 +265,29 @@ def test_the_tests_run_in_the_repository_and_their_exit_code_comes_out(dev, call
     assert options["env"]["PYTHONNOUSERSITE"] == "1" and "PYTHONPATH" not in options["env"]
 
 
-def test_the_demo_takes_the_samples_or_the_users_files_from_where_the_user_is(
-    dev, called, monkeypatch, tmp_path
-):
-    monkeypatch.chdir(tmp_path)
+def test_the_demo_passes_its_options_on_and_runs_where_the_user_is(dev, called):
     dev.main(["demo"])
-    dev.main(["demo", "--reference", "me.jpg", "--output", "out"])
+    dev.main(["demo", "--reference", "me.jpg", "--stride", "2", "--output=out", "--models", "m"])
 
-    default, own = (dict(zip(c[4::2], c[5::2], strict=True)) for c, _ in called)
-    assert called[0][0][1:4] == ["-m", "dispose_core", "demo"]
-    assert default == {
-        "--reference": str(ROOT / "assets" / "reference.png"),
-        "--driving": str(ROOT / "assets" / "driving.mp4"),
-        "--output": str(ROOT / "output" / "demo"),
-    }
-    assert Path(default["--reference"]).exists() and Path(default["--driving"]).exists()
-    assert own["--reference"] == str(tmp_path / "me.jpg")
-    assert own["--output"] == str(tmp_path / "out")
+    (default, options), (own, _) = called
+    assert default[1] == "-c" and default[3:] == [
+        *("demo", "--output", str(ROOT / "output" / "demo")),
+        *("--detector-files", str(ROOT / ".models" / "detection")),
+    ]
+    assert own[3:] == [
+        *("demo", "--reference", "me.jpg", "--stride", "2", "--output=out", "--models", "m")
+    ]
+    assert "cwd" not in options
 
 
-@pytest.mark.parametrize("arguments", [[], ["demo", "--fast"], ["dance"]])
+def test_the_library_starts_from_a_folder_with_modules_of_the_same_name(dev, tmp_path):
+    (tmp_path / "json.py").write_text("raise SystemExit(9)")
+    command = [sys.executable, *dev.library_command("inspect", "--help")[1:]]
+    result = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert result.returncode == 0 and "usage: python -m dispose_core inspect" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"]])
 def test_an_unknown_command_or_option_is_refused(dev, arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         dev.main(arguments)
@@ -239,27 +313,36 @@ def test_an_interruption_ends_with_the_usual_exit_code(dev, called, monkeypatch,
     assert "The next start picks up the work" in capsys.readouterr().err
 
 
-def test_every_pin_is_exact_and_nothing_is_pinned_twice(dev):
-    names = [pin.split("==")[0] for pin in dev.PINS]
+def test_nothing_is_pinned_twice_and_every_exception_is_used(dev):
+    names = [name for _, packages, _ in dev.STEPS for name in packages]
 
-    assert all(pin.count("==") == 1 for pin in dev.PINS)
     assert len(set(names)) == len(names)
     assert sum("opencv" in name for name in names) == 1
     assert "torchvision" not in names
+    for python, others in dev.OTHER_VERSIONS.items():
+        assert python in dev.SUPPORTED and set(others) <= set(names)
+        assert f"numpy=={others.get('numpy', dev.PACKAGES['numpy'])}" in dev.all_pins(python)
+
+
+def test_the_pins_of_an_environment_are_those_of_its_python(dev, tmp_path):
+    assert dev.python_of(tmp_path) == sys.version_info[:2]
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.10.13\n")
+    assert dev.python_of(tmp_path) == (3, 10)
+    (tmp_path / "pyvenv.cfg").write_text("version_info = 3.13.0.final.0\n")
+    assert dev.python_of(tmp_path) == (3, 13)
 
 
 def test_requirements_and_package_metadata_name_the_same(dev):
     tomllib = pytest.importorskip("tomllib", reason="Python 3.11 brings it")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    required = (ROOT / "requirements.txt").read_text("utf-8").split()
+    required = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
 
     assert project["project"]["dependencies"] == required
+    assert not any("opencv" in line for line in required)  # see install.py
     versions = [line.split(";")[0] for line in required]
-    assert not any("==" in line or "<" in line for line in versions)
+    assert not any("==" in line for line in versions)
+    assert [line for line in versions if "<" in line] == ["ai-edge-litert>=2.1,<2.2"]
     assert "web" not in project["tool"]["comfy"]
-    # What is only an extra for users is pinned alike for developers.
-    extra = project["project"]["optional-dependencies"]["mediapipe"][0]
-    assert extra.split(" ;")[0] in dev.PINS
 
 
 def test_the_stamp_says_how_far_an_installation_came(dev, tmp_path):

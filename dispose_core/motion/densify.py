@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -102,7 +103,7 @@ def _report(
     missing = [name for name, visible in zip(BODY, seen[0], strict=True) if not visible]
     if missing:
         lines.append(f"not seen in the reference pose: {', '.join(missing)}")
-    empty = ~seen[1:].any(-1)
+    empty = ~np.any(seen[1:], axis=-1)
     if empty.any():
         lines.append(f"no pose in driving {name_frames(empty)}: nothing moves there")
     left_out = int((seen[:-1] | seen[1:]).sum() - points.visible.sum())

@@ -17,6 +17,8 @@ from dispose_core.pose.detectors.dwpose.simcc import (
 )
 from tests.onnx_files import person_onnx, pose_onnx
 
+ONE_GREY_LEVEL = 1.01 / 57  # of the crops, which are divided by the channels' deviations
+
 
 class GivenNetwork:
     """A pose network whose outputs are given."""
@@ -56,7 +58,9 @@ def test_crops_are_the_official_ones(golden):
     for box, name in zip([*g["boxes"], whole], ("warp0", "warp1", "nodet_warp"), strict=True):
         crop = crop_person(g["image"], box)
         assert crop.dtype == np.float32 and crop.shape == (3, 384, 288)
-        np.testing.assert_allclose(crop[:, ::8, ::8], g[f"{name}_sub"], atol=1e-5)
+        difference = np.abs(crop[:, ::8, ::8] - g[f"{name}_sub"])
+        # OpenCV 5 rounds a few values of a warp differently from OpenCV 4, by one grey level.
+        assert difference.max() < ONE_GREY_LEVEL and (difference > 1e-5).mean() < 0.06
 
 
 def test_the_133_points_are_the_official_ones(golden):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -100,7 +101,7 @@ class CmpDensifier:
             ]
         subject, layer = _person(image, sequence[0], self.subject)
         height, width = image.shape[-2:]
-        present = sequence.body_visible.any(-1)
+        present = np.any(sequence.body_visible, axis=-1)
         encoded = network.encode_reference(small)
         grid = torch.zeros(len(sequence), 2, *GRID)
         on_frame(1, len(sequence))

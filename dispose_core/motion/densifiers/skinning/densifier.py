@@ -158,8 +158,8 @@ class _Skin:
         softening: float,
     ) -> np.ndarray:  # fmt: skip
         """(B, N) skinning weights of the points, which sum to one over the bones."""
-        weights = np.stack([bone.shape.distance(points) for bone in bones]).astype(np.float32)
-        weights = np.maximum(weights, _NEAREST) ** -_SHARPNESS
+        distances = np.stack([bone.shape.distance(points) for bone in bones]).astype(np.float32)
+        weights = np.maximum(distances, _NEAREST) ** -_SHARPNESS
         weights /= weights.sum(0)
         if not len(points):
             return weights

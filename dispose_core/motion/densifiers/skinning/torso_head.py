@@ -53,7 +53,7 @@ def torso_bones(body: BodyModel, body_scale: np.ndarray) -> list[Bone]:
         (_SKULL[0] * body.ear, _SKULL[1] * body.ear),
         _SKULL_DEPTH * body.ear * body.facing,
     )  # fmt: skip
-    head = follow(head, body.tracked_seen[:, HEAD].any(1), chest)
+    head = follow(head, np.any(body.tracked_seen[:, HEAD], axis=1), chest)
     return [Bone(torso, LAYERS["torso"], chest, pelvis), Bone(skull, LAYERS["head"], head, head)]
 
 

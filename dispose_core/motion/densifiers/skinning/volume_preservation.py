@@ -105,7 +105,7 @@ def limb_volumes(
             continue
         joints = list(chain)
         radius = float(np.mean([cast(Capsule, bones[k].shape).radius for k in indices]))
-        usable = body.tracked_seen[:, joints].all(1)
+        usable = np.all(body.tracked_seen[:, joints], axis=1)
         volumes.append(
             LimbVolume(
                 body.joints[joints], body.tracked[:, joints], usable, body_scale,
