@@ -27,14 +27,15 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import people_images  # noqa: E402
 from benchmarks.people import PEOPLE  # noqa: E402
-from dispose_core.errors import MissingPackage  # noqa: E402
+from dispose_core.errors import DisPoseError  # noqa: E402
 from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier  # noqa: E402
 from dispose_core.motion.densify import motion_field  # noqa: E402
 from dispose_core.motion.motion_field import MotionField  # noqa: E402
-from dispose_core.pose.detectors.registry import create_detector  # noqa: E402
+from dispose_core.pose.detectors.registry import detector_from_folder  # noqa: E402
 from dispose_core.pose.sequence import PoseSequence  # noqa: E402
 from dispose_core.pose.skeleton import LIMBS  # noqa: E402
 
+MODELS = ROOT / ".models" / "detection"  # where dev.py puts MediaPipe's networks
 SIZE = (512, 288)  # (h, w) of the truth
 TRUTH = np.load(ROOT / "assets" / "ground_truth.npz", allow_pickle=False)
 FRAMES = [int(f) for f in TRUTH["flow_frames"]]
@@ -86,7 +87,8 @@ def sample() -> Case:
 
 def detected(case: Case, frames: list[np.ndarray]) -> Case:
     """The joints that MediaPipe finds in the video, in place of the true ones."""
-    (pose,) = create_detector("mediapipe").detect(frames)
+    detector = detector_from_folder("mediapipe", MODELS, "cpu")
+    (pose,) = detector.detect(frames)
     pose = pose[[0, *FRAMES]]
     pixels = np.array(case.size[::-1])
     return replace(case, body=pose.body * pixels, hands=pose.hands * pixels)
@@ -307,7 +309,7 @@ def main() -> None:
     try:
         found = error(skinning, detected(case, frames))
         print(f"| **skinning**, joints and hands found by MediaPipe | {found:.2f} |", flush=True)
-    except MissingPackage as e:
+    except DisPoseError as e:
         print(f"MediaPipe's joints are not measured: {e}", file=sys.stderr)
 
     print("\n| variation | plain bones | skinning | ratio |\n| --- | --- | --- | --- |")

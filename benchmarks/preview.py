@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dispose_core.errors import MissingPackage
+from dispose_core.errors import DisPoseError
 from dispose_core.preview.preview import preview_frames
 
 from . import people_images
@@ -52,7 +52,7 @@ def clips() -> Iterator[tuple[str, Case, list[np.ndarray], np.ndarray]]:
     yield "sample", case, real, masks
     try:
         yield "sample, MediaPipe's joints", detected(case, frames), real, masks
-    except MissingPackage as e:
+    except DisPoseError as e:
         print(f"MediaPipe's joints are not measured: {e}", file=sys.stderr)
     yield "sample, mirrored", mirrored(case), [f[:, ::-1] for f in real], masks[:, :, ::-1]
     for name, person in PEOPLE.items():
