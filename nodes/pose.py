@@ -80,22 +80,37 @@ class SavePoses(io.ComfyNode):
                     tooltip="Start of the file name. ComfyUI's placeholders work, for example "
                     "poses/%date:yyyy-MM-dd%/dance.",
                 ),
+                io.Boolean.Input(
+                    "binary_confidence",
+                    default=False,
+                    optional=True,
+                    tooltip="Write confidence 1 for every point that was found and 0 for all "
+                    "others. Needed for ControlNet Aux, which leaves out every point with a "
+                    "confidence below 1.",
+                ),
             ],
             outputs=[
                 io.String.Output(
                     display_name="file", tooltip="Name of the saved file, as Load Poses accepts it."
-                )
+                ),
+                wire_types.PoseKeypoint.Output(
+                    display_name="poses",
+                    tooltip="The poses as they were saved, for pose nodes of other packs.",
+                ),
             ],
             is_output_node=True,
             **search_words("openpose json", "keypoints"),
         )
 
     @classmethod
-    def execute(cls, poses, filename_prefix: str) -> io.NodeOutput:
+    def execute(cls, poses, filename_prefix: str, binary_confidence: bool = False) -> io.NodeOutput:
+        people = read_openpose(poses)
+        if binary_confidence:
+            people = [person.with_binary_scores() for person in people]
         path = files.next_output(filename_prefix, ".json")
-        save_openpose(path, read_openpose(poses))
+        save_openpose(path, people)
         name = files.output_name(path)
-        return io.NodeOutput(name, ui={"text": [name]})
+        return io.NodeOutput(name, write_openpose(people), ui={"text": [name]})
 
 
 class PoseAlign(io.ComfyNode):
