@@ -10,6 +10,7 @@ from .comfy_adapters import files, unet
 from .comfy_adapters import model_management as placement
 from .comfy_adapters.context_windows import with_windows
 from .comfy_adapters.progress import progress
+from .newer_options import RARE
 from .schedule_inputs import span_inputs
 from .search_aliases import search_words
 
@@ -39,6 +40,7 @@ class MimicMotionLoader(io.ComfyNode):
                     default=placement.DEFAULT,
                     tooltip="Data type of the weights. default: ComfyUI chooses for your "
                     "hardware. fp8 takes half the memory of fp16 and costs some precision.",
+                    **RARE,
                 ),
                 io.Combo.Input(
                     "pose_net",

@@ -19,6 +19,7 @@ from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.densifier import densifier_of, load_densifier, managed
 from .comfy_adapters.progress import progress
+from .newer_options import KEEPS_VIEW
 from .search_aliases import search_words
 from .tensors import (
     frames_to_comfy,
@@ -148,6 +149,7 @@ class MotionField(io.ComfyNode):
                 ),
             ],
             is_output_node=True,  # updates its view on every run, also without changes
+            **KEEPS_VIEW,
             **search_words("optical flow", "dense motion", "drag"),
         )
 
@@ -209,6 +211,7 @@ class MotionPreview(io.ComfyNode):
                 ),
             ],
             is_output_node=True,  # updates its view on every run, also without changes
+            **KEEPS_VIEW,
             **search_words("warp", "animate"),
         )
 

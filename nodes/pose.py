@@ -15,6 +15,7 @@ from ..dispose_core.pose.render import DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.progress import progress
+from .newer_options import RARE
 from .search_aliases import search_words
 from .tensors import frames_to_comfy
 
@@ -87,6 +88,7 @@ class SavePoses(io.ComfyNode):
                     tooltip="Write confidence 1 for every point that was found and 0 for all "
                     "others. Needed for ControlNet Aux, which leaves out every point with a "
                     "confidence below 1.",
+                    **RARE,
                 ),
             ],
             outputs=[
@@ -148,6 +150,7 @@ class PoseAlign(io.ComfyNode):
                     max=1000,
                     tooltip="Longest gap to fill, in frames. Missing points are interpolated "
                     "across gaps up to this length; in longer gaps they stay missing.",
+                    **RARE,
                 ),
                 io.Float.Input(
                     "smoothing",
@@ -209,6 +212,7 @@ class PoseRender(io.ComfyNode):
                     min=0,
                     max=8192,
                     tooltip="Width of the images in pixels; 0 takes it from the poses.",
+                    **RARE,
                 ),
                 io.Int.Input(
                     "height",
@@ -216,6 +220,7 @@ class PoseRender(io.ComfyNode):
                     min=0,
                     max=8192,
                     tooltip="Height of the images in pixels; 0 takes it from the poses.",
+                    **RARE,
                 ),
                 io.Boolean.Input("body", default=True, tooltip="Draw the body: limbs and joints."),
                 io.Boolean.Input("hands", default=True, tooltip="Draw the hands."),
