@@ -62,11 +62,10 @@ class MimicMotionLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, file, pose_net=FROM_MODEL_FILE) -> bool | str:
-        problem = files.problem_with_weights("diffusion_models", file)
-        if problem is None and pose_net not in (None, FROM_MODEL_FILE):
-            problem = files.problem_with_weights("dispose", pose_net)
-        return problem or True
+    def validate_inputs(cls, file) -> bool | str:
+        # ComfyUI would repeat the message for every input named here; a PoseNet file that is not in
+        # its list is refused by ComfyUI itself.
+        return files.problem_with_weights("diffusion_models", file) or True
 
     @classmethod
     def execute(cls, file, dtype, pose_net) -> io.NodeOutput:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.checkpoints.architectures.cmp import load_cmp
+from ..dispose_core.errors import DisPoseError
 from ..dispose_core.media.sprite_sheet import every_nth
 from ..dispose_core.motion.densifiers.registry import DENSIFIERS
 from ..dispose_core.motion.densifiers.skinning.densifier import working_size
@@ -93,7 +94,10 @@ class DensifierLoader(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, densifier) -> bool | str:
-        return files.problem_with_roles(DENSIFIERS[densifier].files) or True
+        try:
+            return files.problem_with_roles(DENSIFIERS[densifier].files) or True
+        except DisPoseError as e:  # a densifier of a pack that is not installed here
+            return str(e)
 
     @classmethod
     def execute(cls, densifier) -> io.NodeOutput:
