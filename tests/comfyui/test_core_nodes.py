@@ -89,15 +89,6 @@ def test_a_compiled_model_samples_the_same(core, sample, clip):
         assert relative(found, wanted) < 1e-5
 
 
-@pytest.mark.slow  # the compiler takes minutes
-def test_comfyuis_compiler_samples_the_same(core, sample, clip):
-    core("TorchCompileModel")
-    plain = sample(graph(clip, "plain"))
-    compiled = sample(through(graph(clip, "inductor"), "TorchCompileModel", backend="inductor"))
-
-    assert relative(compiled.steps[-1], plain.steps[-1]) < 1e-3
-
-
 def test_the_svd_schedule_of_align_your_steps_runs_with_control_and_windows(core, sample, clip):
     core("AlignYourStepsScheduler")
 
