@@ -13,6 +13,7 @@ from .comfy_adapters.conditioning import with_control
 from .comfy_adapters.control import DisPoseControl
 from .comfy_adapters.hints import make_control_hints
 from .comfy_adapters.progress import progress
+from .newer_options import RARE
 from .schedule_inputs import span_inputs
 from .search_aliases import search_words
 
@@ -37,6 +38,7 @@ class ControlNetLoader(io.ComfyNode):
                     default=placement.DEFAULT,
                     tooltip="Data type of the weights. default: ComfyUI chooses for your "
                     "hardware. fp8 takes half the memory of fp16 and costs some precision.",
+                    **RARE,
                 ),
             ],
             outputs=[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..dispose_core.errors import DisPoseError
 from ..dispose_core.pose.detect import extract_poses
 from ..dispose_core.pose.detectors.registry import DETECTORS, create_detector
 from ..dispose_core.pose.openpose_json import write_openpose
@@ -67,17 +68,11 @@ class PoseDetectorLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, backend, **named) -> bool | str:
-        for role in DETECTORS[backend].files if backend in DETECTORS else ():
-            if role.node_input is None:
-                problem = files.problem_with_roles([role])
-            elif name := named.get(role.node_input):
-                problem = files.problem_with_weights(role.folder, name)
-            else:
-                continue  # found by its published name when the node runs
-            if problem:
-                return problem
-        return True
+    def validate_inputs(cls, backend) -> bool | str:
+        try:
+            return files.problem_with_roles(DETECTORS[backend].files) or True
+        except DisPoseError as e:  # a backend of a pack that is not installed here
+            return str(e)
 
     @classmethod
     def execute(cls, backend, smoothing, **named) -> io.NodeOutput:

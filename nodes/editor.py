@@ -11,6 +11,7 @@ from ..dispose_core.pose.openpose_json import read_openpose, write_openpose
 from . import wire_types
 from .comfy_adapters import editor_files
 from .comfy_adapters.progress import progress
+from .newer_options import KEEPS_VIEW
 from .search_aliases import search_words
 
 
@@ -54,6 +55,7 @@ class PoseEditor(io.ComfyNode):
                 ),
             ],
             is_output_node=True,
+            **KEEPS_VIEW,
             **search_words("openpose editor", "edit keypoints", "fix pose"),
         )
 

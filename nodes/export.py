@@ -61,7 +61,8 @@ class MotionExport(io.ComfyNode):
                 wire_types.OpticalFlow.Output(
                     display_name="optical_flow",
                     tooltip="Displacement to the right and down in pixels, one map per driving "
-                    "pose.",
+                    "pose, for nodes of ControlNet Aux. ComfyUI's own nodes use the same name "
+                    "for a flow estimation model; do not connect this output to them.",
                 ),
                 io.String.Output(
                     display_name="tracks",

@@ -17,6 +17,7 @@ from ..dispose_core.pose.openpose_json import read_openpose
 from . import wire_types
 from .comfy_adapters.feature_pass import image_features
 from .comfy_adapters.progress import progress
+from .newer_options import KEEPS_VIEW, RARE
 from .search_aliases import search_words
 from .tensors import image_to_comfy, image_to_core
 from .views import points_ui
@@ -58,6 +59,7 @@ class KeypointFeatures(io.ComfyNode):
                     max=999,
                     tooltip="Diffusion timestep at which the features are read, 0 (no noise) to "
                     "999. DisPose was trained with 261.",
+                    **RARE,
                 ),
                 io.Int.Input(
                     "ensemble",
@@ -66,6 +68,7 @@ class KeypointFeatures(io.ComfyNode):
                     max=64,
                     tooltip="Number of noisy copies to average. More copies give more stable "
                     "features but take longer.",
+                    **RARE,
                 ),
                 io.Int.Input(
                     "seed",
@@ -74,6 +77,7 @@ class KeypointFeatures(io.ComfyNode):
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=False,
                     tooltip="Seed of the noise. The same seed gives the same features.",
+                    **RARE,
                 ),
             ],
             outputs=[
@@ -92,6 +96,7 @@ class KeypointFeatures(io.ComfyNode):
                 ),
             ],
             is_output_node=True,  # updates its view on every run, also without changes
+            **KEEPS_VIEW,
             **search_words("dift", "correspondence", "diffusion features"),
         )
 

@@ -10,6 +10,7 @@ from .comfy_adapters import files, unet
 from .comfy_adapters import model_management as placement
 from .comfy_adapters.context_windows import with_windows
 from .comfy_adapters.progress import progress
+from .newer_options import RARE
 from .schedule_inputs import span_inputs
 from .search_aliases import search_words
 
@@ -39,6 +40,7 @@ class MimicMotionLoader(io.ComfyNode):
                     default=placement.DEFAULT,
                     tooltip="Data type of the weights. default: ComfyUI chooses for your "
                     "hardware. fp8 takes half the memory of fp16 and costs some precision.",
+                    **RARE,
                 ),
                 io.Combo.Input(
                     "pose_net",
@@ -60,11 +62,10 @@ class MimicMotionLoader(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, file, pose_net=FROM_MODEL_FILE) -> bool | str:
-        problem = files.problem_with_weights("diffusion_models", file)
-        if problem is None and pose_net not in (None, FROM_MODEL_FILE):
-            problem = files.problem_with_weights("dispose", pose_net)
-        return problem or True
+    def validate_inputs(cls, file) -> bool | str:
+        # ComfyUI would repeat the message for every input named here; a PoseNet file that is not in
+        # its list is refused by ComfyUI itself.
+        return files.problem_with_weights("diffusion_models", file) or True
 
     @classmethod
     def execute(cls, file, dtype, pose_net) -> io.NodeOutput:

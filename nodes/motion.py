@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.checkpoints.architectures.cmp import load_cmp
+from ..dispose_core.errors import DisPoseError
 from ..dispose_core.media.sprite_sheet import every_nth
 from ..dispose_core.motion.densifiers.registry import DENSIFIERS
 from ..dispose_core.motion.densifiers.skinning.densifier import working_size
@@ -19,6 +20,7 @@ from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.densifier import densifier_of, load_densifier, managed
 from .comfy_adapters.progress import progress
+from .newer_options import KEEPS_VIEW
 from .search_aliases import search_words
 from .tensors import (
     frames_to_comfy,
@@ -92,7 +94,10 @@ class DensifierLoader(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, densifier) -> bool | str:
-        return files.problem_with_roles(DENSIFIERS[densifier].files) or True
+        try:
+            return files.problem_with_roles(DENSIFIERS[densifier].files) or True
+        except DisPoseError as e:  # a densifier of a pack that is not installed here
+            return str(e)
 
     @classmethod
     def execute(cls, densifier) -> io.NodeOutput:
@@ -148,6 +153,7 @@ class MotionField(io.ComfyNode):
                 ),
             ],
             is_output_node=True,  # updates its view on every run, also without changes
+            **KEEPS_VIEW,
             **search_words("optical flow", "dense motion", "drag"),
         )
 
@@ -209,6 +215,7 @@ class MotionPreview(io.ComfyNode):
                 ),
             ],
             is_output_node=True,  # updates its view on every run, also without changes
+            **KEEPS_VIEW,
             **search_words("warp", "animate"),
         )
 

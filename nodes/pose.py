@@ -15,6 +15,7 @@ from ..dispose_core.pose.render import DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.progress import progress
+from .newer_options import RARE
 from .search_aliases import search_words
 from .tensors import frames_to_comfy
 
@@ -80,22 +81,38 @@ class SavePoses(io.ComfyNode):
                     tooltip="Start of the file name. ComfyUI's placeholders work, for example "
                     "poses/%date:yyyy-MM-dd%/dance.",
                 ),
+                io.Boolean.Input(
+                    "binary_confidence",
+                    default=False,
+                    optional=True,
+                    tooltip="Write confidence 1 for every point that was found and 0 for all "
+                    "others. Needed for ControlNet Aux, which leaves out every point with a "
+                    "confidence below 1.",
+                    **RARE,
+                ),
             ],
             outputs=[
                 io.String.Output(
                     display_name="file", tooltip="Name of the saved file, as Load Poses accepts it."
-                )
+                ),
+                wire_types.PoseKeypoint.Output(
+                    display_name="poses",
+                    tooltip="The poses as they were saved, for pose nodes of other packs.",
+                ),
             ],
             is_output_node=True,
             **search_words("openpose json", "keypoints"),
         )
 
     @classmethod
-    def execute(cls, poses, filename_prefix: str) -> io.NodeOutput:
+    def execute(cls, poses, filename_prefix: str, binary_confidence: bool = False) -> io.NodeOutput:
+        people = read_openpose(poses)
+        if binary_confidence:
+            people = [person.with_binary_scores() for person in people]
         path = files.next_output(filename_prefix, ".json")
-        save_openpose(path, read_openpose(poses))
+        save_openpose(path, people)
         name = files.output_name(path)
-        return io.NodeOutput(name, ui={"text": [name]})
+        return io.NodeOutput(name, write_openpose(people), ui={"text": [name]})
 
 
 class PoseAlign(io.ComfyNode):
@@ -133,6 +150,7 @@ class PoseAlign(io.ComfyNode):
                     max=1000,
                     tooltip="Longest gap to fill, in frames. Missing points are interpolated "
                     "across gaps up to this length; in longer gaps they stay missing.",
+                    **RARE,
                 ),
                 io.Float.Input(
                     "smoothing",
@@ -194,6 +212,7 @@ class PoseRender(io.ComfyNode):
                     min=0,
                     max=8192,
                     tooltip="Width of the images in pixels; 0 takes it from the poses.",
+                    **RARE,
                 ),
                 io.Int.Input(
                     "height",
@@ -201,6 +220,7 @@ class PoseRender(io.ComfyNode):
                     min=0,
                     max=8192,
                     tooltip="Height of the images in pixels; 0 takes it from the poses.",
+                    **RARE,
                 ),
                 io.Boolean.Input("body", default=True, tooltip="Draw the body: limbs and joints."),
                 io.Boolean.Input("hands", default=True, tooltip="Draw the hands."),

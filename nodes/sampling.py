@@ -8,6 +8,7 @@ from ..dispose_core.sampling.windows import LENGTH
 from .comfy_adapters.image_encoders import condition, decode
 from .comfy_adapters.noise import RepeatedNoise
 from .comfy_adapters.progress import progress
+from .newer_options import RARE
 from .search_aliases import search_words
 from .tensors import image_to_core
 
@@ -62,6 +63,7 @@ class Conditioning(io.ComfyNode):
                     max=1024,
                     tooltip="Frame rate the model is conditioned on, not the frame rate of the "
                     "result. MimicMotion was trained with 7.",
+                    **RARE,
                 ),
                 io.Int.Input(
                     "motion_bucket",
@@ -69,6 +71,7 @@ class Conditioning(io.ComfyNode):
                     min=0,
                     max=1023,
                     tooltip="SVD motion bucket id. MimicMotion was trained with 127.",
+                    **RARE,
                 ),
                 io.Float.Input(
                     "augmentation",
@@ -78,6 +81,7 @@ class Conditioning(io.ComfyNode):
                     step=0.01,
                     tooltip="Amount of noise added to the reference image before it is encoded. "
                     "More noise lets the result differ more from the image. MimicMotion uses 0.",
+                    **RARE,
                 ),
                 io.Int.Input(
                     "augmentation_seed",
@@ -86,6 +90,7 @@ class Conditioning(io.ComfyNode):
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=False,
                     tooltip="Seed of this noise; has no effect if augmentation is 0.",
+                    **RARE,
                 ),
             ],
             outputs=[
@@ -189,6 +194,7 @@ class Decode(io.ComfyNode):
                     min=1,
                     max=256,
                     tooltip="Number of frames decoded at once; fewer take less memory.",
+                    **RARE,
                 ),
             ],
             outputs=[

@@ -18,10 +18,10 @@ Ui = dict[str, list[dict]]  # what ComfyUI sends to the page and keeps in the hi
 
 
 def motion_ui(frames: range, modes: Mapping[str, Strips]) -> Ui | None:
-    """UI output of the motion view.
+    """UI output of the motion view, which counts driving frames from 0, as reports and editor do.
 
     Args:
-        frames: frame indices of the motion field.
+        frames: frame indices of the motion field, whose frame 0 is the reference.
         modes: sheets by mode: "flow", "arrows", "person", "onion".
     """
 
@@ -30,7 +30,7 @@ def motion_ui(frames: range, modes: Mapping[str, Strips]) -> Ui | None:
             mode: {**strips.describe(), "files": [write_temp(s, ".jpg") for s in strips.sheets]}
             for mode, strips in modes.items()
         }
-        return {"first": frames.start, "stride": frames.step, "modes": described}
+        return {"first": frames.start - 1, "stride": frames.step, "modes": described}
 
     return _ui("dispose_motion", view)
 

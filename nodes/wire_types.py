@@ -9,7 +9,8 @@ PoseDetector = io.Custom("DISPOSE_POSE_DETECTOR")
 Densifier = io.Custom("DISPOSE_DENSIFIER")
 MotionField = io.Custom("DISPOSE_MOTION_FIELD")
 KeypointFeatures = io.Custom("DISPOSE_KEYPOINT_FEATURES")
-# (n, H, W, 2) float32 (dx, dy) pixels, as used by comfyui_controlnet_aux.
+# (n, H, W, 2) float32 (dx, dy) pixels, as used by comfyui_controlnet_aux. Since May 2026 ComfyUI's
+# own nodes use the name for a RAFT model; keeping it keeps graphs with ControlNet Aux working.
 OpticalFlow = io.Custom("OPTICAL_FLOW")
 # PoseNet in a ModelPatcher.
 PoseNet = io.Custom("DISPOSE_POSE_NET")

@@ -2,8 +2,9 @@
 
 One frame is a dict with `canvas_width`, `canvas_height` and `people`, each person with flat lists
 of x, y, confidence. The reader accepts pixels or fractions, 18 or 25 body points, 68 or 70 face
-points, and null or missing lists. The writer emits pixels, every confidence, and 0, 0, 0 for a
-missing point.
+points, and null or missing lists. The writer emits pixels, every confidence, 0, 0, 0 for a missing
+point, all lists, and 70 face points: the 68, the right eye and the left eye. ComfyUI's own pose
+nodes read no other form.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .sequence import PoseSequence
 
 # BODY_25 to BODY_18 (OpenPose's output order), without the mid-hip and the six foot points.
 BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+BODY_25_FEET = slice(19, 25)  # left, then right
 
 # Coordinates are taken as fractions when none exceeds this: nobody is three pixels large, and
 # fractional points do not lie that far outside the canvas.
@@ -38,7 +40,9 @@ _PARTS = (
     ("hand_left_keypoints_2d", skeleton.LEFT_HAND_SLICE, (skeleton.N_HAND,)),
     ("hand_right_keypoints_2d", skeleton.RIGHT_HAND_SLICE, (skeleton.N_HAND,)),
     ("face_keypoints_2d", skeleton.FACE_SLICE, (skeleton.N_FACE, 70)),
+    ("foot_keypoints_2d", skeleton.FEET_SLICE, (2 * skeleton.N_FOOT,)),
 )
+_EYES = [skeleton.R_EYE, skeleton.L_EYE]  # the last two of 70 face points
 
 
 def read_openpose(
@@ -156,8 +160,9 @@ def _read_person(person: dict, where: str) -> np.ndarray:
         if len(values_of_part) == 0:
             continue
         if len(values_of_part) == 25:
+            values[skeleton.FEET_SLICE] = values_of_part[BODY_25_FEET]
             values_of_part = values_of_part[list(BODY_25_TO_18)]
-        values[part] = values_of_part[: part.stop - part.start]  # 70 face points: 68 and two pupils
+        values[part] = values_of_part[: part.stop - part.start]  # 70 face points: 68 and two eyes
     return values
 
 
@@ -224,13 +229,9 @@ def _flat_lists(person: PoseSequence) -> list[dict]:
     height, width = person.canvas
     values = np.concatenate([person.points * (width, height), person.scores[..., None]], -1)
     values = np.nan_to_num(values, nan=0.0)
-    # Consumers expect null for a part that was not detected.
-    return [
-        {
-            key: frame[part].ravel().tolist()
-            if frame[part][:, 2].any() or part is skeleton.BODY_SLICE
-            else None
-            for key, part, _ in _PARTS
-        }
-        for frame in values
-    ]
+    flat = {key: values[:, part].reshape(len(person), -1).tolist() for key, part, _ in _PARTS}
+    # The face list is zero as a whole where no face was looked for, also where eyes were found.
+    eyes = values[:, _EYES] * np.any(person.face_scores, axis=-1)[:, None, None]
+    for face, pair in zip(flat["face_keypoints_2d"], eyes.reshape(len(person), -1), strict=True):
+        face += pair.tolist()
+    return [{key: lists[t] for key, lists in flat.items()} for t in range(len(person))]

@@ -126,7 +126,7 @@ class _Canvas:
         return image
 
     def _place(self, pose: PoseSequence) -> tuple[np.ndarray, PoseSequence]:
-        """Return the points in canvas pixels, (128, 2), and the pose without invalid points."""
+        """Return the points in canvas pixels, (134, 2), and the pose without invalid points."""
         invalid = ~(np.abs(pose.points) <= _FARTHEST).all(-1)
         pose = pose.with_points(pose.points, np.where(invalid, 0.0, pose.scores))
         height, width = self.pixels.shape[:2]

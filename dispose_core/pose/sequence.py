@@ -20,14 +20,15 @@ from . import skeleton
 
 @dataclass(frozen=True, eq=False)
 class PoseSequence:
-    """128 points of one person (`skeleton.py`: body 18, left hand 21, right hand 21, face 68).
+    """134 points of one person (`skeleton.py`: body 18, two hands of 21, face 68, feet 6).
 
     The constructor normalises missing points to score 0 and NaN coordinates, never (0, 0). A point
-    with a low score keeps its coordinates; each reader decides which score counts as visible.
+    with a low score keeps its coordinates; each reader decides which score counts as visible. Most
+    detectors find no feet: arrays of the 128 points before them are completed by missing ones.
 
     Attributes:
-        points: (T, 128, 2) x, y as fractions of the canvas; may lie outside 0…1.
-        scores: (T, 128) confidence, 0…1.
+        points: (T, 134, 2) x, y as fractions of the canvas; may lie outside 0…1.
+        scores: (T, 134) confidence, 0…1.
         canvas: (height, width) in pixels of the image in which the pose was detected.
     """
 
@@ -39,6 +40,10 @@ class PoseSequence:
         points = np.array(self.points, dtype=np.float64)
         scores = np.array(self.scores, dtype=np.float64)
         frames = len(points)
+        if points.shape[1:] == (skeleton.N_WITHOUT_FEET, 2) and scores.shape == points.shape[:2]:
+            padding = ((0, 0), (0, skeleton.N_POINTS - skeleton.N_WITHOUT_FEET))
+            points = np.pad(points, (*padding, (0, 0)), constant_values=np.nan)
+            scores = np.pad(scores, padding)
         if points.shape != (frames, skeleton.N_POINTS, 2) or scores.shape != (
             frames,
             skeleton.N_POINTS,
@@ -117,6 +122,16 @@ class PoseSequence:
         return self.scores[:, skeleton.FACE_SLICE]
 
     @property
+    def feet(self) -> np.ndarray:
+        """(T, 2, 3, 2), left then right: big toe, small toe, heel"""
+        return self.points[:, skeleton.FEET_SLICE].reshape(-1, 2, skeleton.N_FOOT, 2)
+
+    @property
+    def feet_scores(self) -> np.ndarray:
+        """(T, 2, 3), left then right"""
+        return self.scores[:, skeleton.FEET_SLICE].reshape(-1, 2, skeleton.N_FOOT)
+
+    @property
     def present(self) -> np.ndarray:
         """(T,) bool: frames in which at least one point was found."""
         return np.any(self.scores > 0, axis=-1)
@@ -128,6 +143,13 @@ class PoseSequence:
         See docs/reference_behaviour.md#pose-output.
         """
         return self.body_scores > skeleton.VISIBLE
+
+    @property
+    def visible(self) -> np.ndarray:
+        """(T, 134) bool: `body_visible`, and all other points that were found."""
+        visible = self.scores > 0
+        visible[:, skeleton.BODY_SLICE] = self.body_visible
+        return visible
 
     def __len__(self) -> int:
         return len(self.points)
@@ -141,6 +163,10 @@ class PoseSequence:
     def with_points(self, points: np.ndarray, scores: np.ndarray | None = None) -> PoseSequence:
         """Return a copy with other points and, optionally, other scores."""
         return replace(self, points=points, scores=self.scores if scores is None else scores)
+
+    def with_binary_scores(self) -> PoseSequence:
+        """Return a copy with score 1 for `visible` points and without all others."""
+        return self.with_points(self.points, self.visible.astype(np.float64))
 
 
 def join_sequences(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:

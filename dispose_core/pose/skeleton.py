@@ -1,4 +1,4 @@
-"""The 128-point OpenPose skeleton: point order, limbs, bones, left/right symmetry and colours."""
+"""The 134-point OpenPose skeleton: point order, limbs, bones, left/right symmetry and colours."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ HEAD = (NOSE, R_EYE, L_EYE, R_EAR, L_EAR)
 LEGS = ((R_HIP, R_KNEE, R_ANKLE), (L_HIP, L_KNEE, L_ANKLE))  # right, left
 ARMS = ((R_SHOULDER, R_ELBOW, R_WRIST), (L_SHOULDER, L_ELBOW, L_WRIST))
 
-# A person is 128 points in one array: body, left hand, right hand, face.
-N_BODY, N_HAND, N_FACE = 18, 21, 68
-N_POINTS = N_BODY + 2 * N_HAND + N_FACE
+# A person is 134 points in one array: body, left hand, right hand, face, feet. The official code
+# has no feet, so they come last, and nothing that it computes reads them.
+N_BODY, N_HAND, N_FACE, N_FOOT = 18, 21, 68, 3
+N_WITHOUT_FEET = N_BODY + 2 * N_HAND + N_FACE
+N_POINTS = N_WITHOUT_FEET + 2 * N_FOOT
 BODY_SLICE = slice(0, 18)
 LEFT_HAND_SLICE = slice(18, 39)
 RIGHT_HAND_SLICE = slice(39, 60)
 HANDS_SLICE = slice(18, 60)
 FACE_SLICE = slice(60, 128)
+LEFT_FOOT_SLICE = slice(128, 131)  # big toe, small toe, heel
+RIGHT_FOOT_SLICE = slice(131, 134)
+FEET_SLICE = slice(128, 134)
 
 # A point below this score counts as not seen (docs/reference_behaviour.md#pose-output, 4).
 VISIBLE = 0.3
@@ -50,7 +55,7 @@ FINGERS = tuple((0, *range(4 * i + 1, 4 * i + 5)) for i in range(5))
 HAND_EDGES = tuple(edge for finger in FINGERS for edge in pairwise(finger))
 PALM = (0, 5, 9, 13, 17)  # the wrist and the base joints of the four fingers
 
-# Index of the mirrored point for each of the 128 points; face points follow the iBUG layout.
+# Index of the mirrored point for each of the 134 points; face points follow the iBUG layout.
 BODY_MIRROR = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
 _FACE_MIRROR = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
@@ -62,6 +67,8 @@ MIRROR = (
     *range(RIGHT_HAND_SLICE.start, RIGHT_HAND_SLICE.stop),
     *range(LEFT_HAND_SLICE.start, LEFT_HAND_SLICE.stop),
     *(FACE_SLICE.start + i for i in _FACE_MIRROR),
+    *range(RIGHT_FOOT_SLICE.start, RIGHT_FOOT_SLICE.stop),
+    *range(LEFT_FOOT_SLICE.start, LEFT_FOOT_SLICE.stop),
 )
 
 # One colour per body point and limb, in the canvas's channel order

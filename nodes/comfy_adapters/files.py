@@ -66,11 +66,7 @@ def weight_path(folder: str, name: str) -> Path:
     found = folder_paths.get_full_path(folder, name)
     if found is not None:
         return Path(found)
-    places = " or ".join(folder_paths.get_folder_paths(folder))
-    raise CheckpointError(
-        f"{name}: not found in {places}. {where_to_get(folder, name)} Put it there and press R "
-        "to refresh the list."
-    )
+    raise CheckpointError(_not_found(folder, name, where_to_get(folder, name)))
 
 
 def published_path(role: FileRole) -> Path:
@@ -82,23 +78,23 @@ def published_path(role: FileRole) -> Path:
     for name in role.names:
         if (found := folder_paths.get_full_path(role.folder, name)) is not None:
             return Path(found)
-    if role.catalog_role is not None:
-        return weight_path(role.folder, role.names[0])
-    places = " or ".join(folder_paths.get_folder_paths(role.folder))
-    raise CheckpointError(
-        f"{role.names[0]}: not found in {places}. {role.source} Put it there and press R "
-        "to refresh the list."
-    )
+    raise CheckpointError(_not_found(role.folder, role.names[0], role.source))
 
 
 def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
-    """Error that `published_path` would raise for one of these roles, or None."""
-    try:
-        for role in roles:
-            published_path(role)
-    except CheckpointError as e:
-        return str(e)
-    return None
+    """One line for each of these roles that no file can fill, or None; for `validate_inputs`.
+
+    A role with a `node_input` is filled by any file that the input lists; ComfyUI checks whether
+    the chosen file is one of those. An error of `validate_inputs` appears once for every input that
+    the method names, so a method names one input only.
+    """
+    missing = [
+        _not_found(role.folder, role.names[0], role.source)
+        for role in roles
+        if not any(folder_paths.get_full_path(role.folder, name) for name in role.names)
+        and not (role.node_input is not None and _other_files(role))
+    ]
+    return "\n".join(missing) or None
 
 
 def pose_files() -> list[str]:
@@ -171,6 +167,22 @@ def next_output(prefix: str, extension: str) -> Path:
 def output_name(path: Path) -> str:
     """Name of a file in the output folder, as accepted by `pose_path`."""
     return path.relative_to(folder_paths.get_output_directory()).as_posix() + OUTPUT
+
+
+def _not_found(folder: str, name: str, where: str) -> str:
+    refresh = "Put it there and press R to refresh the list."
+    return f"{name}: not found in models/{folder}. {where} {refresh}"
+
+
+def _other_files(role: FileRole) -> list[str]:
+    """Files of a role's kind in its folder under names that are nobody else's published ones."""
+    taken = {model.name for model in published(role.folder)}
+    endings = tuple({Path(name).suffix for name in role.names})
+    return [
+        name
+        for name in folder_paths.get_filename_list(role.folder)
+        if name.endswith(endings) and os.path.basename(name) not in taken
+    ]
 
 
 def _json_below(folder: Path) -> list[str]:

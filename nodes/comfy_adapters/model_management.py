@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import comfy.model_management as management
+import comfy.model_patcher
 import torch
 from comfy.model_patcher import ModelPatcher
 from torch import nn
@@ -49,11 +50,18 @@ def device_name() -> str:
 def patcher(network: nn.Module, device: torch.device | None = None) -> ModelPatcher:
     """Wrap a network in a ModelPatcher, which moves it between CPU and GPU.
 
+    ComfyUI's own networks are in a CoreModelPatcher in newer versions. At start ComfyUI sets that
+    name to the class of dynamic VRAM, so it is looked up here rather than imported. A network of
+    another class would make ComfyUI free memory by its estimates before every sampling.
+
     Args:
         network: at its current device.
-        device: compute device; ComfyUI's first when None.
+        device: another GPU, for a copy; ComfyUI's first when None. Like ComfyUI's own copies, it
+            is in a plain ModelPatcher.
     """
-    return ModelPatcher(
+    core = getattr(comfy.model_patcher, "CoreModelPatcher", ModelPatcher)
+    kind = core if device is None else ModelPatcher
+    return kind(
         network,
         load_device=device or management.get_torch_device(),
         offload_device=management.unet_offload_device(),

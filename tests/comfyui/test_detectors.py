@@ -67,11 +67,17 @@ def job(comfy, tmp_path) -> dict:
     }
 
 
-@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+@pytest.mark.parametrize("kind", ["onnx", "torchscript", "renamed"])
 def test_dwpose_finds_everybody(comfy, server, folder, job, kind):
     if kind == "onnx":
         person_onnx(folder / "yolox_l.onnx", (640, 640))
         pose_onnx(folder / "dw-ll_ucoco_384.onnx")
+    elif kind == "renamed":
+        # Beside a file of ComfyUI's own detectors, for which it registers the folder.
+        (folder / "face_detector.safetensors").touch()
+        person_onnx(folder / "my person.onnx", (640, 640))
+        pose_onnx(folder / "pose.onnx")
+        job["2"]["inputs"].update(person_detector="my person.onnx", pose_network="pose.onnx")
     else:
         names = ("yolox_l.torchscript.pt", "dw-ll_ucoco_384_bs5.torchscript.pt")
         person_torchscript(folder / names[0])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -26,55 +24,14 @@ from .tiny_graph import (
     SIZE,
     apply_control,
     core_steps,
-    golden_tiny_clip,
     graph,
     made_tiny_clip,
     node,
+    relative,
     write_clip,
-    write_models,
 )
 
 STEPS, WINDOWS = 3, 3  # of the clip of golden 23
-
-
-class Sampled(NamedTuple):
-    steps: list[Tensor]  # latents before the first step and after each
-    calls: dict[str, list[list[int]]]  # shapes of a network's inputs, call by call
-    cached: set[str]  # nodes that did not run
-
-
-@pytest.fixture(scope="module")
-def arrays(golden):
-    return golden("own_context/23_e2e_tiny")
-
-
-@pytest.fixture(scope="module")
-def clip(server, arrays):
-    """The clip of golden 23, and the tiny networks' files where the server finds them."""
-    write_models(server.base)
-    made = golden_tiny_clip(arrays)
-    write_clip(server.base / "input", made)
-    return made
-
-
-@pytest.fixture
-def sample(comfy, server) -> Callable[[dict], Sampled]:
-    def run(prompt: dict) -> Sampled:
-        frame = comfy.run(prompt)
-        (file,) = comfy.files(frame, "record")
-        found = np.load(server.base / "output" / file["filename"])
-        steps = [torch.from_numpy(found[f"step{i}"]) for i in range(len(found.files) - 1)]
-        calls: dict[str, list] = {}
-        for name, shape in json.loads(frame["outputs"]["record"]["calls"][0]):
-            calls.setdefault(name, []).append(shape)
-        cached = [data for event, data in frame["status"]["messages"] if event.endswith("cached")]
-        return Sampled(steps, calls, set(cached[0]["nodes"]))
-
-    return run
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
 
 
 def test_latents_after_every_step_are_the_papers(sample, clip, arrays):

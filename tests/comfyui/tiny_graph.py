@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -155,6 +155,16 @@ def graph(clip: TinyClip, run: str, windows: bool = True, seed: int = SEED) -> P
         prompt["noise"]["inputs"]["length"] = len(clip)
         del prompt["windows"]
     return prompt
+
+
+class Sampled(NamedTuple):
+    steps: list[Tensor]  # latents before the first step and after each
+    calls: dict[str, list[list[int]]]  # shapes of a network's inputs, call by call
+    cached: set[str]  # nodes that did not run
+
+
+def relative(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).norm() / wanted.norm())
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:

@@ -57,17 +57,28 @@ def test_people_are_found_with_files_of_the_folder(run, detection):
 
 
 def test_a_missing_file_matters_to_the_backend_that_needs_it_alone(node, detection):
-    files = {"person_detector": "yolox_l.onnx", "pose_network": "dw-ll_ucoco_384.onnx"}
-    message = node.validate_inputs(backend="dwpose", **files)
-    assert message.startswith("yolox_l.onnx: not found in") and "yzd-v/DWPose" in message
+    first, second = node.validate_inputs(backend="dwpose").splitlines()
+    assert first.startswith("yolox_l.onnx: not found in models/detection. ")
+    assert second.startswith("dw-ll_ucoco_384.onnx: not found in models/detection. ")
+    assert "yzd-v/DWPose" in first and "yzd-v/DWPose" in second
     person_onnx(detection / "yolox_l.onnx")
-    message = node.validate_inputs(backend="dwpose", **files)
-    assert message.startswith("dw-ll_ucoco_384.onnx: not found in")
-    message = node.validate_inputs(backend="openpose", **files)
-    assert message.startswith("body_pose_model.pth: not found in")
-    assert "lllyasviel/Annotators" in message
-    message = node.validate_inputs(backend="mediapipe", **files)
+    assert node.validate_inputs(backend="dwpose") == second
+    lines = node.validate_inputs(backend="openpose").splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "body_pose_model.pth", "hand_pose_model.pth", "facenet.pth",
+    ]  # fmt: skip
+    assert all("lllyasviel/Annotators" in line for line in lines)
+    message = node.validate_inputs(backend="mediapipe")
     assert message.startswith("mediapipe-0.10.21") and "models --download mediapipe" in message
+    assert "Choose one of: dwpose" in node.validate_inputs(backend="gone")
+
+
+def test_a_file_of_another_name_may_fill_a_role(node, detection):
+    person_onnx(detection / "mine.onnx")
+    assert node.validate_inputs(backend="dwpose") is True
+    # ComfyUI's own detectors are in the same folder.
+    (detection / "mine.onnx").rename(detection / "face_detector.safetensors")
+    assert len(node.validate_inputs(backend="dwpose").splitlines()) == 2
 
 
 def test_a_missing_file_is_an_error_when_it_is_run(run, detection):

@@ -84,8 +84,8 @@ def test_the_editor_finds_the_poses_as_they_came(edit, wire):
     told = json.loads((folder / "poses.json").read_text("utf-8"))
     assert (told["width"], told["height"], told["frames"], told["images"]) == (100, 200, 3, 0)
     (values,) = told["people"]
-    assert np.reshape(values, (3, 128, 3))[1, 4].tolist() == [0.34, 0.54, 0.9]
-    assert np.reshape(values, (3, 128, 3))[1, 20].tolist() == [0, 0, 0]  # no hand was found
+    assert np.reshape(values, (3, 134, 3))[1, 4].tolist() == [0.34, 0.54, 0.9]
+    assert np.reshape(values, (3, 134, 3))[1, 20].tolist() == [0, 0, 0]  # no hand was found
 
 
 def test_images_are_kept_small_and_told_apart(edit, wire):

@@ -118,7 +118,7 @@ def test_files_of_several_places_are_found(files, models):
 def test_a_missing_file_is_answered_with_its_folder_and_its_source(files, models):
     message = files.problem_with_weights("controlnet", "DisPose.pth")
 
-    assert message.startswith(f"DisPose.pth: not found in {models / 'controlnet'}.")
+    assert message.startswith("DisPose.pth: not found in models/controlnet. ")
     assert "https://huggingface.co/lihxxx/DisPose" in message and "press R" in message
     gated = files.problem_with_weights("checkpoints", "svd_xt_1_1.safetensors")
     assert "once its licence is accepted" in gated

@@ -85,7 +85,7 @@ def test_poses_are_found_in_images(run, reference, detector):
         "DisPosePoseExtract", images=reference, detector=detector, hands=False
     )
     assert len(found) == 1 and skeletons.shape == reference.shape
-    assert found[0]["people"][0]["hand_left_keypoints_2d"] is None
+    assert not any(found[0]["people"][0]["hand_left_keypoints_2d"])
     nose = np.array(found[0]["people"][0]["pose_keypoints_2d"][:2])
     assert nose == approx([72, 70], abs=4)  # a quarter of 288, 281
     assert "one person found in 1 of 1" in report
@@ -105,10 +105,53 @@ def test_nobody_in_the_images_is_an_error(run, detector):
 
 def test_poses_are_saved_and_loaded_without_loss(run, folders, poses):
     _, aligned = poses
-    (name,) = run("DisPoseSavePoses", poses=aligned, filename_prefix="clip/dance")
+    name, saved = run("DisPoseSavePoses", poses=aligned, filename_prefix="clip/dance")
     assert name == "clip/dance_00001_.json [output]"
     again, frames = run("DisPoseLoadPoses", file=name)
-    assert again == aligned and frames == 3
+    assert again == saved == aligned and frames == 3
+
+
+def test_feet_and_all_70_face_points_pass_through_every_pose_node(run, folders):
+    def person(shift: float) -> dict:
+        counts = {"pose": 18, "hand_left": 21, "hand_right": 21, "face": 70, "foot": 6}
+        numbers = {
+            name: [v for i in range(n) for v in (10.0 * k + i + shift, 20.0 + 3 * i, 0.75)]
+            for k, (name, n) in enumerate(counts.items(), 1)
+        }
+        numbers["face"][204:] = numbers["pose"][42:48]  # both eyes
+        return {f"{name}_keypoints_2d": flat for name, flat in numbers.items()}
+
+    clip = [
+        {"people": [person(shift)], "canvas_width": 200, "canvas_height": 100}
+        for shift in (0.0, 2.0, 4.0)
+    ]
+    (folders.input / "clip.json").write_text(json.dumps(clip))
+    poses, _ = run("DisPoseLoadPoses", file="clip.json")
+    poses, _ = run("DisPoseChoosePerson", poses=poses)
+    poses, _ = run("DisPosePoseAlign", reference_pose=poses[:1], driving_pose=poses)
+    heel = {"do": "move", "frames": 1, "points": "left_foot.2", "to": [0.5, 0.5]}
+    edits = json.dumps({"version": 1, "edits": [heel]})
+    poses, _ = run("DisPosePoseEditor", poses=poses, edits=edits)
+    name, _ = run("DisPoseSavePoses", poses=poses)
+    poses, _ = run("DisPoseLoadPoses", file=name)
+
+    # The fit keeps the size and puts the mean of the clip, shift 2, where frame 0 is.
+    for frame, shift in zip(poses, (-2.0, 0.0, 2.0), strict=True):
+        expected = person(shift)
+        if shift == 0.0:
+            expected["foot_keypoints_2d"][6:9] = [100.0, 50.0, 1.0]
+        assert frame["people"][0].keys() == expected.keys()
+        for key, flat in expected.items():
+            assert frame["people"][0][key] == approx(flat, abs=1e-9), key
+
+
+def test_binary_confidences_are_what_controlnet_aux_reads(run, folders, poses):
+    _, aligned = poses
+    name, saved = run("DisPoseSavePoses", poses=aligned, binary_confidence=True)
+    again, _ = run("DisPoseLoadPoses", file=name)
+    assert again == saved
+    before, after = (frames[0]["people"][0]["pose_keypoints_2d"] for frames in (aligned, saved))
+    assert set(after[2::3]) <= {0.0, 1.0} and sum(after[2::3]) == sum(c > 0.3 for c in before[2::3])
 
 
 def test_load_poses_takes_files_of_the_input_folder_only(pack, run, folders):

@@ -75,7 +75,7 @@ def test_the_chosen_person_is_first_in_every_frame(run, wire, choice, first):
 
 def test_everybody_is_drawn_and_saved_and_aligned(run, wire, folders):
     poses, _ = run("DisPoseChoosePerson", poses=wire)
-    (name,) = run("DisPoseSavePoses", poses=poses)
+    name, _ = run("DisPoseSavePoses", poses=poses)
     again, _ = run("DisPoseLoadPoses", file=name)
     assert again == poses
 

@@ -62,7 +62,7 @@ def test_a_file_role_with_an_input_is_chosen_in_the_node(pack, run, toys, detect
     node = pack["DisPosePoseDetectorLoader"]
     (offered,) = [part for part in node.GET_SCHEMA().inputs if part.id == "toy_file"]
     assert offered.options == ["renamed.onnx"] and "Toy network for toy" in offered.tooltip
-    assert node.validate_inputs(backend="toy", toy_file="renamed.onnx") is True
+    assert node.validate_inputs(backend="toy") is True
     (detector,) = run("DisPosePoseDetectorLoader", backend="toy", toy_file="renamed.onnx")
     assert detector.network == toys / "renamed.onnx"
 

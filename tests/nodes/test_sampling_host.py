@@ -360,3 +360,26 @@ def test_augmentation_counts_in_the_range_of_the_paper(run):
     noise = vae.pixels - reference
     assert noise.std().item() == pytest.approx(0.1, rel=0.02)  # 0.2 in -1…1
     assert positive[0][1]["augmentation_level"] == 0.2
+
+
+def test_a_network_is_in_the_patcher_that_comfyui_uses_now(pack, monkeypatch):
+    """ComfyUI sets CoreModelPatcher at start, after this pack may have been imported."""
+    import comfy.model_patcher
+
+    class Dynamic(comfy.model_patcher.ModelPatcher):
+        pass
+
+    monkeypatch.setattr(comfy.model_patcher, "CoreModelPatcher", Dynamic, raising=False)
+    management = host("model_management")
+    assert type(management.patcher(torch.nn.Linear(1, 1))) is Dynamic
+    # A copy for another GPU is in a plain ModelPatcher, as ComfyUI's own are.
+    copy = management.patcher(torch.nn.Linear(1, 1), torch.device("cpu"))
+    assert type(copy) is comfy.model_patcher.ModelPatcher
+
+
+def test_older_versions_of_comfyui_have_one_kind_of_patcher(pack, monkeypatch):
+    import comfy.model_patcher
+
+    monkeypatch.delattr(comfy.model_patcher, "CoreModelPatcher", raising=False)
+    made = host("model_management").patcher(torch.nn.Linear(1, 1))
+    assert type(made) is comfy.model_patcher.ModelPatcher

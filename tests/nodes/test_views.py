@@ -39,7 +39,7 @@ def test_motion_preview_hands_over_four_modes_as_small_files(pack, temp, moving_
 
     (told,) = output.ui["dispose_motion"]
     assert list(told["modes"]) == ["person", "onion", "flow", "arrows"]
-    assert (told["subfolder"], told["first"], told["stride"]) == ("dispose", 1, 1)
+    assert (told["subfolder"], told["first"], told["stride"]) == ("dispose", 0, 1)
     assert told["modes"]["flow"] | {"files": []} == {
         **{"frames": 2, "size": [32, 24], "step": [32, 32], "columns": 4, "rows": 4},
         "files": [],

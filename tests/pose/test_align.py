@@ -192,7 +192,7 @@ def test_gaps_are_filled_after_the_fit_and_reference_mode_leaves_them(standing, 
 
 @pytest.mark.parametrize("method", ["fit", "limbs", "none"])
 def test_smoothing_steadies_what_every_method_makes(standing, method):
-    noise = np.random.default_rng(0).normal(0, 0.005, (20, 128, 2))
+    noise = np.random.default_rng(0).normal(0, 0.005, (20, 134, 2))
     driving = standing(20, SIZE).with_points(standing(20, SIZE).points + noise)
 
     def tremble(smoothing: float) -> float:

@@ -16,7 +16,7 @@ from dispose_core.pose.edits.parse import MOST_CHARACTERS, MOST_EDITS, parse_edi
 from dispose_core.pose.sequence import PoseSequence
 
 CASES = json.loads((Path(__file__).parents[1] / "web" / "edits_cases.json").read_text("utf-8"))
-PARTS = {"left_hand": 18, "right_hand": 39, "face": 60}
+PARTS = {"left_hand": 18, "right_hand": 39, "face": 60, "left_foot": 128, "right_foot": 131}
 
 
 def index(name: str) -> int:
@@ -122,8 +122,9 @@ def test_a_long_list_of_trouble_is_cut(people):
 
 
 def test_mirroring_twice_gives_the_figure_back_and_the_sides_are_pairs():
-    assert sorted(MIRROR) == list(range(skeleton.N_POINTS)) and (MIRROR[MIRROR] == range(128)).all()
-    assert (SWAP[SWAP] == range(128)).all() and (SWAP[60:] == range(60, 128)).all()
+    assert sorted(MIRROR) == list(range(skeleton.N_POINTS)) and (MIRROR[MIRROR] == range(134)).all()
+    assert (SWAP[SWAP] == range(134)).all() and (SWAP[60:128] == range(60, 128)).all()
+    assert MIRROR[128:].tolist() == SWAP[128:].tolist() == [131, 132, 133, 128, 129, 130]
     for left, right in (("LEye", "REye"), ("LHip", "RHip"), ("left_hand.7", "right_hand.7")):
         assert MIRROR[index(left)] == index(right)
     # iBUG: corners of the eyes and of the mouth, the outer ends of the brows

@@ -102,7 +102,7 @@ def test_bones_give_less_than_two_percent(standing):
 def test_tremble_of_a_detector_does_not_move_a_foot_that_stands():
     driving, rng = walker(), np.random.default_rng(0)
     rests = steps(driving.body[:, FEET] * SIZE[::-1]) < 0.5
-    noisy = driving.with_points(driving.points + rng.normal(0, 1.5, (96, 128, 2)) / SIZE[::-1])
+    noisy = driving.with_points(driving.points + rng.normal(0, 1.5, (96, 134, 2)) / SIZE[::-1])
 
     body, _ = retarget(walker(1, 0.6), noisy, smoothing=2.0)
 

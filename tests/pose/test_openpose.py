@@ -31,8 +31,8 @@ def body_of(count: int = 18, score: float = 0.8) -> list[float]:
 
 def random_pose(frames: int, seed: int) -> PoseSequence:
     rng = np.random.default_rng(seed)
-    scores = rng.random((frames, 128)) * (rng.random((frames, 128)) > 0.2)
-    return PoseSequence(rng.random((frames, 128, 2)) * 1.4 - 0.2, scores, (1024, 576))
+    scores = rng.random((frames, 134)) * (rng.random((frames, 134)) > 0.2)
+    return PoseSequence(rng.random((frames, 134, 2)) * 1.4 - 0.2, scores, (1024, 576))
 
 
 def assert_same(a: PoseSequence, b: PoseSequence) -> None:
@@ -99,12 +99,12 @@ def test_each_frame_is_read_with_its_own_canvas():
 def test_of_25_body_points_the_18_are_kept():
     pose = read_openpose(frame(person(body_of(25))))[0]
 
-    pixels = pose.body[0] * (100, 200)
     # 8 is the middle of the hips, 19 and above are the feet.
-    assert pixels[:, 0] - 10 == pytest.approx([*range(8), *range(9, 19)])
+    assert pose.body[0, :, 0] * 100 - 10 == pytest.approx([*range(8), *range(9, 19)])
+    assert pose.feet[0, ..., 0].ravel() * 100 - 10 == pytest.approx([*range(19, 25)])
 
 
-def test_of_70_face_points_the_pupils_are_dropped():
+def test_of_70_face_points_the_eyes_are_dropped():
     pose = read_openpose(frame(person(body_of(), face_keypoints_2d=body_of(70))))[0]
 
     assert pose.face[0, 67].tolist() == pytest.approx([0.77, 0.72])
@@ -163,13 +163,39 @@ def test_a_person_who_is_gone_is_not_written():
     assert [len(f["people"]) for f in frames] == [2, 1]
 
 
-def test_a_body_without_hands_writes_null_for_them(standing):
+def test_a_body_alone_writes_zeros_for_all_other_parts(standing):
     written = write_openpose([standing()])[0]
 
-    assert written["people"][0]["hand_left_keypoints_2d"] is None
-    assert len(written["people"][0]["pose_keypoints_2d"]) == 54
+    lists = written["people"][0]
+    assert {key: len(values) for key, values in lists.items()} == {
+        "pose_keypoints_2d": 54,
+        "hand_left_keypoints_2d": 63,
+        "hand_right_keypoints_2d": 63,
+        "face_keypoints_2d": 210,
+        "foot_keypoints_2d": 18,
+    }
+    assert {key for key, values in lists.items() if any(values)} == {"pose_keypoints_2d"}
     assert (written["canvas_height"], written["canvas_width"]) == (200, 100)
     json.dumps(written, allow_nan=False)
+
+
+def test_the_face_ends_with_the_eyes_and_the_feet_are_their_own_list():
+    pose = random_pose(1, 8)
+    scores = np.where(np.isin(np.arange(134), [14, 129]), 0.0, np.maximum(pose.scores, 0.1))
+    pose = PoseSequence(np.random.default_rng(9).random((1, 134, 2)), scores, (1024, 576))
+    person = write_openpose([pose])[0]["people"][0]
+
+    def triple(points, i):
+        return [*(points[i] * (576, 1024)), scores[0, i]]
+
+    face, feet = person["face_keypoints_2d"], person["foot_keypoints_2d"]
+    assert face[201:204] == pytest.approx(triple(pose.points[0], 127))  # the last of the 68
+    assert face[204:207] == [0, 0, 0]  # the right eye is missing
+    assert face[207:] == pytest.approx(triple(pose.points[0], 15))
+    assert feet[:3] == pytest.approx(triple(pose.points[0], 128))  # the left big toe
+    assert feet[3:6] == [0, 0, 0]
+    assert feet[15:] == pytest.approx(triple(pose.points[0], 133))  # the right heel
+    assert_same(read_openpose(write_openpose([pose]))[0], pose)
 
 
 def test_numpy_numbers_are_numbers():

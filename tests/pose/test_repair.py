@@ -12,10 +12,10 @@ WRIST = 4
 
 
 def walking(frames: int) -> PoseSequence:
-    """All 128 points at (t / 100, t² / 10000) with scores 0.5 + t / 100."""
+    """All 134 points at (t / 100, t² / 10000) with scores 0.5 + t / 100."""
     t = np.arange(frames) / 100
-    points = np.broadcast_to(np.stack([t, t * t], -1)[:, None], (frames, 128, 2))
-    return PoseSequence(points, np.broadcast_to(0.5 + t[:, None], (frames, 128)), (100, 100))
+    points = np.broadcast_to(np.stack([t, t * t], -1)[:, None], (frames, 134, 2))
+    return PoseSequence(points, np.broadcast_to(0.5 + t[:, None], (frames, 134)), (100, 100))
 
 
 def test_a_gap_is_filled_along_a_straight_line(hide):
@@ -114,6 +114,14 @@ def test_a_complete_clip_is_untouched_and_not_talked_about():
 
     assert np.array_equal(filled.points, pose.points)
     assert report == []
+
+
+def test_a_foot_is_filled_like_a_hand_and_named(hide):
+    pose = walking(9)
+    filled, report = fill_gaps(hide(pose, [3, 4], [128, 130]), 12)
+
+    np.testing.assert_allclose(filled.points[3, 128], pose.points[3, 128], atol=0.001)
+    assert report == ["filled by interpolation: left foot (3–4)"]
 
 
 def test_smoothing_follows_a_parabola_exactly():

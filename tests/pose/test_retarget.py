@@ -56,7 +56,7 @@ def retarget(reference, driving, **options):
 
 
 def dancing(standing, frames: int = 24, canvas=SIZE, **place) -> PoseSequence:
-    """The standing person, arms swinging, with hands and a face."""
+    """The standing person, arms swinging, with hands, a face and feet."""
     pose = standing(frames, canvas, **place)
     points, scores = pose.points.copy(), np.full_like(pose.scores, 0.9)
     t = np.arange(frames) / 12
@@ -72,6 +72,8 @@ def dancing(standing, frames: int = 24, canvas=SIZE, **place) -> PoseSequence:
         (skeleton.LEFT_HAND_SLICE, 7),
         (skeleton.RIGHT_HAND_SLICE, 4),
         (skeleton.FACE_SLICE, 0),
+        (skeleton.LEFT_FOOT_SLICE, 13),
+        (skeleton.RIGHT_FOOT_SLICE, 10),
     ):
         spread = rng.normal(0, 0.01, (part.stop - part.start, 2))
         points[:, part] = points[:, [joint]] + spread
@@ -260,13 +262,14 @@ def test_a_forearm_that_points_at_the_camera_swings_from_side_to_side(standing):
     assert np.abs(np.diff(np.unwrap(forearm))).max() == pytest.approx(np.pi / 4)
 
 
-def test_hands_follow_their_wrist_and_the_face_the_nose_at_the_reference_s_size(standing):
+def test_hands_feet_and_face_follow_their_joint_at_the_reference_s_size(standing):
     driving = dancing(standing)
     reference = of_other_build(driving[0], CHILD)
     points = reference.points.copy()
     for part, joint, size in (
         (skeleton.LEFT_HAND_SLICE, 7, 0.7), (skeleton.RIGHT_HAND_SLICE, 4, 0.7),
         (skeleton.FACE_SLICE, 0, 1.1),
+        (skeleton.LEFT_FOOT_SLICE, 13, 0.5), (skeleton.RIGHT_FOOT_SLICE, 10, 0.5),
     ):  # fmt: skip
         way = driving.points[0, part] - driving.points[0, joint]
         points[0, part] = points[0, joint] + way * size
@@ -275,7 +278,11 @@ def test_hands_follow_their_wrist_and_the_face_the_nose_at_the_reference_s_size(
     aligned, _ = retarget(reference, driving)
 
     np.testing.assert_allclose(aligned.points[0], reference.points[0], atol=1e-9)
-    for part, joint, size in ((skeleton.LEFT_HAND_SLICE, 7, 0.7), (skeleton.FACE_SLICE, 0, 1.1)):
+    for part, joint, size in (
+        (skeleton.LEFT_HAND_SLICE, 7, 0.7),
+        (skeleton.FACE_SLICE, 0, 1.1),
+        (skeleton.LEFT_FOOT_SLICE, 13, 0.5),
+    ):
         way = driving.points[:, part] - driving.points[:, [joint]]
         np.testing.assert_allclose(
             aligned.points[:, part] - aligned.points[:, [joint]], way * size, atol=1e-9

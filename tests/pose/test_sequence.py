@@ -8,6 +8,23 @@ from dispose_core.pose import skeleton
 from dispose_core.pose.sequence import PoseSequence, join_sequences
 
 
+def test_arrays_without_feet_are_completed_by_missing_ones():
+    pose = PoseSequence(np.full((2, 128, 2), 0.5), np.ones((2, 128)), (10, 10))
+
+    assert pose.points.shape == (2, 134, 2) and pose.feet.shape == (2, 2, 3, 2)
+    assert pose.scores[:, :128].all() and not pose.feet_scores.any()
+    assert np.isnan(pose.feet).all()
+
+
+def test_binary_scores_are_1_for_what_counts_as_found():
+    scores = np.zeros((1, 134))
+    scores[0, [0, 1, 20, 130]] = 0.3, 0.31, 0.05, 0.05  # body, body, hand, foot
+    pose = PoseSequence(np.full((1, 134, 2), 0.5), scores, (10, 10)).with_binary_scores()
+
+    assert np.flatnonzero(pose.scores[0]).tolist() == [1, 20, 130]
+    assert set(pose.scores[0]) == {0.0, 1.0}
+
+
 def test_a_point_without_score_has_no_coordinates_either():
     points, scores = np.zeros((1, 128, 2)), np.ones((1, 128))
     scores[0, 3] = 0.0
@@ -76,7 +93,7 @@ def test_frames_are_picked_by_index_slice_or_list(standing):
 
 
 def test_wrong_shapes_are_named():
-    with pytest.raises(PoseError, match=r"\(T, 128, 2\).*got \(2, 18, 2\) and \(2, 18\)"):
+    with pytest.raises(PoseError, match=r"\(T, 134, 2\).*got \(2, 18, 2\) and \(2, 18\)"):
         PoseSequence(np.zeros((2, 18, 2)), np.zeros((2, 18)), (4, 4))
 
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-import { applyEdits, at } from "../../web/js/editor/apply.js";
+import { applyEdits, at, STRIDE } from "../../web/js/editor/apply.js";
 import { EditsError, namePoints, parseEdits, pointsOf, writeEdits } from "../../web/js/editor/edits_text.js";
 import { GROUPS, MIRROR, NAMED, SWAP } from "../../web/js/editor/skeleton.js";
 
@@ -14,7 +14,7 @@ function posesOf({ width, height, people }) {
   return {
     width, height, frames, crowd: people.length,
     people: people.map((listed) => {
-      const figure = new Float64Array(frames * 384);
+      const figure = new Float64Array(frames * STRIDE);
       for (let i = 0; i < figure.length; i += 3) figure.set([NaN, NaN, 0], i);
       listed.forEach((points, frame) => {
         for (const [name, value] of Object.entries(points)) figure.set(value, at(frame, NAMED.get(name)[0]));

@@ -68,8 +68,8 @@ def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(
     assert view.get_attribute("data-mode") == "person"
     first = await_image(view)
     view.locator("input[type=range]").fill("6")
-    assert view.get_attribute("data-frame") == "7"
-    assert view.locator(".count").inner_text() == "7 / 12"
+    assert view.get_attribute("data-frame") == "6"
+    assert view.locator(".count").inner_text() == "6 / 11"
     assert await_image(view) != first
 
     names = ["Person", "Overlay", "Flow", "Arrows"]
@@ -80,12 +80,12 @@ def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(
         front.page.wait_for_load_state("networkidle")
         drawn.add(await_image(view))
     assert len(drawn) == 4
-    assert view.get_attribute("data-frame") == "7"  # the mode changes, the frame stays
+    assert view.get_attribute("data-frame") == "6"  # the mode changes, the frame stays
 
     view.locator("select").select_option("2")
     view.get_by_role("button", name="Play", exact=True).click()
     front.page.wait_for_function(
-        "view => view.dataset.frame !== '7'", arg=view.element_handle(), timeout=10_000
+        "view => view.dataset.frame !== '6'", arg=view.element_handle(), timeout=10_000
     )
     view.get_by_role("button", name="Pause", exact=True).click()
     stopped = view.get_attribute("data-frame")
@@ -117,7 +117,7 @@ def test_the_motion_view_is_there_again_after_a_look_at_another_workflow(front, 
         )
     view = view_of(front, "DisPoseMotionPreview")
     await_image(view)
-    assert view.locator(".count").inner_text() == "1 / 12"
+    assert view.locator(".count").inner_text() == "0 / 11"
     assert front.page.locator(".dispose-motion-view").count() == 2
 
 

@@ -91,7 +91,7 @@ export const CHINESE = {
     "从这一帧开始标记范围，修改作用于整个范围；再按一次取消",
   "Clear the selection, so that changes apply to the whole figure": "取消选择，使修改作用于整个人物",
   "Select all points, to drag the whole figure": "选中所有点，以便拖动整个人物",
-  "Select the whole hand, face or body of the selected point": "选中该点所在的整只手、面部或身体",
+  "Select the whole hand, foot, face or body of the selected point": "选中该点所在的整只手、整只脚、面部或身体",
   "Select the next point": "选中下一个点",
   "Select the previous point": "选中上一个点",
   "Edit the next person, if there are several": "有多人时编辑下一个人",

@@ -41,7 +41,7 @@ class Proportions:
     """Joints and bone lengths of a person in pixels; a missing neck is the shoulders' midpoint.
 
     Attributes:
-        points: (T, 128, 2)
+        points: (T, 134, 2)
         seen: (T, 18) bool, visible joints.
         lengths: (18,) of the bone that ends in each joint, NaN where it is never visible.
     """

@@ -22,17 +22,19 @@ _SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35
 _SPEED_COEFFICIENT = 12.0
 _SPEED_FRAMES = 3.0
 
-_HANDS_AND_FACE = {
+_OTHER_PARTS = {
     "left hand": skeleton.LEFT_HAND_SLICE,
     "right hand": skeleton.RIGHT_HAND_SLICE,
     "face": skeleton.FACE_SLICE,
+    "left foot": skeleton.LEFT_FOOT_SLICE,
+    "right foot": skeleton.RIGHT_FOOT_SLICE,
 }
 
 
 def fill_gaps(poses: PoseSequence, max_gap: int) -> tuple[PoseSequence, list[str]]:
     """Fill missing points by linear interpolation between the frames around a gap.
 
-    A hand or face point is missing at score 0. A body point is missing up to a score of
+    A point of hands, face or feet is missing at score 0. A body point is missing up to a score of
     `skeleton.VISIBLE`, since later stages treat it as invisible
     (docs/reference_behaviour.md#pose-output); if it is not filled, it keeps its coordinates. Scores
     are interpolated too. Nothing is filled before the first or after the last detection.
@@ -43,7 +45,7 @@ def fill_gaps(poses: PoseSequence, max_gap: int) -> tuple[PoseSequence, list[str
     Returns:
         The filled poses, and a report of the frames and joints that were filled or left.
     """
-    seen = _seen(poses)
+    seen = poses.visible
     frames = len(poses)
     index = np.arange(frames)[:, None]  # (T, 1) against (T, N)
     before = np.maximum.accumulate(np.where(seen, index, -1), axis=0)
@@ -140,13 +142,6 @@ def _spread(body: np.ndarray, visible: np.ndarray) -> float:
     return size if size > 0 else 1.0
 
 
-def _seen(poses: PoseSequence) -> np.ndarray:
-    """(T, N) bool: points that count as visible, see `fill_gaps`."""
-    seen = poses.scores > 0
-    seen[:, skeleton.BODY_SLICE] = poses.body_visible
-    return seen
-
-
 def _interpolate(values: np.ndarray, left: np.ndarray, right: np.ndarray, weight: np.ndarray):
     """Interpolate values[left] … values[right] by `weight`; indices (T, N), one per point."""
     point = np.arange(values.shape[1])
@@ -186,9 +181,9 @@ def _describe_gap(run: tuple[int, int], frames: int, max_gap: int) -> str:
 
 
 def _by_part(what: str, mask: np.ndarray) -> list[str]:
-    """At most one line listing body joints, hands and face with their frames in a (T, N) mask."""
+    """At most one line listing body joints and other parts with their frames in a (T, N) mask."""
     parts = {name: mask[:, i] for i, name in enumerate(skeleton.BODY)}
-    parts |= {name: np.any(mask[:, points], axis=-1) for name, points in _HANDS_AND_FACE.items()}
+    parts |= {name: np.any(mask[:, points], axis=-1) for name, points in _OTHER_PARTS.items()}
     affected = [f"{name} ({numbers(frames)})" for name, frames in parts.items() if frames.any()]
     return [f"{what}: {', '.join(affected)}"] if affected else []
 

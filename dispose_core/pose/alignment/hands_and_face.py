@@ -1,7 +1,8 @@
-"""Place hands, eyes, ears and face on the retargeted body.
+"""Place hands, feet, eyes, ears and face on the retargeted body.
 
 They keep the driver's layout relative to their joint, scaled as a whole to the size of the
 reference's hands and head, since eyes and ears show the direction of the head and fingers move.
+Feet are scaled as the shins, because few reference poses have any to measure.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from .. import skeleton
-from ..skeleton import HEAD_LINKS, L_WRIST, NOSE, PALM, R_WRIST
+from ..skeleton import HEAD_LINKS, L_ANKLE, L_WRIST, NOSE, PALM, R_ANKLE, R_WRIST
 from .body_proportions import FULL_LENGTH, Proportions
 
 _EYES_AND_EARS = slice(14, 18)
 _WRISTS = {R_WRIST: skeleton.RIGHT_HAND_SLICE, L_WRIST: skeleton.LEFT_HAND_SLICE}
+_ANKLES = {R_ANKLE: skeleton.RIGHT_FOOT_SLICE, L_ANKLE: skeleton.LEFT_FOOT_SLICE}
 
 # Largest factor between the size ratio of a hand or head and that of its parent bone. Beyond it
 # the measurement is unreliable, as for a hand or head seen from the side.
@@ -28,14 +30,14 @@ def follow_joints(
     anchors: np.ndarray,
     bones: np.ndarray,
 ) -> np.ndarray:
-    """Return (T, 128, 2), the complete person in pixels of the image.
+    """Return (T, 134, 2), the complete person in pixels of the image.
 
     Args:
         reference: the reference person.
         driver: the driving person.
         there: (T, 18, 2) joints of the driver in pixels of the driving frames.
         body: (T, 18, 2) retargeted joints; those of eyes and ears are not read.
-        anchors: (T, 18) joint to use where a wrist or the nose is not visible.
+        anchors: (T, 18) joint to use where a wrist, an ankle or the nose is not visible.
         bones: (18,) length ratio of the bone that ends in each joint.
     """
     frames = np.arange(len(body))
@@ -50,6 +52,8 @@ def follow_joints(
     hand = _clamped_ratio(_hand_size(reference), _hand_size(driver), bones[list(_WRISTS)].mean())
     for wrist, part in _WRISTS.items():
         follow(part, wrist, hand)
+    for ankle, part in _ANKLES.items():
+        follow(part, ankle, bones[list(_ANKLES)].mean())
     head = _clamped_ratio(*_head_sizes(reference, driver), bones[NOSE])
     follow(_EYES_AND_EARS, NOSE, head)
     follow(skeleton.FACE_SLICE, NOSE, head)

@@ -9,7 +9,7 @@ import numpy as np
 from .. import skeleton
 from ..sequence import PoseSequence
 
-Found = tuple[np.ndarray, np.ndarray]  # points (128, 2) in pixels, scores (128,)
+Found = tuple[np.ndarray, np.ndarray]  # points (134, 2) in pixels, scores (134,)
 
 
 def people_in_slots(

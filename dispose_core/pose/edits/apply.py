@@ -20,9 +20,8 @@ MOST_LISTED = 20
 
 MIRROR = np.array(skeleton.MIRROR)
 # "swap" leaves the face alone: detectors confuse limbs, never the sides of a face.
-SWAP = np.array(
-    [*MIRROR[: skeleton.FACE_SLICE.start], *range(skeleton.FACE_SLICE.start, skeleton.N_POINTS)]
-)
+SWAP = MIRROR.copy()
+SWAP[skeleton.FACE_SLICE] = range(skeleton.FACE_SLICE.start, skeleton.FACE_SLICE.stop)
 
 
 def apply_edits(
@@ -56,7 +55,7 @@ def apply_edits(
         edits = parse_edits(edits)
     points = np.stack([person.points for person in people])
     scores = np.stack([person.scores for person in people])
-    original = np.concatenate([points, scores[..., None]], -1)  # (P, T, 128, 3)
+    original = np.concatenate([points, scores[..., None]], -1)  # (P, T, 134, 3)
     values = original.copy()
     problems: dict[int, str] = {}
     dropped: set[int] = set()

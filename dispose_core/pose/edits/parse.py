@@ -32,15 +32,17 @@ _GROUPS = {
     "left_hand": skeleton.LEFT_HAND_SLICE,
     "right_hand": skeleton.RIGHT_HAND_SLICE,
     "face": skeleton.FACE_SLICE,
+    "left_foot": skeleton.LEFT_FOOT_SLICE,
+    "right_foot": skeleton.RIGHT_FOOT_SLICE,
     "all": slice(0, skeleton.N_POINTS),
 }
 _NAMED = {
     **{name: [i] for i, name in enumerate(skeleton.BODY)},
     **{name: list(range(part.start, part.stop)) for name, part in _GROUPS.items()},
     **{
-        f"{name}.{i}": [_GROUPS[name].start + i]
-        for name, count in (("left_hand", 21), ("right_hand", 21), ("face", 68))
-        for i in range(count)
+        f"{name}.{i}": [point]
+        for name in ("left_hand", "right_hand", "face", "left_foot", "right_foot")
+        for i, point in enumerate(range(_GROUPS[name].start, _GROUPS[name].stop))
     },
 }
 # Required and optional keys of each kind, besides do, frames and person.
@@ -193,7 +195,7 @@ def _points(raw: Any, where: str) -> tuple[tuple[int, ...], str]:
         else:
             raise PoseError(
                 f"{where}: no point is called {_short_json(name)}. Use a joint such as RWrist, "
-                "left_hand.4, face.30, an index from 0 to 127, or a group: "
+                f"left_hand.4, face.30, an index from 0 to {skeleton.N_POINTS - 1}, or a group: "
                 f"{', '.join(_GROUPS)}."
             )
     if not indices:

@@ -57,7 +57,7 @@ def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
         is detected. A person absent for more than `MAX_MISSED_FRAMES` frames, or who reappears far
         from the predicted position, starts a new sequence.
     """
-    points = np.stack([person.points for person in people], 1)  # (T, S, 128, 2)
+    points = np.stack([person.points for person in people], 1)  # (T, S, 134, 2)
     scores = np.stack([person.scores for person in people], 1)
     owner = _follow(joints_of(people))
     tracked = []

@@ -5,7 +5,7 @@
  * @property {number} width of the canvas in pixels
  * @property {number} height
  * @property {number} frames
- * @property {Float64Array[]} people one a person: x, y as fractions and score of 128 points a
+ * @property {Float64Array[]} people one a person: x, y as fractions and score of 134 points a
  *   frame; a missing point is NaN, NaN, 0
  * @property {number} crowd people there are; the editor shows the first of them
  */

@@ -39,7 +39,7 @@ export const COMMANDS = [
 
   { label: "Clear selection", keys: ["a"], group: "Points", help: "Clear the selection, so that changes apply to the whole figure", run: (e) => e.session.select([]) },
   { label: "Select all", keys: ["Ctrl+a"], group: "Points", help: "Select all points, to drag the whole figure", run: (e) => e.selectShown() },
-  { label: "Select group", keys: ["g"], group: "Points", help: "Select the whole hand, face or body of the selected point", run: (e) => e.session.selectGroup() },
+  { label: "Select group", keys: ["g"], group: "Points", help: "Select the whole hand, foot, face or body of the selected point", run: (e) => e.session.selectGroup() },
   { label: "Next point", keys: ["n"], group: "Points", help: "Select the next point", run: (e) => e.session.selectNext(1) },
   { label: "", keys: ["Shift+N"], help: "Select the previous point", run: (e) => e.session.selectNext(-1) },
   { label: "Next person", keys: ["p"], group: "Points", help: "Edit the next person, if there are several", run: (e) => e.nextPerson() },

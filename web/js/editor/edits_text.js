@@ -2,7 +2,7 @@
  * The text in which edits are kept. Reads what `dispose_core/pose/edits_text.py` reads and refuses
  * what it refuses, with the same words; `tests/web/edits_cases.json` holds both to it.
  */
-import { GROUPS, NAMED, NAMES, N_POINTS } from "./skeleton.js";
+import { GROUPS, NAMED, NAMES, N_POINTS, PARTS } from "./skeleton.js";
 
 const VERSION = 1;
 const MOST_CHARACTERS = 4_000_000;
@@ -90,7 +90,7 @@ export function namePoints(points) {
   const rest = new Set(points);
   if (rest.size === N_POINTS) return "all";
   const names = [];
-  for (const group of ["body", "left_hand", "right_hand", "face"]) {
+  for (const group of PARTS) {
     if (GROUPS[group].every((point) => rest.has(point))) {
       names.push(group);
       GROUPS[group].forEach((point) => rest.delete(point));
@@ -139,7 +139,7 @@ function checkPoints(named, where) {
     const isIndex = Number.isInteger(name) && name >= 0 && name < N_POINTS;
     if (!isIndex && !(typeof name === "string" && NAMED.has(name))) {
       fail(`${where}: no point is called ${shown(name)}. Use a joint such as RWrist, left_hand.4, face.30, ` +
-        `an index from 0 to 127, or a group: ${Object.keys(GROUPS).join(", ")}.`);
+        `an index from 0 to ${N_POINTS - 1}, or a group: ${Object.keys(GROUPS).join(", ")}.`);
     }
   }
   if (!list.length) fail(`${where}: points is empty.`);

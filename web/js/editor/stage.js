@@ -1,6 +1,6 @@
 /** The large canvas: image, skeleton, zoom and pan, and which point is under the pointer. */
 import { at } from "./apply.js";
-import { colourOf, GROUPS, HAND_EDGES, LIMBS, VISIBLE } from "./skeleton.js";
+import { colourOf, FOOT_EDGES, GROUPS, HAND_EDGES, LIMBS, VISIBLE } from "./skeleton.js";
 
 const REACH = 14; // pixels from a joint at which it is taken hold of
 const MARGIN = 24;
@@ -57,7 +57,7 @@ export class Stage {
     return [(x - frame.x) / frame.width, (y - frame.y) / frame.height];
   }
 
-  /** @returns {number | null} the shown point nearest to (x, y), body before hands before face */
+  /** @returns {number | null} the shown point nearest to (x, y), body before feet, hands and face */
   pointUnder(x, y, session) {
     const frame = this.frameOf(session.given);
     let best = null;
@@ -74,6 +74,8 @@ export class Stage {
   points() {
     return [
       ...GROUPS.body,
+      ...GROUPS.left_foot,
+      ...GROUPS.right_foot,
       ...(this.shown.hands ? [...GROUPS.left_hand, ...GROUPS.right_hand] : []),
       ...(this.shown.face ? GROUPS.face : []),
     ];
@@ -127,6 +129,7 @@ export class Stage {
       context.stroke();
     };
     LIMBS.forEach((limb, i) => line(limb, colourOf(i), 4));
+    FOOT_EDGES.forEach((edge) => line(edge, colourOf(edge[1]), 1.5));
     if (this.shown.hands) {
       HAND_EDGES.forEach((edges) => edges.forEach((edge) => line(edge, colourOf(edge[1]), 1.5)));
     }

@@ -3,7 +3,7 @@
  *
  * @typedef {object} MotionData
  * @property {string} subfolder of the temp folder
- * @property {number} first number of the first frame in the motion field; 0 is the reference
+ * @property {number} first number of the first frame shown; driving frames count from 0
  * @property {number} stride frames of the clip from one shown to the next
  * @property {Record<string, import("./strips.js").Strips>} modes
  */

@@ -86,7 +86,7 @@ class DWPoseDetector:
     def _people(
         self, crops: tuple[np.ndarray, ...], boxes: tuple[np.ndarray, ...]
     ) -> Iterator[Found]:
-        """Points (128, 2) in pixels and scores (128,) of each crop."""
+        """Points (134, 2) in pixels and scores (134,) of each crop."""
         points, scores = simcc.to_skeleton(*self.poses.find(crops, np.stack(boxes)))
         # A SimCC maximum is not a probability and can exceed 1.
         return zip(points, scores.clip(0, 1), strict=True)

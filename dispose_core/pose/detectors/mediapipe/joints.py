@@ -1,4 +1,4 @@
-"""Convert MediaPipe's landmarks of a person to the pack's 128 points."""
+"""Convert MediaPipe's landmarks of a person to the pack's points."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _SHOULDERS = [11, 12]
 # placeholder; it is computed as the midpoint of the shoulders.
 _BODY = np.array([0, 11, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7])
 
+# Big toe and heel, likewise; MediaPipe has no small toe.
+_LEFT_FOOT, _RIGHT_FOOT = [31, 29], [32, 30]
+_TOE_AND_HEEL = [0, 2]  # in a foot of the skeleton
+
 # Indices of the iBUG 68 face points in MediaPipe's canonical face mesh (468 points), starting at
 # the person's right as in iBUG.
 _FACE = np.array([
@@ -28,7 +32,7 @@ _FACE = np.array([
 
 
 def to_points(person: Person, canvas: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return points (128, 2) in pixels and scores (128,).
+    """Return points (134, 2) in pixels and scores (134,).
 
     Body scores are the visibility. A hand takes the score of its wrist, a face that of eyes and
     nose. Points outside the image are guesses and count as missing.
@@ -50,6 +54,12 @@ def to_points(person: Person, canvas: tuple[int, int]) -> tuple[np.ndarray, np.n
     ):
         if found is not None:
             points[part], scores[part] = found, score
+    for part, marks in (
+        (skeleton.LEFT_FOOT_SLICE, _LEFT_FOOT),
+        (skeleton.RIGHT_FOOT_SLICE, _RIGHT_FOOT),
+    ):
+        at = np.arange(part.start, part.stop)[_TOE_AND_HEEL]
+        points[at], scores[at] = person.body[marks], person.visibility[marks]
     height, width = canvas
     scores[((points < 0) | (points > (width, height))).any(-1)] = 0.0
     return points, scores

@@ -19,6 +19,7 @@ import comfy.k_diffusion.sampling as k_diffusion
 import comfy.model_base
 import comfy.model_detection
 import comfy.model_management as management
+import comfy.model_patcher
 import comfy.samplers
 import comfy.sd
 import comfy.supported_models
@@ -151,6 +152,56 @@ class ControlNet:
             networks.controlnet.load(management.get_torch_device(), lowvram_model_memory=1)
             assert networks.controlnet.model.model_lowvram
         return (dispose("nodes.comfy_adapters.control").DisPoseControl(networks),)
+
+
+class Patchers:
+    """Ends a graph: classes of the patchers of all networks of the pack.
+
+    ComfyUI sets `CoreModelPatcher` at start where dynamic VRAM works, which needs a GPU.
+    """
+
+    CATEGORY, FUNCTION = "tests", "name"
+    RETURN_TYPES, OUTPUT_NODE = (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("STRING", {}), "controlnet": ("STRING", {})}}
+
+    def name(self, model, controlnet):
+        class StandIn(ModelPatcher):
+            pass
+
+        before = getattr(comfy.model_patcher, "CoreModelPatcher", None)
+        comfy.model_patcher.CoreModelPatcher = StandIn
+        try:
+            pose_net = MimicMotion().load(model, 0.0)[1]
+            networks = ControlNet().load(controlnet, "default", False)[0].networks
+            cmp = dispose("nodes.comfy_adapters.densifier").managed(torch.nn.Linear(1, 1))
+        finally:
+            if before is None:
+                del comfy.model_patcher.CoreModelPatcher
+            else:
+                comfy.model_patcher.CoreModelPatcher = before
+        wrapped = (pose_net, networks.controlnet, networks.motion, cmp)
+        return {"ui": {"names": [type(patcher).__name__ for patcher in wrapped]}}
+
+
+class Compile:
+    """ComfyUI's torch.compile with the backend "eager", which its node does not offer."""
+
+    CATEGORY, FUNCTION = "tests", "compile"
+    RETURN_TYPES = ("MODEL",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def compile(self, model):
+        from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+        compiled = model.clone()
+        set_torch_compile_wrapper(model=compiled, backend="eager")
+        return (compiled,)
 
 
 class OtherControlNet:
@@ -392,7 +443,8 @@ class Show:
 NODE_CLASS_MAPPINGS = {
     f"Tiny{node.__name__}": node
     for node in (
-        *(MimicMotion, SD15, ControlNet, OtherControlNet, Windowed, ClipVision, Vae),
+        *(MimicMotion, SD15, ControlNet, Patchers, Compile, OtherControlNet, Windowed),
+        *(ClipVision, Vae),
         *(Condition, Guidance, Sampler, Record, Show),
     )
 }

@@ -238,10 +238,20 @@ class RecordMotion(Node):
         return {"ui": {}}
 
 
+class RawPoses(Node):
+    """POSE_KEYPOINT exactly as a file of the input folder has it, past this pack's reader."""
+
+    RETURN_TYPES = ("POSE_KEYPOINT",)
+    INPUT_TYPES = inputs(file="STRING")
+
+    def run(self, file):
+        return (json.loads(Path(folder_paths.get_input_directory(), file).read_text()),)
+
+
 NODE_CLASS_MAPPINGS = {
     f"Tiny{node.__name__}": node
     for node in (
         *(CheckpointLoader, ImageOnlyLoader, MimicMotionLoader, ControlNetLoader, DetectorLoader),
-        *(ReadSD15, OtherModel, RecordFeatures, RecordMotion),
+        *(ReadSD15, OtherModel, RecordFeatures, RecordMotion, RawPoses),
     )
 }
