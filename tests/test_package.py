@@ -24,6 +24,14 @@ def test_importing_the_pack_loads_nothing_heavy():
     assert heavy.isdisjoint(loaded)
 
 
+def test_python_files_stay_within_cp1252():
+    # Windows reads and prints in this code page where nothing else is said; comfy-test checks it.
+    folders = ("benchmarks", "dispose_core", "nodes", "scripts", "tests")
+    files = [*ROOT.glob("*.py"), *(f for folder in folders for f in (ROOT / folder).rglob("*.py"))]
+    for file in files:
+        file.read_text(encoding="utf-8").encode("cp1252")
+
+
 def test_the_library_never_imports_comfyui():
     for path in (ROOT / "dispose_core").rglob("*.py"):
         for line in path.read_text(encoding="utf-8").splitlines():
