@@ -15,15 +15,10 @@ from dispose_core.motion.field_file import load_field
 from dispose_core.motion.motion_field import MotionField
 from dispose_core.pose.openpose_json import load_openpose
 
-from .page import drag, edits_text, frame_to, listeners, open_editor, place_of, reopen
+from .page import command, drag, edits_text, frame_to, listeners, open_editor, place_of, reopen
 
 RWRIST = 4
 NAME = "my dance"
-
-
-def command(front: Any, name: str) -> None:
-    """Chooses an entry of the menu."""
-    front.page.evaluate("name => { app.extensionManager.command.execute(name) }", name)
 
 
 def dialog_of(front: Any) -> Any:
