@@ -12,7 +12,7 @@ import pytest
 
 from dispose_core.checkpoints.catalog import MODELS
 
-from .comfyui.tiny_workflow import NAMES, WORKFLOWS, api, saved
+from .comfyui.tiny_workflow import NAMES, SUBGRAPHS, WORKFLOWS, api, saved
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,7 +21,7 @@ else:
 
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted(WORKFLOWS.glob("*.json"))
+FILES = sorted([*WORKFLOWS.glob("*.json"), *SUBGRAPHS.glob("*.json")])
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -105,10 +105,9 @@ def test_the_note_names_every_file_its_folder_and_the_memory(name):
 
 @each_file
 def test_nothing_lies_on_anything_else(path):
-    graph = saved(path.stem)
     title, taller = 30, 56  # Nodes 2.0 draws bodies up to that much taller
     boxes = {}
-    for n in graph["nodes"]:
+    for n in nodes_of(path):
         (x, y), (width, height) = n["pos"], n["size"]
         boxes[n["id"]] = (x, y - title, x + width, y + height + taller)
     for first in boxes:
