@@ -34,6 +34,12 @@ def nodes_of(path: Path) -> list[dict[str, Any]]:
     return [node for node in graph["nodes"] + inside if node["type"] not in ids]
 
 
+def test_the_template_that_needs_no_model_comes_first():
+    # The template browser keeps the server's order, which is the folder's: by name on Windows. Its
+    # "A to Z" sorts by name everywhere.
+    assert min(WORKFLOWS.glob("*.json")).stem == "1_motion_preview"
+
+
 @each_file
 def test_each_node_names_its_pack(path):
     # "Install missing nodes" finds the pack by it. The front end's own notes have no pack.

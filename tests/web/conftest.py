@@ -43,7 +43,9 @@ def rendering(request, front) -> Iterator[None]:
 @pytest.fixture
 def small(comfy, assets, tmp_path) -> dict[str, Any]:
     """The template on a small image and every sixth of the driver's poses."""
-    template = json.loads((ROOT / "workflows" / "motion_preview.json").read_text(encoding="utf-8"))
+    template = json.loads(
+        (ROOT / "workflows" / "1_motion_preview.json").read_text(encoding="utf-8")
+    )
     prepare = next(node for node in template["nodes"] if node["type"] == "DisPosePrepare")
     prepare["widgets_values"][0] = 128
     (poses,) = load_openpose(assets / "poses" / "driving.json")

@@ -97,7 +97,7 @@ def wrist_places(field: MotionField, start: np.ndarray) -> np.ndarray:
 def test_a_wrist_is_corrected_and_the_motion_follows(front, comfy, server, assets, tmp_path):
     (given,) = load_openpose(assets / "poses" / "driving.json")
     (reference,) = load_openpose(assets / "poses" / "reference.json")
-    choose_template(front, "motion_preview")
+    choose_template(front, "1_motion_preview")
     assert front.missing_nodes() == []
     set_widget(front, "DisPosePrepare", "resolution", 128)  # quicker, otherwise the same
     dialog = open_editor(front)
