@@ -83,8 +83,11 @@ def test_the_side_panel_leaves_our_widgets_in_their_nodes(front, comfy, small, r
             front.page.evaluate(
                 "k => app.canvas.selectItems(app.graph.nodes.filter(n => n.type === k))", kind
             )
-            front.page.get_by_test_id("properties-panel").wait_for()
+            panel = front.page.get_by_test_id("properties-panel")
+            panel.wait_for()
             front.page.wait_for_timeout(500)
+            rows = panel.inner_text()
+            assert "open_editor" not in rows and "dispose_motion" not in rows
         assert in_its_node(view)
         assert in_its_node(front.page.get_by_role("button", name="Open pose editor"))
     await_image(view)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from dispose_core.checkpoints.catalog import MODELS
@@ -81,6 +79,4 @@ def test_the_short_workflow_is_an_app_too(front):
 
 
 def test_a_template_has_an_image_of_its_own():
-    assert [Path(name).stem for name in TEMPLATES] == sorted(
-        path.stem for path in WORKFLOWS.glob("*.jpg")
-    )
+    assert sorted(path.stem for path in WORKFLOWS.glob("*.jpg")) == TEMPLATES
