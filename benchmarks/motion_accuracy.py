@@ -236,7 +236,7 @@ def dis_flow(frames: list[np.ndarray]) -> Callable[[Case], np.ndarray]:
 
 
 def plain_bones(case: Case) -> np.ndarray:
-    """The 17 limbs of the skeleton, stretched along themselves, by distance⁻⁶ from the limb."""
+    """The 17 limbs of the skeleton, stretched along themselves and weighted by 1 / distance^6."""
     limbs = [(a, b) for a, b in LIMBS if np.isfinite(case.body[:, [a, b]]).all()]
     moves, weights = [], []
     for a, b in limbs:

@@ -38,7 +38,7 @@ class Person:
     """A body, what it wears, and how it moves.
 
     Attributes:
-        motion: time 0…1 → bend of each bone and where the pelvis goes, in body heights.
+        motion: time 0…1 to the bend of each bone and where the pelvis goes, in body heights.
         head, arms, legs, width: against an adult's.
         skirt, hair, bag: length in body heights of what hangs; 0 for none.
         colours: of skin, upper and lower clothes, hair; 0…255.
@@ -145,7 +145,7 @@ def rotation(degrees: tuple[float, float, float]) -> np.ndarray:
 
 
 def pose(person: Person, t: float) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Bone → (start, end, axes (3, 3), its columns x, y, z), in body heights."""
+    """Bone to (start, end, axes (3, 3), its columns x, y, z), in body heights."""
     angles, place = person.motion(t)
     bones = {}
     for name, (parent, offset) in SKELETON.items():

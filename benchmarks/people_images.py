@@ -198,7 +198,7 @@ def _bag(person, random) -> Surface:
 
 
 def project(person: Person, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(…, 3) → pixels (…, 2) of the full image and nearness (…)."""
+    """(…, 3) to pixels (…, 2) of the full image and nearness (…)."""
     near = CAMERA / (CAMERA - points[..., 2])
     scale = person.tall * HEIGHT
     middle = np.array([WIDTH / 2, HEIGHT * (0.53 - 0.02 * person.tall)])
@@ -248,7 +248,7 @@ def render(person: Person) -> Clip:
 
 
 def _front(place: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """(H, W) which point is seen at each pixel; −1 for the wall."""
+    """(H, W) which point is seen at each pixel; -1 for the wall."""
     front = np.full((HEIGHT, WIDTH), -1)
     column, row = np.floor(place).astype(int).T
     inside = np.flatnonzero((column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT))

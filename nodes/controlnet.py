@@ -29,7 +29,7 @@ class ControlNetLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=files.weight_files("controlnet", "dispose"),
+                    **files.weight_choice("controlnet", "dispose"),
                     tooltip="DisPose.pth, or a safetensors copy of it, in models/controlnet.",
                 ),
                 io.Combo.Input(

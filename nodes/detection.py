@@ -24,7 +24,7 @@ def file_inputs() -> list[io.Combo.Input]:
     return [
         io.Combo.Input(
             role.node_input,
-            options=files.weight_files(role.folder, role.catalog_role),
+            **files.weight_choice(role.folder, role.catalog_role, role.names[0]),
             optional=True,
             tooltip=f"{role.summary} for {spec.name}: {' or '.join(role.names)}. "
             "Other backends ignore it.",

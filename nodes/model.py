@@ -30,7 +30,7 @@ class MimicMotionLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=files.weight_files("diffusion_models", "unet"),
+                    **files.weight_choice("diffusion_models", "unet"),
                     tooltip="MimicMotion_1-1.pth, or its UNet alone, in models/diffusion_models. "
                     "Plain SVD also works, but without pose guidance.",
                 ),

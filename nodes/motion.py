@@ -44,7 +44,7 @@ class CMPLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=files.weight_files("dispose", "cmp"),
+                    **files.weight_choice("dispose", "cmp"),
                     tooltip="ckpt_iter_42000.pth.tar, or a safetensors copy of it, in "
                     "models/dispose.",
                 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +24,34 @@ def test_importing_the_pack_loads_nothing_heavy():
     loaded = python("import sys, __init__, dispose_core; print(*sys.modules)").split()
     heavy = {"torch", "numpy", "cv2", "av", "PIL", "mediapipe", "diffusers", "onnxruntime"}
     assert heavy.isdisjoint(loaded)
+
+
+def test_python_files_stay_within_cp1252():
+    # Windows reads and prints in this code page where nothing else is said; comfy-test checks it.
+    folders = ("benchmarks", "dispose_core", "nodes", "scripts", "tests")
+    files = [*ROOT.glob("*.py"), *(f for folder in folders for f in (ROOT / folder).rglob("*.py"))]
+    for file in files:
+        file.read_text(encoding="utf-8").encode("cp1252")
+
+
+def test_scripts_of_the_page_touch_only_what_is_ours():
+    # ComfyUI loads the scripts of all packs into one page; comfy-test checks the same.
+    names = []
+    for file in (ROOT / "web" / "js").rglob("*.js"):
+        text = file.read_text(encoding="utf-8")
+        assert set(re.findall(r"\bdocument\.(\w+)", text)) <= {"createElement"}, file
+        if "registerExtension(" in text:
+            names += re.findall(r'^ +name: "([\w.]+)"', text, re.MULTILINE)
+    assert len(names) == 4 and all(name.startswith("dispose.") for name in names)
+
+
+def test_the_registry_finds_icon_and_banner():
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    raw = "https://raw.githubusercontent.com/dispose-comfyui/ComfyUI-DisPose/main/"
+    found = dict(re.findall(rf'^(Icon|Banner) = "{re.escape(raw)}(.+)"$', settings, re.MULTILINE))
+    icon, banner = (Image.open(ROOT / found[name]) for name in ("Icon", "Banner"))
+    assert icon.format == "PNG" and icon.size == (400, 400)  # the largest that is taken
+    assert banner.width * 9 == banner.height * 21
 
 
 def test_the_library_never_imports_comfyui():

@@ -81,7 +81,7 @@ def run(options: Namespace) -> Summary:
         f"done in {time.monotonic() - started:.0f} s:",
         *(f"  {folder / name}" for name in names),
         "Open sheet.png first. To continue in ComfyUI: put this folder into custom_nodes, start "
-        "ComfyUI, and choose DisPose > motion_preview under Workflow > Browse Templates.",
+        "ComfyUI, and choose DisPose > 1_motion_preview under Workflow > Browse Templates.",
     ]
     files = [str(folder / name) for name in names]
     return summary(options, started, report, frames=len(field) - 1, files=files)

@@ -58,7 +58,7 @@ def prepare(
     out = Fraction(fps).limit_denominator(1001) / stride
     lines.append(
         f"Driving video: {used} of {frames} frames, every {_ordinal(stride)}, "
-        f"{float(fps):.4g} → {float(out):.4g} fps."
+        f"{float(fps):.4g} to {float(out):.4g} fps."
     )
     if used == 1:
         lines.append("One driving frame: the result is a single pose without motion.")

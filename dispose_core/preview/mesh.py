@@ -133,7 +133,7 @@ def _continue_flow(
     source = number.view(-1)[flat]
     weight = trust.view(-1)[flat] * near * (valid & (source >= 0))
     weight = weight.double() / weight.sum(1, keepdim=True).clamp_min(1e-12)
-    # Value at the rim vertex of the weighted fit of 1, dx, dy: e0ᵀ (XᵀWX + λ)⁻¹ XᵀW.
+    # Value at the rim vertex of the weighted fit of 1, dx, dy: e0^T inv(X^T W X + ridge) X^T W.
     basis = torch.stack([torch.ones_like(dx), dx, dy]).double()  # (3, K)
     normal = torch.einsum("rk,ik,jk->rij", weight, basis, basis)
     normal += torch.diag(torch.tensor([0.0, 1e-3, 1e-3])).to(normal)

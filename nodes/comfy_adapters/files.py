@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 
@@ -38,22 +39,33 @@ def register_folders() -> None:
 
 
 def weight_files(folder: str, role: str | None = None) -> list[str]:
-    """Names of weight files for a combo, published names first.
-
-    If the folder holds no weights, the published names are listed, so that the widget shows which
-    file is needed and shared graphs open unchanged; `weight_path` then says where to get it. An
-    empty list would make the front end show "undefined".
+    """Names of the weight files in a folder, published names first.
 
     Args:
         folder: "diffusion_models", "controlnet", "checkpoints", "dispose" or "detection".
         role: of `ModelFile`, such as "yolox"; files of this role come first.
     """
-    expected = [model.name for model in published(folder, role)]
     found = [
         name for name in folder_paths.get_filename_list(folder) if name.lower().endswith(_WEIGHTS)
     ]
-    ours = {name: i for i, name in enumerate(expected)}
-    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours))) or expected
+    ours = {model.name: i for i, model in enumerate(published(folder, role))}
+    return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours)))
+
+
+def weight_choice(folder: str, role: str | None, expected: str | None = None) -> dict[str, Any]:
+    """Options and default of a combo that chooses a weights file.
+
+    Only files that are there are options: the front end offers a download for a file that a
+    workflow names and the combo does not list. Without any, a new node shows the published name,
+    and `weight_path` says where to get it.
+
+    Args:
+        folder, role: as in `weight_files`.
+        expected: name of the file, for one that the catalog does not list.
+    """
+    found = weight_files(folder, role)
+    default = found[0] if found else expected or published(folder, role)[0].name
+    return {"options": found, "default": default}
 
 
 def weight_path(folder: str, name: str) -> Path:

@@ -41,8 +41,12 @@ TELL_IMAGES = f"""(() => {{
     Object.defineProperty(HTMLImageElement.prototype, 'src', {{ ...source, set }});
 }})()"""
 START_SECONDS = 180
-# No welcome dialog and no tour: they would cover the graph.
-SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.InstalledVersion": "1.27.10"}
+# No welcome dialog, no tour and no list of missing models: they would cover the graph.
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.InstalledVersion": "1.27.10",
+    "Comfy.Workflow.ShowMissingModelsWarning": False,
+}
 
 
 class NotHere(Exception):

@@ -53,7 +53,7 @@ def test_the_api_workflow_makes_a_video_in_which_the_person_moves(comfy, workflo
 
 
 def test_the_template_opens_clean_and_runs_from_the_button(browser_page, comfy, workflow):
-    template = json.loads((WORKFLOWS / "motion_preview.json").read_text(encoding="utf-8"))
+    template = json.loads((WORKFLOWS / "1_motion_preview.json").read_text(encoding="utf-8"))
     browser_page.load(template)
     assert browser_page.missing_nodes() == []
     assert_same_workflow(browser_page.prompt(), workflow)
@@ -65,8 +65,8 @@ def test_the_template_opens_clean_and_runs_from_the_button(browser_page, comfy, 
 
 def test_the_template_is_offered_with_its_image(comfy):
     templates = comfy._get("/workflow_templates").json()
-    assert "motion_preview" in templates["DisPose-ComfyUI"]
-    image = comfy._get("/api/workflow_templates/DisPose-ComfyUI/motion_preview.jpg")
+    assert "1_motion_preview" in templates["DisPose-ComfyUI"]
+    image = comfy._get("/api/workflow_templates/DisPose-ComfyUI/1_motion_preview.jpg")
     assert image.headers["Content-Type"] == "image/jpeg"
 
 

@@ -17,6 +17,7 @@ from .running import PACK
 from .tiny_graph import write_models
 
 WORKFLOWS = PACK / "workflows"
+SUBGRAPHS = PACK / "subgraphs"  # blueprints, offered as nodes
 OLD = PACK / "tests" / "workflows_e19476a"  # API workflows of an earlier version
 NAMES = ("animate", "animate_simple", "compare_branches")
 LOADERS = {
@@ -70,7 +71,13 @@ def tiny(name: str, frames: int = 3, folder: Path = WORKFLOWS / "api") -> Prompt
 def tiny_saved(name: str, frames: int = 3) -> dict[str, Any]:
     """The same in the front end's format."""
     graph = saved(name)
-    for node in graph["nodes"]:
+    make_tiny(graph["nodes"], frames)
+    return graph
+
+
+def make_tiny(nodes: list[dict[str, Any]], frames: int = 3) -> None:
+    """Exchanges the loaders and lowers the sizes of nodes as the front end saves them."""
+    for node in nodes:
         node["type"] = LOADERS.get(node["type"], node["type"])
         widgets = [i["name"] for i in node["inputs"] if "widget" in i]
         if len(node.get("widgets_values", ())) > len(widgets) and "seed" in widgets:
@@ -78,7 +85,6 @@ def tiny_saved(name: str, frames: int = 3) -> dict[str, Any]:
         for name, value in shorter(frames).items():
             if name in widgets:
                 node["widgets_values"][widgets.index(name)] = value
-    return graph
 
 
 def shorter(frames: int) -> dict[str, int]:

@@ -198,7 +198,7 @@ def test_a_preparation_says_what_it_decided():
         "Resolution 500 became 512, the nearest multiple of 64.",
         "Reference 1000×700: fitted to 704×512; 19 px cropped on the left and on the right.",
         "Only the first 10 of 36 sampled frames are used.",
-        "Driving video: 10 of 72 frames, every 2nd, 24 → 12 fps.",
+        "Driving video: 10 of 72 frames, every 2nd, 24 to 12 fps.",
     ]
 
 

@@ -52,7 +52,7 @@ def test_the_network_is_comfyuis_to_manage_and_makes_a_field(run, dispose_folder
 
 def test_a_missing_or_wrong_file_is_named(pack, run, dispose_folder):
     loader = pack["DisPoseCMPLoader"]
-    assert NAME in loader.GET_SCHEMA().inputs[0].options[0]
+    assert loader.GET_SCHEMA().inputs[0].default == NAME
     assert f"{NAME}: not found in models/dispose. " in loader.validate_inputs(file=NAME)
     with pytest.raises(Exception, match=f"{NAME}: not found in"):
         run("DisPoseCMPLoader", file=NAME)

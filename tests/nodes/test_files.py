@@ -77,16 +77,17 @@ def test_files_that_comfyui_does_not_list_in_its_own_folder_are_listed(files, mo
         assert folder_paths.folder_names_and_paths[name][1] is shared
 
 
-@pytest.mark.parametrize("folder", OURS)
-def test_a_folder_without_weights_shows_the_published_names(files, models, folder):
-    names = files.weight_files(folder)
-
-    assert names and all("." in name for name in names)
+@pytest.mark.parametrize(
+    ("folder", "role", "name"),
+    [("dispose", "cmp", "ckpt_iter_42000.pth.tar"), ("detection", "yolox", "yolox_l.onnx")],
+)
+def test_without_weights_the_published_name_is_only_the_default(files, models, folder, role, name):
     put(models / folder / "put_weights_here")
     put(models / folder / "readme.txt")
-    assert files.weight_files(folder) == names
+    assert files.weight_choice(folder, role) == {"options": [], "default": name}
     put(models / folder / "mine.safetensors")
-    assert files.weight_files(folder) == ["mine.safetensors"]
+    mine = ["mine.safetensors"]
+    assert files.weight_choice(folder, role) == {"options": mine, "default": mine[0]}
 
 
 def test_what_the_input_is_for_comes_first(files, models):

@@ -16,9 +16,10 @@ DOCS = ROOT / "web" / "docs"
 LOCALES = ROOT / "locales"
 SETTINGS = ROOT / "web" / "js"
 LANGUAGES = ("en", "zh")
-INPUTS = {"en": "Inputs", "zh": "输入"}
-OUTPUTS = {"en": "Outputs", "zh": "输出"}
-ERRORS = {"en": "What can go wrong", "zh": "常见问题"}
+# Headings of the help pages. Escaped, because Python files stay within cp1252.
+INPUTS = {"en": "Inputs", "zh": "\u8f93\u5165"}
+OUTPUTS = {"en": "Outputs", "zh": "\u8f93\u51fa"}
+ERRORS = {"en": "What can go wrong", "zh": "\u5e38\u89c1\u95ee\u9898"}
 LARGEST_IMAGE = 100_000  # bytes
 
 language = pytest.mark.parametrize("language", LANGUAGES)

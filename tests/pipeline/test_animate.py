@@ -56,7 +56,7 @@ def test_a_clip_from_files_with_sound_beside_its_settings_and_comparison(
     summary = json.loads(printed.out)
     assert (summary["frames"], summary["size"], summary["fps"]) == (4, [64, 64], 12.0)
     for words in (
-        "4 of 8 frames, every 2nd, 24 → 12 fps",
+        "4 of 8 frames, every 2nd, 24 to 12 fps",
         "2 window-steps on cpu in fp32",
         " of weights in main memory; 0.2 MB for each of 5 frames",
     ):

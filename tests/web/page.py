@@ -64,10 +64,20 @@ def settings(page: Any, **values: Any) -> Iterator[None]:
             page.evaluate(SET, list(item))
 
 
+def front_end_version(front: Any) -> tuple[int, int]:
+    version = front.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '0.0'")
+    major, minor, *_ = map(int, version.split("."))
+    return major, minor
+
+
 def has_vue_nodes(front: Any) -> bool:
     """Whether this front end's Nodes 2.0 shows the widgets of packs; its first ones did not."""
-    version = front.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '0'")
-    return tuple(map(int, version.split(".")[:2])) >= (1, 30)
+    return front_end_version(front) >= (1, 30)
+
+
+def command(front: Any, name: str) -> None:
+    """Chooses an entry of the menu."""
+    front.page.evaluate("name => { app.extensionManager.command.execute(name) }", name)
 
 
 def use_vue_nodes(front: Any, on: bool) -> None:
@@ -75,11 +85,11 @@ def use_vue_nodes(front: Any, on: bool) -> None:
 
 
 def bring_into_sight(front: Any, kind: str) -> None:
-    """Puts the node of a class into the middle of the page."""
+    """Puts the node of a class, of the graph that is open, into the middle of the page."""
     front.page.evaluate(
         """type => {
             app.canvas.ds.scale = 1;
-            app.canvas.centerOnNode(app.graph.nodes.find(n => n.comfyClass === type));
+            app.canvas.centerOnNode(app.canvas.graph.nodes.find(n => n.comfyClass === type));
             app.canvas.setDirty(true, true);
         }""",
         kind,
@@ -90,7 +100,7 @@ def view_of(front: Any, kind: str) -> Any:
     """The view of the node of a class, brought into sight."""
     front.page.wait_for_function(
         """type => {
-            const node = app.graph.nodes.find(n => n.comfyClass === type);
+            const node = app.canvas.graph.nodes.find(n => n.comfyClass === type);
             const view = node?.widgets?.find(w => /^dispose_(motion|points)$/.test(w.name));
             if (view) view.element.id = `view-of-${type}`;
             return view;

@@ -25,7 +25,7 @@ def given(assets) -> Any:
 
 @pytest.fixture
 def run(front, comfy, tmp_path):
-    """run(people, edits, name): poses from a file → Pose Editor, run from the button."""
+    """run(people, edits, name): poses from a file to Pose Editor, run from the button."""
 
     def go(people: Any, edits: str = "", name: str = "poses.json", title: str = "") -> list[str]:
         path = tmp_path / "uploaded.json"

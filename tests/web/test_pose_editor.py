@@ -22,7 +22,7 @@ def widget(x: int, kind: str, inputs: list, outputs: list, values: list, node_id
 
 @pytest.fixture
 def workflow(comfy, assets) -> dict[str, Any]:
-    """Sample poses → Pose Editor over the sample image → Save Poses, as the page saves it."""
+    """Sample poses to Pose Editor over the sample image to Save Poses, as the page saves it."""
     nodes = [
         widget(20, "DisPoseLoadPoses", [],
                [{"name": "poses", "type": "POSE_KEYPOINT", "links": [1]}],

@@ -15,15 +15,10 @@ from dispose_core.motion.field_file import load_field
 from dispose_core.motion.motion_field import MotionField
 from dispose_core.pose.openpose_json import load_openpose
 
-from .page import drag, edits_text, frame_to, listeners, open_editor, place_of, reopen
+from .page import command, drag, edits_text, frame_to, listeners, open_editor, place_of, reopen
 
 RWRIST = 4
 NAME = "my dance"
-
-
-def command(front: Any, name: str) -> None:
-    """Chooses an entry of the menu."""
-    front.page.evaluate("name => { app.extensionManager.command.execute(name) }", name)
 
 
 def dialog_of(front: Any) -> Any:
@@ -102,7 +97,7 @@ def wrist_places(field: MotionField, start: np.ndarray) -> np.ndarray:
 def test_a_wrist_is_corrected_and_the_motion_follows(front, comfy, server, assets, tmp_path):
     (given,) = load_openpose(assets / "poses" / "driving.json")
     (reference,) = load_openpose(assets / "poses" / "reference.json")
-    choose_template(front, "motion_preview")
+    choose_template(front, "1_motion_preview")
     assert front.missing_nodes() == []
     set_widget(front, "DisPosePrepare", "resolution", 128)  # quicker, otherwise the same
     dialog = open_editor(front)

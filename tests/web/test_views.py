@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
 from tests.comfyui.test_features import graph
 from tests.comfyui.tiny_workflow import write_files
 
-from .page import await_image, has_vue_nodes, listeners, remove, use_vue_nodes, view_of
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(params=["classic", "nodes 2.0"])
-def rendering(request, front) -> Iterator[None]:
-    """Both ways in which the front end draws nodes."""
-    vue = request.param == "nodes 2.0"
-    if vue and not has_vue_nodes(front):
-        pytest.skip("this front end's first Vue rendering shows no pack's own widgets")
-    use_vue_nodes(front, vue)
-    yield
-    use_vue_nodes(front, False)
+from .page import await_image, listeners, remove, view_of
 
 
 def job_of(front):
@@ -35,21 +16,6 @@ def job_of(front):
     for entry in job.values():
         entry["inputs"].pop("video-preview", None)
     return job
-
-
-@pytest.fixture
-def small(comfy, assets, tmp_path) -> dict[str, Any]:
-    """The template on a small image and every sixth of the driver's poses."""
-    template = json.loads((ROOT / "workflows" / "motion_preview.json").read_text(encoding="utf-8"))
-    prepare = next(node for node in template["nodes"] if node["type"] == "DisPosePrepare")
-    prepare["widgets_values"][0] = 128
-    (poses,) = load_openpose(assets / "poses" / "driving.json")
-    save_openpose(tmp_path / "few.json", [poses[::6]])
-    few = comfy.upload(tmp_path / "few.json")
-    for load in (node for node in template["nodes"] if node["type"] == "DisPoseLoadPoses"):
-        if load["widgets_values"][0].startswith("driving"):
-            load["widgets_values"][0] = few
-    return template
 
 
 def test_the_motion_view_follows_a_run_plays_scrubs_and_leaves_nothing(

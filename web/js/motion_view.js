@@ -6,7 +6,7 @@ import { nodeView } from "./views/node_view.js";
 
 app.registerExtension(
   nodeView({
-    name: "DisPose.MotionView",
+    name: "dispose.MotionView",
     nodes: ["DisPoseMotionField", "DisPoseMotionPreview"],
     key: "dispose_motion",
     open: motionView,

@@ -6,7 +6,7 @@ import { pointsView } from "./views/points.js";
 
 app.registerExtension(
   nodeView({
-    name: "DisPose.PointView",
+    name: "dispose.PointView",
     nodes: ["DisPoseKeypointFeatures"],
     key: "dispose_points",
     open: pointsView,

@@ -9,7 +9,7 @@ const NODE = "DisPosePoseEditor";
 const RUN = "dispose_pose_editor_run"; // property of the node: where the last run's files are
 
 app.registerExtension({
-  name: "DisPose.PoseEditor",
+  name: "dispose.PoseEditor",
   nodeCreated(node) {
     if (node.comfyClass === NODE) equip(node);
   },
@@ -29,7 +29,7 @@ function equip(node) {
   opener.addEventListener(
     "click",
     () => {
-      open ??= openEditor(host(node, () => (open = null))).then(
+      open ??= openEditor(host(node, place, () => (open = null))).then(
         (window) => {
           if (ended.signal.aborted) window.close();
           return window;
@@ -45,6 +45,7 @@ function equip(node) {
   const widget = node.addDOMWidget("open_editor", "dispose_open_editor", place, {
     serialize: false,
     hideOnZoom: false, // a template opens zoomed out, so that all of it is seen
+    hideInPanel: true, // the element is in one place at a time, and that is the node
     getMinHeight: () => 56,
     getMaxHeight: () => 64,
   });
@@ -66,16 +67,19 @@ function equip(node) {
 }
 
 /**
+ * @param {HTMLElement} place
  * @param {() => void} onClose
  * @returns {import("./editor/open.js").Host}
  */
-function host(node, onClose) {
+function host(node, place, onClose) {
   const edits = node.widgets.find(({ name }) => name === "edits");
+  const slot = node.inputs?.findIndex(({ name }) => name === "edits") ?? -1;
   return {
     title: node.title || say("Pose Editor"),
+    place,
     run: String(node.properties[RUN] ?? ""),
     text: String(edits.value ?? ""),
-    linked: Boolean(node.inputs?.find(({ name }) => name === "edits")?.link != null),
+    linked: slot >= 0 && node.isInputConnected(slot),
     write(text) {
       edits.value = text;
       edits.callback?.(text);

@@ -21,7 +21,7 @@ async function backends() {
 const detectors = await backends();
 
 app.registerExtension({
-  name: "DisPose.Settings",
+  name: "dispose.Settings",
   settings: [
     {
       id: PREVIEW_RATE,

@@ -133,7 +133,7 @@ def _ground(joints: np.ndarray, visible: np.ndarray) -> float | None:
 def _drift(feet: np.ndarray, size: float) -> np.ndarray:
     """(n, 2) displacement of a resting foot by a camera pan, or zeros if there is none.
 
-    The pan is the least-squares line through the positions, step = Σ t·(p - mean p) / Σ t² with
+    The pan is the least-squares line through the positions, step = sum t·(p - mean p) / sum t² with
     time t centred at 0. It counts if it moves the foot by more than `_PAN` body sizes in all.
     """
     t = np.arange(len(feet)) - (len(feet) - 1) / 2
@@ -194,7 +194,7 @@ def _two_bone_ik(leg: np.ndarray, target: np.ndarray, usable: np.ndarray) -> np.
 
 
 def _wrap_angle(angle: np.ndarray) -> np.ndarray:
-    """Wrap angles to (-π, π]."""
+    """Wrap angles to (-pi, pi]."""
     return np.angle(np.exp(1j * angle))
 
 

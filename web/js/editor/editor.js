@@ -11,18 +11,20 @@ import { BODY, DOUBTFUL, GROUPS, NAMES } from "./skeleton.js";
 import { Stage } from "./stage.js";
 import { STYLE } from "./style.js";
 import { Timeline } from "./timeline.js";
+import { showWindow } from "./window.js";
 
 export class Editor {
   /**
    * @param {object} options
    * @param {string} options.title
+   * @param {HTMLElement} options.place in the node, where the window is put
    * @param {import("./apply.js").Poses} options.poses as they came into the node
    * @param {import("./edits_text.js").Edit[]} options.edits
    * @param {(onLoad: () => void) => import("./run_files.js").Images} options.images
    * @param {(session: Session) => void} options.onEdit called after every change of the edits
    * @param {() => void} options.onClose
    */
-  constructor({ title, poses, edits, images, onEdit, onClose }) {
+  constructor({ title, place, poses, edits, images, onEdit, onClose }) {
     this.onEdit = onEdit;
     this.onClose = onClose;
     this.before = edits;
@@ -33,8 +35,7 @@ export class Editor {
     this.#build(title);
     this.session = new Session(poses, edits, () => this.#changed());
     this.#listen();
-    document.body.append(this.dialog);
-    this.dialog.showModal();
+    showWindow(this.dialog, place, this.ended.signal);
     this.scrubber.focus();
     this.colours = this.#colours();
     this.#resize();
@@ -186,10 +187,6 @@ export class Editor {
     this.scrubber.max = String(this.session.given.frames - 1);
     this.scrubber.addEventListener("input", () => this.session.goTo(Number(this.scrubber.value)), { signal });
     this.dialog.addEventListener("keydown", (event) => this.#press(event), { signal });
-    // Nothing done here is meant for the graph behind.
-    for (const type of ["keyup", "keypress", "copy", "cut", "paste", "wheel", "pointerdown"]) {
-      this.dialog.addEventListener(type, (event) => event.stopPropagation(), { signal });
-    }
     this.dialog.addEventListener("cancel", (event) => event.preventDefault(), { signal });
     this.dialog.addEventListener("focusin", ({ target }) => target === this.dialog && this.scrubber.focus(), { signal });
     listenOnStage(this, signal);
@@ -199,7 +196,6 @@ export class Editor {
   }
 
   #press(event) {
-    event.stopPropagation();
     const onButton = event.target.type === "button" && (event.key === " " || event.key === "Enter");
     const command = onButton ? undefined : commandFor(event);
     if (!command) return;

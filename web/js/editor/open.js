@@ -6,6 +6,7 @@ import { Editor } from "./editor.js";
 import { EditsError, parseEdits, writeEdits } from "./edits_text.js";
 import { loadPoses, Images } from "./run_files.js";
 import { STYLE } from "./style.js";
+import { showWindow } from "./window.js";
 
 const RUN_FIRST =
   "There are no poses to edit yet. Run the workflow once, then open the editor: it shows the poses and " +
@@ -15,6 +16,7 @@ const NO_ANSWER = "ComfyUI does not answer. Check that it is running, then open 
 /**
  * @typedef {object} Host what the editor needs of the node and of ComfyUI
  * @property {string} title
+ * @property {HTMLElement} place in the node, where the window is put
  * @property {string} run subfolder of ComfyUI's temp folder, "" before the first run
  * @property {string} text of the edits
  * @property {boolean} linked whether the edits come from another node
@@ -46,6 +48,7 @@ export async function openEditor(host) {
   if (!found) return tell(host, say(RUN_FIRST));
   return new Editor({
     title: host.title,
+    place: host.place,
     poses: found.poses,
     edits: told.edits,
     images: (onLoad) => new Images(host.apiURL, host.run, found.images, onLoad),
@@ -55,7 +58,7 @@ export async function openEditor(host) {
 }
 
 /** A message in a window of its own, with a way on where there is one. */
-function tell({ title, onClose }, text, action, run) {
+function tell({ title, place, onClose }, text, action, run) {
   const ended = new AbortController();
   const close = () => {
     if (ended.signal.aborted) return;
@@ -71,11 +74,7 @@ function tell({ title, onClose }, text, action, run) {
     "dialog", { class: "dispose-editor dp-message", "aria-label": title },
     make("style", {}, STYLE), make("h2", {}, title), make("p", {}, text), buttons,
   );
-  for (const type of ["keydown", "keyup", "copy", "paste"]) {
-    dialog.addEventListener(type, (event) => event.stopPropagation(), { signal: ended.signal });
-  }
   dialog.addEventListener("close", close, { signal: ended.signal });
-  document.body.append(dialog);
-  dialog.showModal();
+  showWindow(dialog, place, ended.signal);
   return { close };
 }

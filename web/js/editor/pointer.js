@@ -9,7 +9,18 @@
 export function listenOnStage(editor, signal) {
   const { canvas } = editor.stage;
   let drag = null;
-  const on = (type, listener) => canvas.addEventListener(type, listener, { signal });
+  // Nodes 2.0 takes the wheel and the middle button for the graph before they come to anything
+  // inside a node. Only the window hears them earlier.
+  const on = (type, listener) =>
+    window.addEventListener(
+      type,
+      (event) => {
+        if (event.target !== canvas) return;
+        event.stopPropagation();
+        listener(event);
+      },
+      { signal, capture: true, passive: false },
+    );
 
   on("pointerdown", (event) => {
     event.preventDefault(); // the focus stays on an input
@@ -36,16 +47,12 @@ export function listenOnStage(editor, signal) {
     editor.session.reapply();
   });
   on("contextmenu", (event) => event.preventDefault());
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      const factor = Math.exp(-Math.sign(event.deltaY) * 0.12);
-      if (event.altKey) editor.session.scale(Math.exp(-Math.sign(event.deltaY) * 0.02));
-      else editor.zoom(factor, event.offsetX, event.offsetY);
-    },
-    { signal, passive: false },
-  );
+  on("wheel", (event) => {
+    event.preventDefault();
+    const factor = Math.exp(-Math.sign(event.deltaY) * 0.12);
+    if (event.altKey) editor.session.scale(Math.exp(-Math.sign(event.deltaY) * 0.02));
+    else editor.zoom(factor, event.offsetX, event.offsetY);
+  });
 }
 
 /** What a press begins: `move` follows the pointer, `end` makes the change. */

@@ -3,7 +3,7 @@ export const STYLE = `
 .dispose-editor {
   --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6; --dp-main: #0b6bcb;
   position: fixed; inset: 0; width: 100vw; height: 100vh; max-width: none; max-height: none;
-  margin: 0; padding: 0; border: 0; overflow: hidden; font: 13px/1.4 Inter, Arial, sans-serif;
+  margin: 0; padding: 0; border: 0; overflow: hidden; pointer-events: auto; cursor: default; font: 13px/1.4 Inter, Arial, sans-serif;
   color: var(--fg-color, #ddd); background: var(--bg-color, #202020);
 }
 .dispose-editor[open] { display: grid; grid-template: auto 1fr auto / 1fr 232px; }

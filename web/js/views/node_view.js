@@ -68,6 +68,7 @@ function addTo(node, view, name) {
   const widget = node.addDOMWidget(name, name, view.element, {
     serialize: false,
     hideOnZoom: false,
+    hideInPanel: true, // the element is in one place at a time, and that is the node
     getMinHeight: () => LEAST_HEIGHT,
   });
   widget.serialize = false; // nothing of it belongs in the saved workflow
@@ -76,7 +77,7 @@ function addTo(node, view, name) {
     Math.max(node.size[0], width, LEAST_WIDTH),
     Math.max(node.size[1], height - LEAST_HEIGHT + previewSize()),
   ]);
-  app.graph.setDirtyCanvas(true, true);
+  node.setDirtyCanvas(true, true);
 }
 
 /** What a node of the open workflow gave in its last run, if it has run. */

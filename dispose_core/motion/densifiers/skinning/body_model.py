@@ -61,12 +61,12 @@ class BodyModel:
         present: (n,) bool, frames that share a joint with the reference.
         unit: shoulder width in pixels, estimated from the torso where foreshortened.
         ear: half the distance between the ears in pixels.
-        facing: 1 when the front is visible, −1 when the back is.
+        facing: 1 when the front is visible, -1 when the back is.
         front: (n,) 0…1, confidence that a frame shows the same side as the reference, not a
             profile; frame 0 stands for the reference. It weights the rules that hold only for
             front and back views.
         turn: (n,) complex, rotation and scale of the whole body relative to the reference.
-        shift: (n,) complex, translation, so that x → turn·x + shift.
+        shift: (n,) complex, translation, so that x becomes turn·x + shift.
     """
 
     joints: np.ndarray
@@ -109,9 +109,10 @@ def similarity(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted least-squares similarity transform from `source` to `target`.
 
-    With s, t relative to their weighted means and weights w, turn = (Σ w·conj(s)·t + k) / (Σ w·|s|²
-    + k), where k is `stiffness` (squared pixels), which pulls towards the identity: a single point
-    only shifts, and close points hardly rotate. `inertia` (same unit) damps the rotation alone.
+    With s, t relative to their weighted means and weights w, turn = (sum w·conj(s)·t + k) /
+    (sum w·|s|² + k), where k is `stiffness` (squared pixels), which pulls towards the
+    identity: a single point only shifts, and close points hardly rotate. `inertia` (same unit)
+    damps the rotation alone.
 
     Args:
         source: (K,) complex.
@@ -119,7 +120,7 @@ def similarity(
         weight: (n, K), 0 where a point is missing.
 
     Returns:
-        (turn, shift), each (n,) complex, target ≈ turn · source + shift.
+        (turn, shift), each (n,) complex, target is about turn · source + shift.
     """
     total = np.maximum(weight.sum(-1), 1e-12)
     target = np.where(weight > 0, target, 0)

@@ -108,7 +108,7 @@ def working_size(size: tuple[int, int]) -> tuple[int, int]:
 class _Skin:
     """Skinning weights of all pixels and bone transforms of all frames.
 
-    Linear blend skinning: a pixel p moves by Σ_b w_b · (M_b − I) · (x, y, z, 1), with the 2×4
+    Linear blend skinning: a pixel p moves by sum_b w_b · (M_b - I) · (x, y, z, 1), with the 2×4
     transforms M_b of the bones. A bone with different transforms at both ends counts as two bones,
     weighted along its axis. The sum over bones is one matrix product per frame.
     """

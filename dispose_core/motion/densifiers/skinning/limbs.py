@@ -53,7 +53,7 @@ class Bone:
 
     Attributes:
         layer: drawing order, larger is nearer.
-        start, end: (n, 2, 4) transforms at both ends, (x, y, z, 1) → (x, y), blended along the
+        start, end: (n, 2, 4) transforms at both ends, (x, y, z, 1) to (x, y), blended along the
             bone; the same array for a rigid bone.
     """
 
@@ -74,11 +74,11 @@ def limb_transform(
 
     Let u, u' be unit vectors along the bone in the reference and the frame, n, n' their normals
     (`crosswise`), L the length in the reference, s the size, a, a' the tilt sines in reference and
-    frame, θ the twist. With joints p0, p1 → q0, q1 the 2×4 matrix is [A | c | t] with
+    frame, r the twist. With joints p0, p1 that move to q0, q1 the 2×4 matrix is [A | c | t] with
 
-        A = (q1 − q0)·uᵀ / L + s·(n' − sin θ·a'·u')·nᵀ     along and across the bone
-        c = s·(−sin θ·n' − (cos θ·a' − a)·u')                per unit of depth z
-        t = q0 − A·p0
+        A = (q1 - q0)·u^T / L + s·(n' - sin r·a'·u')·n^T   along and across the bone
+        c = s·(-sin r·n' - (cos r·a' - a)·u')                  per unit of depth z
+        t = q0 - A·p0
 
     Args:
         joints: (2, 2) ends in the reference.
@@ -139,8 +139,9 @@ def tilt_of(
 ) -> tuple[float, np.ndarray]:
     """Sine of the angle of bone a–b out of the image plane, estimated from its foreshortening.
 
-    sin = forward · √(1 − (l / L)²) for a bone of projected length l and true length L. The sign is
-    not observable: `forward` is 1 where the far end tilts to the front of the body, −1 to the back.
+    sin = forward · sqrt(1 - (l / L)²) for a bone of projected length l and true length L. The sign
+    is not observable: `forward` is 1 where the far end tilts to the front of the body, -1 to the
+    back.
     """
     true_length = max(_true_length(body, body_scale, a, b), 1e-6)
     seen = body.tracked_seen[:, a] & body.tracked_seen[:, b]
@@ -200,7 +201,7 @@ def measure_body_scale(body: BodyModel) -> np.ndarray:
 
 
 def _smooth(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Smooth (n,) values over frames 1…n−1 with the kernel ¼ ½ ¼; frame 0 is unchanged.
+    """Smooth (n,) values over frames 1…n-1 with the kernel ¼ ½ ¼; frame 0 is unchanged.
 
     Tilt depends on length through a square root, which amplifies noise. Only sizes and tilts are
     smoothed, not joint positions.
@@ -236,7 +237,7 @@ def layer_of(body: BodyModel, name: str, side: str) -> float:
 
 
 def wrap(angle: np.ndarray) -> np.ndarray:
-    """Wrap angles to −π…π."""
+    """Wrap angles to -pi…pi."""
     return np.angle(np.exp(1j * angle))
 
 
@@ -245,15 +246,15 @@ def fit_affine(
 ) -> np.ndarray:
     """Regularised least-squares fit of linear maps from `rows` to `target`.
 
-    Solves (RᵀWR + P)·X = RᵀWY + P·E with the rows R, weights W, targets Y, expectation E and
+    Solves (R^T W R + P)·X = R^T W Y + P·E with the rows R, weights W, targets Y, expectation E and
     regularisation P = diag(pull, 1e-9); the translation is not regularised.
 
     Args:
         rows: (K, D) points in the reference, their last coordinate 1; finite.
         target: (n, K, 2) points in the frames; finite where `weight` (n, K) is not 0.
         weight: (n, K) weights of the points.
-        pull: (D−1,) weight of each row of `expected`, in squared pixels.
-        expected: (n, D−1, 2) expected rows.
+        pull: (D-1,) weight of each row of `expected`, in squared pixels.
+        expected: (n, D-1, 2) expected rows.
 
     Returns:
         (n, 2, D)

@@ -106,7 +106,7 @@ class _Spine:
         """(n, 2, 4) transform of the torso at the hips (`at` 0) or the neck (`at` 1).
 
         With the sideways and axis vectors as columns, B in the reference and B' in the frame, it is
-        [B'·B⁻¹ | c | t]: c moves the front of the body sideways by `sway`, and t maps the point
+        [B'·inv(B) | c | t]: c moves the front of the body sideways by `sway`, and t maps the point
         `at` on the axis to its position in the frame.
 
         Args:

@@ -69,7 +69,7 @@ class LimbVolume:
     def correct(self, frame: int, place: Tensor) -> Tensor:
         """(N, 2) correction of the points `at`, which skinning moved to `place` (N, 2).
 
-        A point at distance d from the bones moves along the gradient of d by gain · (d0·size − d),
+        A point at distance d from the bones moves along the gradient of d by gain · (d0·size - d),
         where d0 is its distance in the reference.
         """
         if not self.usable[frame]:
