@@ -52,6 +52,22 @@ def weight_files(folder: str, role: str | None = None) -> list[str]:
     return sorted(found, key=lambda name: ours.get(os.path.basename(name), len(ours)))
 
 
+class WeightNames(list[str]):
+    """Options of a combo that chooses a weights file.
+
+    Listed are the files that are there. ComfyUI's check of a workflow accepts the published names
+    too: a node whose file is missing says itself where to get it, and one that does not need the
+    file, such as a detector of another backend, runs.
+    """
+
+    def __init__(self, found: Iterable[str], accepted: Iterable[str] = ()) -> None:
+        super().__init__(found)  # ComfyUI copies a list as `type(options)(options)`
+        self._accepted = frozenset(accepted)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._accepted
+
+
 def weight_choice(folder: str, role: str | None, expected: str | None = None) -> dict[str, Any]:
     """Options and default of a combo that chooses a weights file.
 
@@ -64,8 +80,12 @@ def weight_choice(folder: str, role: str | None, expected: str | None = None) ->
         expected: name of the file, for one that the catalog does not list.
     """
     found = weight_files(folder, role)
-    default = found[0] if found else expected or published(folder, role)[0].name
-    return {"options": found, "default": default}
+    names = [expected] if expected else []
+    names += [model.name for model in published(folder, role)]
+    return {
+        "options": WeightNames(found, names),
+        "default": found[0] if found else names[0],
+    }
 
 
 def weight_path(folder: str, name: str) -> Path:
