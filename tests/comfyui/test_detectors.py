@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -91,6 +92,42 @@ def test_dwpose_finds_everybody(comfy, server, folder, job, kind):
     found = sorted((person.body[0, 0] * 640).tolist() for person in people)
     assert np.abs(np.array(found) - [[80, 400], [320, 160]]).max() < 2
     assert json.dumps(frame["status"]).count("execution_success") == 1
+
+
+def test_mediapipe_needs_one_file_and_no_choice(
+    comfy, server, folder, job, assets, mediapipe_models
+):
+    """The combos name files of another backend that are not there, as in a new graph."""
+    (file,) = (mediapipe_models / "detection").glob("mediapipe-*.whl")
+    shutil.copy(file, folder)
+    job["1"]["inputs"]["image"] = comfy.upload(assets / "reference.png")
+    job["2"]["inputs"]["backend"] = "mediapipe"
+    chosen = {"person": "largest", "index": 0, "x": 0.5, "y": 0.5, "frame": 0}
+    job |= {
+        "5": {
+            "class_type": "DisPosePersonMask",
+            "inputs": {"images": ["1", 0], "detector": ["2", 0], **chosen},
+        },
+        "6": {"class_type": "MaskToImage", "inputs": {"mask": ["5", 0]}},
+        "7": {
+            "class_type": "SaveImage",
+            "inputs": {"images": ["6", 0], "filename_prefix": "person_mask"},
+        },
+    }
+
+    outputs = comfy.run(job)["outputs"]
+
+    name = outputs["4"]["text"][0].removesuffix(" [output]")
+    (person,) = load_openpose(server.base / "output" / name)
+    truth = np.load(assets / "ground_truth.npz")
+    assert person.body_visible.all() and (person.hands_scores > 0).all()
+    nose, neck = person.body[0, :2] * (576, 1024)
+    assert abs(nose[0] - 288) < 12 and 250 < nose[1] < neck[1] < 400
+    image = Image.open(server.base / "output" / outputs["7"]["images"][0]["filename"])
+    mask = np.asarray(image.convert("L")) / 255
+    real = truth["person_mask"][0].astype(bool)
+    found = mask[::2, ::2] > 0.5
+    assert (found & real).sum() / (found | real).sum() > 0.85  # intersection over union
 
 
 def test_the_combos_list_what_is_there(comfy, folder):
