@@ -86,7 +86,11 @@ def _sampling_fields() -> dict[str, Any]:
 
 class _Base(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),  # pydantic before 2.10 warns of `model_fps`
     )
 
 

@@ -224,7 +224,7 @@ def test_the_mask_follows_the_chosen_person(detector, frames):
 
     for mask in masks:
         left, right = mask[:, :576], mask[:, 576:]
-        assert right.max() > 0.99 and left[:, :400].max() < 0.05
+        assert right.max() > 0.99 and left[:, :400].max() < 0.2
 
 
 def test_people_too_small_for_the_whole_image_are_searched_in_squares(detector, frames):
