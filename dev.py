@@ -68,7 +68,6 @@ OTHER_VERSIONS = {
         "transformers": "5.20.2",
     },
     (3, 11): {"numpy": "2.4.6", "av": "18.1.0", "scipy": "1.17.1"},
-    (3, 14): {"ai-edge-litert": "2.3.0"},
 }
 STEPS = (
     ("torch, the largest part", TORCH, ()),
