@@ -313,6 +313,10 @@ def test_a_region_maps_points_there_and_back_and_cuts_what_it_encloses():
     assert crop[:, 5:15].min() == 1 and crop[:, :5].max() == 0 and crop[:, 15:].max() == 0
 
 
+def test_points_that_coincide_still_give_a_region():
+    assert around(np.full((2, 2), 7.0)).size == 1
+
+
 def test_squares_cover_a_long_image():
     assert squares_along((50, 50)) == []
     wide = squares_along((50, 110))

@@ -129,7 +129,8 @@ def upward(start: np.ndarray, end: np.ndarray) -> float:
 def _square(center, extent, angle: float, scale: float, shift: float) -> Region:
     width, height = extent
     center = center + _rotation(angle) @ (0.0, height * shift)
-    return Region(center, float(max(width, height)) * scale, angle)
+    # Points that coincide give the smallest region, not one that cannot be inverted.
+    return Region(center, max(float(max(width, height)) * scale, 1.0), angle)
 
 
 def _rotation(angle: float) -> np.ndarray:
