@@ -30,7 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.comfyui.client import ComfyClient
 from tests.comfyui.running import (
     PACK,
@@ -154,7 +155,7 @@ def measure_drag(
 ) -> tuple[list[float], float, float]:
     """Milliseconds of each move, of letting go, and of undo."""
     comfy = ComfyClient(server.url)
-    (pose,) = load_openpose(PACK / "assets" / "poses" / "driving.json")
+    ((pose,), _) = load_poses(PACK / "assets" / "poses" / "driving.json")
     long = pose[np.arange(LONG) % len(pose)]
     save_openpose(folder / "long.json", [long])
     edits = [

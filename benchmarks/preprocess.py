@@ -188,12 +188,12 @@ def motion_stage(frames: int, size: tuple[int, int]) -> dict[str, float]:
 
 def sample_clip(frames: int):
     """The sample's reference pose and its driving poses, from the start again when they end."""
-    from dispose_core.pose.openpose_json import load_openpose
+    from dispose_core.pose.pose_files import load_poses
     from dispose_core.pose.sequence import join_sequences
 
     poses = ROOT / "assets" / "poses"
-    reference = load_openpose(poses / "reference.json")[0]
-    driving = load_openpose(poses / "driving.json")[0]
+    reference = load_poses(poses / "reference.json")[0][0]
+    driving = load_poses(poses / "driving.json")[0][0]
     return join_sequences(reference, driving[[i % len(driving) for i in range(frames)]])
 
 

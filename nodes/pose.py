@@ -5,12 +5,8 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
-from ..dispose_core.pose.openpose_json import (
-    load_openpose,
-    read_openpose,
-    save_openpose,
-    write_openpose,
-)
+from ..dispose_core.pose.openpose_json import read_openpose, save_openpose, write_openpose
+from ..dispose_core.pose.pose_files import CanvasSize, load_poses
 from ..dispose_core.pose.render import DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
@@ -27,29 +23,53 @@ class LoadPoses(io.ComfyNode):
             node_id="DisPoseLoadPoses",
             display_name="Load Poses",
             category="DisPose/pose",
-            description="Loads poses from an OpenPose JSON file, the format that this pack and "
-            "most pose tools save.",
+            description="Loads poses from a JSON file: OpenPose's format, which this pack and most "
+            "pose tools save, or the results of AlphaPose, mmpose and COCO programs.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=files.pose_files(),
-                    tooltip="A JSON file in ComfyUI's input or output folder, or one of the "
-                    "samples that come with the pack. Press R to refresh the list.",
-                )
+                    tooltip="A JSON file in ComfyUI's input or output folder, a folder with one "
+                    "file per frame, or one of the samples that come with the pack. Press R to "
+                    "refresh the list.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    optional=True,
+                    tooltip="Width in pixels of the image in which the poses were found, for files "
+                    "that do not say it. 0: the file says it.",
+                    **RARE,
+                ),
+                io.Int.Input(
+                    "height",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    optional=True,
+                    tooltip="Height in pixels of that image. 0: the file says it.",
+                    **RARE,
+                ),
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
                     display_name="poses", tooltip="One pose per frame, with everyone in the file."
                 ),
                 io.Int.Output(display_name="frames", tooltip="Number of frames in the file."),
+                io.String.Output(
+                    display_name="report", tooltip="The format in which the file was read."
+                ),
             ],
-            **search_words("openpose json", "keypoints"),
+            **search_words("openpose json", "keypoints", "alphapose", "mmpose", "coco"),
         )
 
     @classmethod
-    def execute(cls, file: str) -> io.NodeOutput:
-        people = load_openpose(files.pose_path(file))
-        return io.NodeOutput(write_openpose(people), len(people[0]))
+    def execute(cls, file: str, width: int = 0, height: int = 0) -> io.NodeOutput:
+        canvas = CanvasSize(height, width) if width and height else None
+        people, report = load_poses(files.pose_path(file), canvas, progress(1))
+        return io.NodeOutput(write_openpose(people), len(people[0]), "\n".join(report))
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:

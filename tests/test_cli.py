@@ -13,7 +13,8 @@ from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
 from dispose_core.media.video_read import probe, read_frames
 from dispose_core.media.video_write import write_video
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 
 
 @pytest.fixture
@@ -21,9 +22,9 @@ def files(assets, tmp_path):
     """Small copies of the sample: reference.png, its pose, three driving poses."""
     image = resize_crop(read_image(assets / "reference.png"), (256, 144))
     write_image(tmp_path / "reference.png", image)
-    (pose,) = load_openpose(assets / "poses" / "driving.json")
+    (pose,) = load_poses(assets / "poses" / "driving.json")[0]
     save_openpose(tmp_path / "driving.json", [pose[[0, 24, 48]]])
-    (pose,) = load_openpose(assets / "poses" / "reference.json")
+    (pose,) = load_poses(assets / "poses" / "reference.json")[0]
     save_openpose(tmp_path / "reference.json", [pose])
     return tmp_path
 
@@ -49,8 +50,8 @@ def test_motion_writes_the_field_at_the_size_asked_for(files, capsys):
 
 def test_poses_in_place_move_each_joint_where_they_say(files):
     """Entry n+1 belongs to pose n of the list: the wrist goes from the reference's to pose n's."""
-    (driving,) = load_openpose(files / "driving.json")
-    (reference,) = load_openpose(files / "reference.json")
+    (driving,) = load_poses(files / "driving.json")[0]
+    (reference,) = load_poses(files / "reference.json")[0]
     assert motion(files, "--method", "none", "--size", "144x256") == 0
     with np.load(files / "field.npz", allow_pickle=False) as field:
         flow = field["flow"]
@@ -92,10 +93,10 @@ def test_the_demo_writes_every_stage(files, capsys, assets, mediapipe_models):
 def test_pose_reads_an_image_and_a_video(files, assets, capsys, mediapipe_models):
     models = ["--models", str(mediapipe_models)]
     assert main(["pose", str(files / "reference.png"), "-o", str(files / "one.json"), *models]) == 0
-    assert len(load_openpose(files / "one.json")[0]) == 1
+    assert len(load_poses(files / "one.json")[0][0]) == 1
     arguments = ["pose", str(assets / "driving.mp4"), "-o", str(files / "many.json")]
     assert main([*arguments, "--stride", "30", *models]) == 0
-    assert len(load_openpose(files / "many.json")[0]) == 3
+    assert len(load_poses(files / "many.json")[0][0]) == 3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import torch
 from dispose_core.cli import main
 from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.tiny_nets import manifest
 from tests.weight_files import write_hollow
 
@@ -21,7 +22,7 @@ def motion(assets, tmp_path):
     """motion("--cmp", …) -> exit code of the command on the sample and one driving pose."""
     image = resize_crop(read_image(assets / "reference.png"), (256, 144))
     write_image(tmp_path / "reference.png", image)
-    (pose,) = load_openpose(assets / "poses" / "driving.json")
+    (pose,) = load_poses(assets / "poses" / "driving.json")[0]
     save_openpose(tmp_path / "driving.json", [pose[24]])
 
     def run(*more: str) -> int:

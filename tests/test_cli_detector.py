@@ -7,7 +7,7 @@ import pytest
 
 from dispose_core.cli import main
 from dispose_core.media.image import write_image
-from dispose_core.pose.openpose_json import load_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.onnx_files import person_onnx, pose_onnx
 
 
@@ -27,7 +27,7 @@ def test_dwpose_takes_its_files_from_a_folder(pose, tmp_path):
 
     assert pose("--detector", "dwpose", "--detector-files", str(tmp_path)) == 0
 
-    (person,) = load_openpose(tmp_path / "out.json")
+    (person,) = load_poses(tmp_path / "out.json")[0]
     assert np.abs(person.body[0, 0] * 64 - (16, 8)).max() < 1
 
 

@@ -10,7 +10,8 @@ import pytest
 from dispose_core.cli import build_parser, main
 from dispose_core.media.image import read_image, write_image
 from dispose_core.media.resize import resize_crop
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from dispose_core.pose.sequence import PoseSequence
 from dispose_core.pose.tracking.person_selection import PersonChoice
 
@@ -45,7 +46,7 @@ def couple(assets, tmp_path):
     """couple("--person", …) -> exit code of `motion` on a small person listed before a large."""
     image = resize_crop(read_image(assets / "reference.png"), (256, 144))
     write_image(tmp_path / "reference.png", image)
-    (pose,) = load_openpose(assets / "poses" / "driving.json")
+    (pose,) = load_poses(assets / "poses" / "driving.json")[0]
     large = pose[[0, 24]]
     small = PoseSequence(large.points * 0.5 + (0.0, 0.4), large.scores, large.canvas)
     save_openpose(tmp_path / "poses.json", [small, large])

@@ -46,10 +46,10 @@ def test_importing_loads_nothing():
 
 def test_from_a_video_to_a_motion_field(assets, tmp_path):
     from dispose_core.media.video_write import write_video
-    from dispose_core.pose.openpose_json import load_openpose
+    from dispose_core.pose.pose_files import load_poses
 
     write_video(tmp_path / "still.mp4", [np.zeros((128, 72, 3), np.uint8)] * 4, 24)
-    (pose,) = load_openpose(assets / "poses" / "reference.json")
+    (pose,) = load_poses(assets / "poses" / "reference.json")[0]
     field, report = dispose_core.prepare_motion(
         assets / "reference.png",
         tmp_path / "still.mp4",

@@ -39,6 +39,7 @@ def add(commands: Subparsers) -> None:
     )
     files = parser.add_argument_group("what to animate")
     add_config(files, "reference", "driving", "output", "reference_pose", "poses", "features")
+    add_config(files, "canvas")
     add_config(files, "resolution", "compare")
     files.add_argument(
         "--config",

@@ -30,6 +30,7 @@ def add(commands: Subparsers) -> None:
     add_config(parser, "reference", "reference_pose", required=("reference",))
     source = parser.add_mutually_exclusive_group(required=True)
     add_config(source, "driving", "poses")
+    add_config(parser, "canvas")
     add_output(parser, "field.safetensors; field.npz writes the flow at full size")
     add_config(parser, "resolution", *MOTION, "models", "device")
     parser.add_argument(

@@ -76,7 +76,7 @@ def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> Mo
     densifier = components.densifier(config.densifier_name, subject, config.densifier_files)
     fps = None
     if config.poses is not None:
-        driving, lines = load_driving_poses(config.poses, config.person)
+        driving, lines = load_driving_poses(config.poses, config.person, canvas=config.canvas)
     elif config.driving is not None:
         video_range = VideoRange(config.stride, config.start, config.duration, config.max_frames)
         fps = video_range.fps(probe(config.driving))

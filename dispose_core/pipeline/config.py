@@ -26,6 +26,7 @@ from pydantic import (
 from ..errors import NetworkError, PoseError, SettingsError
 from ..motion.densifiers.registry import DENSIFIERS
 from ..pose.detectors.registry import DETECTORS
+from ..pose.pose_files import CanvasSize
 from ..pose.tracking.person_selection import PersonChoice
 from ..sampling.options import SamplingOptions
 
@@ -51,6 +52,13 @@ def _person(value: Any) -> Any:
         raise ValueError(str(e)) from None
 
 
+def _canvas(value: Any) -> Any:
+    try:
+        return CanvasSize.parse(value) if isinstance(value, str) else value
+    except PoseError as e:
+        raise ValueError(str(e)) from None
+
+
 def _one_of(registry: Mapping[str, Any]) -> BeforeValidator:
     def check(value: Any) -> Any:
         if value is not None and value not in registry:
@@ -62,6 +70,7 @@ def _one_of(registry: Mapping[str, Any]) -> BeforeValidator:
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Person = Annotated[PersonChoice, BeforeValidator(_person)]
+Canvas = Annotated[CanvasSize, BeforeValidator(_canvas)]
 DetectorName = Annotated[str, _one_of(DETECTORS)]
 DensifierName = Annotated[str, _one_of(DENSIFIERS)]
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -109,10 +118,16 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
         "video to write, such as out.mp4; out.toml beside it holds the settings"
     )
     reference_pose: FilePath | None = _file(
-        "pose of the reference image as OpenPose JSON; detected if not given"
+        "pose of the reference image, in a file like those of --poses; detected if not given"
     )
     poses: FilePath | None = _file(
-        "poses of the sampled driving frames as OpenPose JSON; detected if not given"
+        "poses of the sampled driving frames, as OpenPose JSON or the results of AlphaPose, mmpose "
+        "or a COCO program, or a folder with one JSON file a frame; detected if not given"
+    )
+    canvas: Canvas | None = Field(
+        None,
+        description="width and height in pixels of the video that --poses was made from, such as "
+        "576x1024, if the file does not say it",
     )
     features: FilePath | None = _file(
         "keypoint features written by `features`; computed if not given"

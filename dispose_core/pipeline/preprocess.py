@@ -22,7 +22,7 @@ from ..pose.alignment.align import AlignOptions, align_poses
 from ..pose.detect import detect_reference, extract_poses
 from ..pose.detectors.base import PoseDetector
 from ..pose.fit import fit_poses
-from ..pose.openpose_json import load_openpose
+from ..pose.pose_files import CanvasSize, load_poses
 from ..pose.sequence import PoseSequence, join_sequences
 from ..pose.tracking.person_selection import PersonChoice, choose_person, first_person
 from ..progress import Progress, no_progress
@@ -106,7 +106,8 @@ def fit_reference(
     if pose_file is None:
         people = detect_reference(detector(), to_pixels(image), threshold=threshold)
         return FittedReference(image, people, report)
-    people = load_openpose(pose_file)
+    people, lines = load_poses(pose_file, CanvasSize(*source_size))
+    report += lines
     if len(people[0]) != 1:
         raise PoseError(
             f"{pose_file}: {len(people[0])} poses, needed 1, that of the reference image."
@@ -115,24 +116,29 @@ def fit_reference(
 
 
 def load_driving_poses(
-    file: Path, choice: PersonChoice, frames: int | None = None
+    file: Path,
+    choice: PersonChoice,
+    frames: int | None = None,
+    canvas: CanvasSize | None = None,
 ) -> tuple[list[PoseSequence], list[str]]:
     """Load driving poses from a file, the chosen person first, with a report.
 
     Args:
         frames: number of frames of the driving video, if there is one.
+        canvas: see `pose_files.load_poses`.
 
     Raises:
         PoseError: the number of poses differs from the number of frames, or see `choose_person`.
     """
-    people = load_openpose(file)
+    people, report = load_poses(file, canvas)
     # The length in a video's metadata may be off by one frame.
     if frames is not None and abs(len(people[0]) - frames) > 1:
         raise PoseError(
             f"{file}: {len(people[0])} poses, the driving video gives {frames} frames. Make them "
             "with `pose` and the same --stride, --start, --duration and --max-frames."
         )
-    return choose_person(people, choice, str(file))
+    chosen, lines = choose_person(people, choice, str(file))
+    return chosen, report + lines
 
 
 def detect_driving_poses(

@@ -76,7 +76,9 @@ def _driving_poses(
 ) -> tuple[list[PoseSequence], list[str]]:
     config = plan.settings
     if config.poses is not None:
-        return preprocess.load_driving_poses(config.poses, config.person, plan.num_driving)
+        return preprocess.load_driving_poses(
+            config.poses, config.person, plan.num_driving, config.canvas
+        )
     return preprocess.detect_driving_poses(
         plan.driving,
         plan.frames_used,

@@ -1,10 +1,10 @@
 """Read and write OpenPose JSON and ComfyUI's POSE_KEYPOINT.
 
 One frame is a dict with `canvas_width`, `canvas_height` and `people`, each person with flat lists
-of x, y, confidence. The reader accepts pixels or fractions, 18 or 25 body points, 68 or 70 face
-points, and null or missing lists. The writer emits pixels, every confidence, 0, 0, 0 for a missing
-point, all lists, and 70 face points: the 68, the right eye and the left eye. ComfyUI's own pose
-nodes read no other form.
+of x, y, confidence. The reader accepts pixels or fractions, 17 (COCO), 18 or 25 body points, 68 or
+70 face points, null or missing lists, and `width` and `height` for the canvas. The writer emits
+pixels, every confidence, 0, 0, 0 for a missing point, all lists, and 70 face points: the 68, the
+right eye and the left eye. ComfyUI's own pose nodes read no other form.
 """
 
 from __future__ import annotations
@@ -12,41 +12,67 @@ from __future__ import annotations
 import json
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from ..errors import PoseError
 from ..media.atomic_write import atomic_write
+from ..progress import Progress, no_progress
 from . import skeleton
+from .keypoint_layouts import to_skeleton
 from .sequence import PoseSequence
 
-# BODY_25 to BODY_18 (OpenPose's output order), without the mid-hip and the six foot points.
-BODY_25_TO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
-BODY_25_FEET = slice(19, 25)  # left, then right
-
-# Coordinates are taken as fractions when none exceeds this: nobody is three pixels large, and
-# fractional points do not lie that far outside the canvas.
+# A list is taken as fractions when most of its points lie within this many canvases: nobody is
+# three pixels large.
 LARGEST_FRACTION = 3.0
 
 # Limit on (maximum people per frame) × frames, which keeps reading below 1 GB of memory.
 MOST_POSES = 80_000
 
-# JSON key, slice of the skeleton, accepted numbers of points
-_PARTS = (
-    ("pose_keypoints_2d", skeleton.BODY_SLICE, (skeleton.N_BODY, 25)),
-    ("hand_left_keypoints_2d", skeleton.LEFT_HAND_SLICE, (skeleton.N_HAND,)),
-    ("hand_right_keypoints_2d", skeleton.RIGHT_HAND_SLICE, (skeleton.N_HAND,)),
-    ("face_keypoints_2d", skeleton.FACE_SLICE, (skeleton.N_FACE, 70)),
-    ("foot_keypoints_2d", skeleton.FEET_SLICE, (2 * skeleton.N_FOOT,)),
-)
+# Part of the skeleton by JSON key.
+PARTS = {
+    "pose_keypoints_2d": skeleton.BODY_SLICE,
+    "hand_left_keypoints_2d": skeleton.LEFT_HAND_SLICE,
+    "hand_right_keypoints_2d": skeleton.RIGHT_HAND_SLICE,
+    "face_keypoints_2d": skeleton.FACE_SLICE,
+    "foot_keypoints_2d": skeleton.FEET_SLICE,
+}
+# Accepted numbers of points.
+_COUNTS = {
+    "pose_keypoints_2d": (skeleton.N_BODY, 17, 25),
+    "hand_left_keypoints_2d": (skeleton.N_HAND,),
+    "hand_right_keypoints_2d": (skeleton.N_HAND,),
+    "face_keypoints_2d": (skeleton.N_FACE, 70),
+    "foot_keypoints_2d": (2 * skeleton.N_FOOT,),
+}
+_CANVAS_KEYS = (("canvas_height", "canvas_width"), ("height", "width"))
 _EYES = [skeleton.R_EYE, skeleton.L_EYE]  # the last two of 70 face points
+_CHUNK = 2000  # lists that are converted at once, between two calls of `on_frame`
+_PERCENT = 10.0  # confidences that are mostly above this are percentages
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """All lists of one part and length.
+
+    Attributes:
+        at: (frame, person) of each list.
+        flat: the lists.
+    """
+
+    at: list[tuple[int, int]]
+    flat: list[Sequence[float]]
 
 
 def read_openpose(
-    frames: Sequence[dict] | dict, name: str = "poses", canvas: tuple[int, int] | None = None
+    frames: Sequence[dict] | dict,
+    name: str = "poses",
+    canvas: tuple[int, int] | None = None,
+    on_frame: Progress = no_progress,
 ) -> list[PoseSequence]:
     """Convert OpenPose frames to pose sequences; sequence i holds the i-th person of each frame.
 
@@ -54,6 +80,7 @@ def read_openpose(
         frames: one dict per frame, or a single dict for one frame.
         name: name of this input in error messages.
         canvas: (H, W) for frames without a canvas size; by default the first size in `frames`.
+        on_frame: called now and then, also to interrupt.
 
     Returns:
         One sequence per person of the fullest frame, at least one, all of T frames. Where a pack
@@ -73,58 +100,46 @@ def read_openpose(
         )
     if not frames:
         raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
-    people_per_frame = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
-    slots = max(1, *map(len, people_per_frame))
+    people = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
+    slots = max(1, *map(len, people))
     if slots * len(frames) > MOST_POSES:
         raise PoseError(
             f"{name}: up to {slots} people in {len(frames)} frames, at most {MOST_POSES} together. "
             "Keep the people who matter, or load a shorter clip."
         )
-    raw = [
-        [_read_person(person, f"{name}, frame {i}, person {p}") for p, person in enumerate(people)]
-        for i, people in enumerate(people_per_frame)
-    ]
-    fractions = _are_fractions(raw)
-    sizes = _canvases(frames, canvas, fractions, name)
-
     values = np.zeros((slots, len(frames), skeleton.N_POINTS, 3))
-    for t, people in enumerate(raw):
-        for p, person in enumerate(people):
-            values[p, t] = person
-    points = values[..., :2]
-    if not fractions:
-        points = points / np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
-    return [PoseSequence(points[p], values[p, ..., 2], sizes[0]) for p in range(slots)]
+    units: dict[str, bool] = {}  # whether the lists of a part are fractions
+    for done, key in enumerate(PARTS):
+        for points, at in _read_part(people, key, name, on_frame):
+            where = tuple(np.array(at).T[::-1])
+            # A body list of 25 points has the feet, which must not erase other parts.
+            values[where] = np.where(points[..., 2:] > 0, points, values[where])
+        found = values[:, :, PARTS[key]]
+        units[key] = _are_fractions(found[found[..., 2] > 0])
+        on_frame(done + 1, len(PARTS))
+    in_pixels = [key for key, fractions in units.items() if not fractions]
+    sizes = _canvases(frames, canvas, not in_pixels, name)
+    scale = np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
+    for key in in_pixels:
+        values[:, :, PARTS[key], :2] /= scale
+    return [PoseSequence(person[..., :2], person[..., 2], sizes[0]) for person in values]
 
 
 def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
     """Convert people to a POSE_KEYPOINT list, the inverse of `read_openpose`."""
     height, width = people[0].canvas
     lists = [_flat_lists(person) for person in people]  # [person][frame] -> dict
+    # Absent people before the last one who is present keep a slot.
+    present = np.array([person.present for person in people])  # (P, T)
+    last = np.where(present.any(0), len(people) - present[::-1].argmax(0), 0)
     return [
         {
-            "people": [frames[t] for frames in lists[: _last_present(people, t) + 1]],
+            "people": [frames[t] for frames in lists[:count]],
             "canvas_height": height,
             "canvas_width": width,
         }
-        for t in range(len(people[0]))
+        for t, count in enumerate(last.tolist())
     ]
-
-
-def load_openpose(path: str | Path, canvas: tuple[int, int] | None = None) -> list[PoseSequence]:
-    """Read poses from a JSON file (see `read_openpose`).
-
-    Raises:
-        PoseError: the file is missing, is not JSON, or holds no OpenPose data.
-    """
-    path = Path(path)
-    try:
-        frames = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as e:
-        raise PoseError(f"pose file {path}: cannot be read ({e.strerror}). Check the path.") from e
-    except (ValueError, RecursionError) as e:
-        raise PoseError(f"pose file {path}: not valid JSON ({e}). Save the poses again.") from e
-    return read_openpose(frames, name=f"pose file {path.name}", canvas=canvas)
 
 
 def save_openpose(path: str | Path, people: Sequence[PoseSequence]) -> None:
@@ -138,53 +153,111 @@ def save_openpose(path: str | Path, people: Sequence[PoseSequence]) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _last_present(people: Sequence[PoseSequence], t: int) -> int:
-    """Index of the last person present in frame t, or -1; absent people before it keep a slot."""
-    return max((p for p, person in enumerate(people) if person.present[t]), default=-1)
-
-
 def _people_of(frame: dict, where: str) -> Sequence[dict]:
-    people = frame.get("people") or []
+    if "people" not in frame:
+        raise PoseError(
+            f"{where}: no 'people' in it, but {', '.join(map(str, list(frame)[:6])) or 'nothing'}. "
+            "Use the JSON that a pose node saves, or connect a POSE_KEYPOINT output."
+        )
+    people = frame["people"] or []
     if not isinstance(people, (list, tuple)) or not all(isinstance(p, dict) for p in people):
         raise PoseError(f"{where}: 'people' is not a list of objects. Save the poses again.")
     return people
 
 
-def _read_person(person: dict, where: str) -> np.ndarray:
-    values = np.zeros((skeleton.N_POINTS, 3))
-    for key, part, counts in _PARTS:
-        flat = person.get(key)
-        if flat is None:
-            continue
-        values_of_part = _read_list(flat, counts, f"{where}, {key}")
-        if len(values_of_part) == 0:
-            continue
-        if len(values_of_part) == 25:
-            values[skeleton.FEET_SLICE] = values_of_part[BODY_25_FEET]
-            values_of_part = values_of_part[list(BODY_25_TO_18)]
-        values[part] = values_of_part[: part.stop - part.start]  # 70 face points: 68 and two eyes
-    return values
+def _read_part(
+    people: Sequence[Sequence[dict]], key: str, name: str, on_frame: Progress
+) -> Iterator[tuple[np.ndarray, list[tuple[int, int]]]]:
+    """Yield the points (n, 134, 3) of a part for n people at a time, and their (frame, person)."""
+    for lists in _lists_of(people, key, name):
+        for start in range(0, len(lists.at), _CHUNK):
+            at = lists.at[start : start + _CHUNK]
+            flat = lists.flat[start : start + _CHUNK]
+            values = _points_of(flat, at, f"{name}, frame {{}}, person {{}}, {key}")
+            on_frame(0, 1)
+            if key == "pose_keypoints_2d":
+                yield to_skeleton(values), at
+                continue
+            points = np.zeros((len(values), skeleton.N_POINTS, 3))
+            part = PARTS[key]
+            points[:, part] = values[:, : part.stop - part.start]  # 70 face points: 68, two eyes
+            yield points, at
 
 
-def _read_list(flat: Sequence[float], counts: tuple[int, ...], where: str) -> np.ndarray:
-    """Validate a flat x, y, confidence list and return it as (n, 3)."""
-    if isinstance(flat, (str, dict)) or not hasattr(flat, "__len__"):
-        raise PoseError(f"{where}: {flat!r:.40} is not a list of numbers. Save the poses again.")
-    if len(flat) not in [0, *(3 * n for n in counts)]:
-        raise PoseError(
-            f"{where}: {len(flat)} values, needed {' or '.join(str(3 * n) for n in counts)} "
-            "(x, y, confidence for each point). The file may be cut off or of another skeleton."
+def _lists_of(people: Sequence[Sequence[dict]], key: str, name: str) -> list[_Lists]:
+    """The lists of a part that are not empty, grouped by their length, which is checked."""
+    groups: dict[int, _Lists] = {}
+    lengths = [0, *(3 * count for count in _COUNTS[key])]
+    for t, persons in enumerate(people):
+        for p, person in enumerate(persons):
+            flat = person.get(key)
+            if flat is None:
+                continue
+            where = f"{name}, frame {t}, person {p}, {key}"
+            if isinstance(flat, (str, dict)) or not hasattr(flat, "__len__"):
+                raise PoseError(
+                    f"{where}: {flat!r:.40} is not a list of numbers. Save the poses again."
+                )
+            if len(flat) not in lengths:
+                raise PoseError(
+                    f"{where}: {len(flat)} values, needed {_either(lengths[1:])} (x, y, confidence "
+                    "for each point). The file may be cut off or of another skeleton."
+                )
+            if len(flat):
+                group = groups.setdefault(len(flat), _Lists([], []))
+                group.at.append((t, p))
+                group.flat.append(flat)
+    return list(groups.values())
+
+
+def _either(lengths: Sequence[int]) -> str:
+    return " or ".join(map(str, sorted(lengths)))
+
+
+def _points_of(
+    flat: Sequence[Sequence[float]], at: Sequence[tuple[int, int]], where: str
+) -> np.ndarray:
+    """(n, N, 3) x, y, confidence of lists of equal length; confidence 0 for a missing point.
+
+    Args:
+        where: place of a list for messages, with gaps for frame and person.
+    """
+    try:
+        values = np.array(flat)
+    except (ValueError, OverflowError):
+        values = np.empty(0, object)
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        values = np.array(
+            [_checked(one, where.format(*place)) for one, place in zip(flat, at, strict=True)]
         )
-    for i, value in enumerate(flat):
-        if not _is_number(value):
-            raise PoseError(
-                f"{where}: value {i} (point {i // 3}) is {value!r}, not a finite number. "
-                "Write 0, 0, 0 for a point that is missing."
-            )
-    points = np.array(flat, dtype=np.float64).reshape(-1, 3)
-    # Every OpenPose writer uses (0, 0) for "not found", whatever the confidence.
-    points[(points[:, 0] == 0) & (points[:, 1] == 0), 2] = 0.0
+    points = values.astype(np.float64).reshape(len(flat), -1, 3)
+    confidence = points[..., 2]
+    found = confidence[confidence > 0]
+    if found.size and np.median(found) > _PERCENT:
+        confidence /= 100
+    # Every writer uses 0, 0 or -1, -1 for "not found", whatever the confidence.
+    position = points[..., :2]
+    confidence[(position == 0).all(-1) | (position == -1).all(-1)] = 0.0
     return points
+
+
+def _checked(flat: Sequence[Any], where: str) -> list[float]:
+    """Numbers of a list in which null marks a missing point, or a point without a confidence."""
+    numbers = []
+    for i in range(0, len(flat), 3):
+        x, y, confidence = flat[i : i + 3]
+        if x is None or y is None:
+            numbers += [0.0, 0.0, 0.0]
+            continue
+        triple = (x, y, 1.0 if confidence is None else confidence)
+        for k, value in enumerate(triple):
+            if not _is_number(value):
+                raise PoseError(
+                    f"{where}: value {i + k} (point {i // 3}) is {value!r}, not a finite number. "
+                    "Write 0, 0, 0 for a point that is missing."
+                )
+        numbers += map(float, triple)
+    return numbers
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -197,11 +270,15 @@ def _is_number(value: object) -> TypeGuard[float]:
         return False
 
 
-def _are_fractions(raw: list[list[np.ndarray]]) -> bool:
-    coordinates = [person[person[:, 2] > 0, :2] for people in raw for person in people]
-    return (
-        not coordinates or np.abs(np.concatenate(coordinates)).max(initial=0.0) <= LARGEST_FRACTION
-    )
+def _are_fractions(points: np.ndarray) -> bool:
+    """Whether (n, 3) found points are mostly fractions; guesses far outside count by confidence."""
+    if not len(points):
+        return True
+    size = np.abs(points[:, :2]).max(-1)
+    order = np.argsort(size)
+    weight = np.cumsum(points[order, 2])
+    median = size[order[np.searchsorted(weight, weight[-1] / 2)]]
+    return bool(median <= LARGEST_FRACTION)
 
 
 def _canvases(
@@ -219,9 +296,10 @@ def _canvases(
 
 
 def _named_canvas(frame: dict) -> tuple[int, int] | None:
-    height, width = frame.get("canvas_height"), frame.get("canvas_width")
-    if _is_number(height) and height >= 1 and _is_number(width) and width >= 1:
-        return int(height), int(width)
+    for keys in _CANVAS_KEYS:
+        height, width = (frame.get(key) for key in keys)
+        if _is_number(height) and height >= 1 and _is_number(width) and width >= 1:
+            return int(height), int(width)
     return None
 
 
@@ -229,7 +307,7 @@ def _flat_lists(person: PoseSequence) -> list[dict]:
     height, width = person.canvas
     values = np.concatenate([person.points * (width, height), person.scores[..., None]], -1)
     values = np.nan_to_num(values, nan=0.0)
-    flat = {key: values[:, part].reshape(len(person), -1).tolist() for key, part, _ in _PARTS}
+    flat = {key: values[:, part].reshape(len(person), -1).tolist() for key, part in PARTS.items()}
     # The face list is zero as a whole where no face was looked for, also where eyes were found.
     eyes = values[:, _EYES] * np.any(person.face_scores, axis=-1)[:, None, None]
     for face, pair in zip(flat["face_keypoints_2d"], eyes.reshape(len(person), -1), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ...dispose_core.errors import CheckpointError, MediaError, PoseError
 ASSETS = Path(__file__).parents[2] / "assets"
 SAMPLE = " [sample]"
 OUTPUT = " [output]"
+
+_FRAME = "_keypoints"  # OpenPose writes a file per frame: dance_000000000012_keypoints.json
 
 _WEIGHTS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
 
@@ -130,7 +133,10 @@ def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
 
 
 def pose_files() -> list[str]:
-    """Names of pose files for a combo: from the input folder, the output folder, then samples."""
+    """Names of pose files for a combo: from the input folder, the output folder, then samples.
+
+    A folder with one file per frame is one name, which ends with a slash.
+    """
     return [
         *_json_below(Path(folder_paths.get_input_directory())),
         *(name + OUTPUT for name in _json_below(Path(folder_paths.get_output_directory()))),
@@ -150,7 +156,8 @@ def pose_path(name: str) -> Path:
         name, base = folder_paths.annotated_filepath(name)
         folder = Path(base or folder_paths.get_input_directory())
     path = (folder / name.strip()).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    found = path.is_dir() if name.strip().endswith("/") else path.is_file()
+    if not path.is_relative_to(folder.resolve()) or not found:
         raise PoseError(
             f"pose file {name!r} is not in {folder}. "
             "Put the JSON into ComfyUI's input folder and press R to refresh the list."
@@ -218,5 +225,13 @@ def _other_files(role: FileRole) -> list[str]:
 
 
 def _json_below(folder: Path) -> list[str]:
-    found = (path.relative_to(folder).as_posix() for path in folder.glob("**/*.json"))
-    return sorted(name for name in found if not name.startswith("."))
+    files = [path.relative_to(folder) for path in folder.glob("**/*.json")]
+    files = [file for file in files if not any(part.startswith(".") for part in file.parts)]
+    frames = Counter(file.parent for file in files if file.stem.endswith(_FRAME))
+    per_frame = {parent for parent, count in frames.items() if count > 1 and parent != Path()}
+    return sorted(
+        {
+            f"{file.parent.as_posix()}/" if file.parent in per_frame else file.as_posix()
+            for file in files
+        }
+    )

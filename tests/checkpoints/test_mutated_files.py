@@ -22,7 +22,7 @@ from safetensors.torch import save, save_file
 from dispose_core.checkpoints.architectures.mimicmotion import load_pose_net
 from dispose_core.errors import CheckpointError, DisPoseError, MediaError, PoseError
 from dispose_core.motion.field_file import load_field
-from dispose_core.pose.openpose_json import load_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest
 
@@ -256,7 +256,7 @@ def test_damaged_pose_files_give_a_clear_error(tmp_path):
     for seed in range(MUTATIONS):
         dice = random.Random(seed)
         path.write_bytes(damage_bytes(sound, dice) if seed % 3 == 0 else damage_json(poses(), dice))
-        if fault := outcome(path, load_openpose, PoseError, is_poses):
+        if fault := outcome(path, lambda path: load_poses(path)[0], PoseError, is_poses):
             faults[seed] = fault
 
     assert not faults
@@ -356,7 +356,7 @@ def test_json_made_to_harm_is_refused(tmp_path, text):
     path = tmp_path / "poses.json"
     path.write_text(text)
 
-    assert outcome(path, load_openpose, PoseError, bool) == ""
+    assert outcome(path, lambda path: load_poses(path)[0], PoseError, bool) == ""
 
 
 def test_sound_files_pass_the_same_checks(tmp_path):
@@ -365,5 +365,5 @@ def test_sound_files_pass_the_same_checks(tmp_path):
     (tmp_path / "field.npz").write_bytes(npz_bytes(flow()))
 
     assert is_pose_net(load_pose_net(tmp_path / "weights.safetensors"))
-    assert is_poses(load_openpose(tmp_path / "poses.json"))
+    assert is_poses(load_poses(tmp_path / "poses.json")[0])
     assert is_field(load_field(tmp_path / "field.npz"))

@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import save_file
 
 from dispose_core.media.image import read_image
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.rule_weights import rule_state
 from tests.tiny_nets import manifest
 
@@ -27,7 +28,7 @@ def job(comfy, server, assets, tmp_path) -> dict:
     if not path.exists():
         state = rule_state(manifest("cmp", "module."), "module.", 1.25)
         save_file({key: value.half() for key, value in state.items()}, path)
-    (poses,) = load_openpose(assets / "poses" / "driving.json")
+    (poses,) = load_poses(assets / "poses" / "driving.json")[0]
     save_openpose(tmp_path / "two.json", [poses[[24, 48]]])
     graph = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     graph["2"]["inputs"]["resolution"] = 128

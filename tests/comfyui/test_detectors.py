@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dispose_core.pose.detectors.dwpose import simcc
-from dispose_core.pose.openpose_json import load_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.onnx_files import person_onnx, person_torchscript, pose_onnx, pose_torchscript
 
 from .client import NodeError, PromptRejected
@@ -88,7 +88,7 @@ def test_dwpose_finds_everybody(comfy, server, folder, job, kind):
     frame = comfy.run(job)
     name = frame["outputs"]["4"]["text"][0].removesuffix(" [output]")
 
-    people = load_openpose(server.base / "output" / name)
+    people = load_poses(server.base / "output" / name)[0]
     found = sorted((person.body[0, 0] * 640).tolist() for person in people)
     assert np.abs(np.array(found) - [[80, 400], [320, 160]]).max() < 2
     assert json.dumps(frame["status"]).count("execution_success") == 1
@@ -118,7 +118,7 @@ def test_mediapipe_needs_one_file_and_no_choice(
     outputs = comfy.run(job)["outputs"]
 
     name = outputs["4"]["text"][0].removesuffix(" [output]")
-    (person,) = load_openpose(server.base / "output" / name)
+    (person,) = load_poses(server.base / "output" / name)[0]
     truth = np.load(assets / "ground_truth.npz")
     assert person.body_visible.all() and (person.hands_scores > 0).all()
     nose, neck = person.body[0, :2] * (576, 1024)

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from dispose_core.features.dift import DiffusionFeatureOptions, ensemble_features, up_block_features
 from dispose_core.features.keypoint_features import keypoint_features
-from dispose_core.pose.openpose_json import load_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.conftest import GOLDENS
 from tests.rule_weights import fill_by_rule, rnd
 
@@ -85,7 +85,7 @@ def test_features_are_those_of_diffusers_for_the_same_latents_and_noise(read, as
         None,
         options,
     )
-    (pose,) = load_openpose(assets / "poses" / "reference.json")
+    (pose,) = load_poses(assets / "poses" / "reference.json")[0]
     wanted = keypoint_features(feature_map, pose, SIZE).features
     assert found.shape == (18, 128)
     assert wanted.norm() > 1

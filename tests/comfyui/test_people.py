@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from dispose_core.media.image import read_image
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from dispose_core.pose.sequence import PoseSequence
 
 
 @pytest.fixture
 def couple(assets, tmp_path):
     """The sample's dancer large on the right and small on the left, in turns of their order."""
-    (dance,) = load_openpose(assets / "poses" / "driving.json")
+    (dance,) = load_poses(assets / "poses" / "driving.json")[0]
     dance = dance[::12]
     right = PoseSequence(dance.points * 0.8 + (0.3, 0.1), dance.scores, dance.canvas)
     left = PoseSequence(dance.points * 0.4 + (-0.05, 0.5), dance.scores, dance.canvas)
@@ -67,6 +68,6 @@ def test_the_chosen_person_is_first_and_everybody_is_drawn(comfy, couple, tmp_pa
 
     (name,) = frame["outputs"]["6"]["text"]
     file = {"filename": name.removesuffix(" [output]"), "subfolder": "", "type": "output"}
-    people = load_openpose(comfy.download(file, tmp_path))
+    people = load_poses(comfy.download(file, tmp_path))[0]
     neck = [person.body[:, 1, 0].max() for person in people]
     assert neck[0] < 0.4 < neck[1]

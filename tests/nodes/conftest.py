@@ -100,8 +100,8 @@ def reference(assets):
 @pytest.fixture
 def poses(run):
     """Pose of the reference, and three of the driver, aligned."""
-    reference_pose, _ = run("DisPoseLoadPoses", file="reference.json [sample]")
-    driving_pose, _ = run("DisPoseLoadPoses", file="driving.json [sample]")
+    reference_pose, *_ = run("DisPoseLoadPoses", file="reference.json [sample]")
+    driving_pose, *_ = run("DisPoseLoadPoses", file="driving.json [sample]")
     aligned, _ = run(
         "DisPosePoseAlign", reference_pose=reference_pose, driving_pose=driving_pose[::24]
     )

@@ -107,7 +107,7 @@ def test_poses_are_saved_and_loaded_without_loss(run, folders, poses):
     _, aligned = poses
     name, saved = run("DisPoseSavePoses", poses=aligned, filename_prefix="clip/dance")
     assert name == "clip/dance_00001_.json [output]"
-    again, frames = run("DisPoseLoadPoses", file=name)
+    again, frames, _ = run("DisPoseLoadPoses", file=name)
     assert again == saved == aligned and frames == 3
 
 
@@ -126,14 +126,14 @@ def test_feet_and_all_70_face_points_pass_through_every_pose_node(run, folders):
         for shift in (0.0, 2.0, 4.0)
     ]
     (folders.input / "clip.json").write_text(json.dumps(clip))
-    poses, _ = run("DisPoseLoadPoses", file="clip.json")
+    poses, *_ = run("DisPoseLoadPoses", file="clip.json")
     poses, _ = run("DisPoseChoosePerson", poses=poses)
     poses, _ = run("DisPosePoseAlign", reference_pose=poses[:1], driving_pose=poses)
     heel = {"do": "move", "frames": 1, "points": "left_foot.2", "to": [0.5, 0.5]}
     edits = json.dumps({"version": 1, "edits": [heel]})
     poses, _ = run("DisPosePoseEditor", poses=poses, edits=edits)
     name, _ = run("DisPoseSavePoses", poses=poses)
-    poses, _ = run("DisPoseLoadPoses", file=name)
+    poses, *_ = run("DisPoseLoadPoses", file=name)
 
     # The fit keeps the size and puts the mean of the clip, shift 2, where frame 0 is.
     for frame, shift in zip(poses, (-2.0, 0.0, 2.0), strict=True):
@@ -148,7 +148,7 @@ def test_feet_and_all_70_face_points_pass_through_every_pose_node(run, folders):
 def test_binary_confidences_are_what_controlnet_aux_reads(run, folders, poses):
     _, aligned = poses
     name, saved = run("DisPoseSavePoses", poses=aligned, binary_confidence=True)
-    again, _ = run("DisPoseLoadPoses", file=name)
+    again, *_ = run("DisPoseLoadPoses", file=name)
     assert again == saved
     before, after = (frames[0]["people"][0]["pose_keypoints_2d"] for frames in (aligned, saved))
     assert set(after[2::3]) <= {0.0, 1.0} and sum(after[2::3]) == sum(c > 0.3 for c in before[2::3])

@@ -11,7 +11,8 @@ import torch
 from dispose_core.cli import main
 from dispose_core.media.image import read_image, write_image
 from dispose_core.motion.field_file import load_field
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.onnx_files import person_onnx, pose_onnx
 
 
@@ -51,7 +52,7 @@ def test_the_poses(run, models, tmp_path):
 def test_the_motion(run, assets, folders, tmp_path):
     field_file = tmp_path / "field.safetensors"
     reference, poses = assets / "reference.png", assets / "poses"
-    (driving,) = load_openpose(poses / "driving.json")
+    (driving,) = load_poses(poses / "driving.json")[0]
     save_openpose(folders.input / "driving.json", [driving[[12, 36]]])
     assert main([
         "motion", "--reference", str(reference), "--reference-pose", str(poses / "reference.json"),

@@ -14,7 +14,8 @@ from dispose_core.media.resize import resize_crop
 from dispose_core.media.video_read import read_frames
 from dispose_core.media.video_write import write_video
 from dispose_core.pipeline.components import Components
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.rule_weights import rule_state
 from tests.sampling.conftest import make_image_encoder, make_vae
 from tests.tiny_nets import TINY_HEAD, manifest
@@ -56,7 +57,7 @@ def media(assets, tmp_path_factory) -> Path:
     image = resize_crop(read_image(assets / "reference.png"), (256, 144))
     write_image(folder / "reference.png", image)
     (folder / "reference.json").write_bytes((assets / "poses" / "reference.json").read_bytes())
-    (pose,) = load_openpose(assets / "poses" / "driving.json")
+    (pose,) = load_poses(assets / "poses" / "driving.json")[0]
     save_openpose(folder / "poses.json", [pose[[0, 2, 4, 6]]])
     frames = read_frames(assets / "driving.mp4", max_frames=8)
     small = (np.ascontiguousarray(frame[::4, ::4]) for frame in frames)

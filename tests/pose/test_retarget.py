@@ -11,7 +11,7 @@ from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import AlignOptions, align_poses
 from dispose_core.pose.alignment.body_proportions import Proportions, difference
-from dispose_core.pose.openpose_json import load_openpose
+from dispose_core.pose.pose_files import load_poses
 from dispose_core.pose.sequence import PoseSequence
 from dispose_core.pose.skeleton import BONES
 
@@ -82,7 +82,7 @@ def dancing(standing, frames: int = 24, canvas=SIZE, **place) -> PoseSequence:
 
 @pytest.fixture(scope="module")
 def sample(assets):
-    return [load_openpose(assets / "poses" / f"{n}.json")[0] for n in ("reference", "driving")]
+    return [load_poses(assets / "poses" / f"{n}.json")[0][0] for n in ("reference", "driving")]
 
 
 @pytest.mark.parametrize("canvas", [SIZE, (400, 400), (300, 1200)])

@@ -123,9 +123,9 @@ def test_left_and_right_mixed_up_by_the_detector_do_not_part_a_person():
 
 def test_a_false_find_beside_a_fast_dancer_does_not_part_the_dance(assets):
     """Every eighth frame of the sample's dance: three a second."""
-    from dispose_core.pose.openpose_json import load_openpose
+    from dispose_core.pose.pose_files import load_poses
 
-    (dance,) = load_openpose(assets / "poses" / "driving.json")
+    (dance,) = load_poses(assets / "poses" / "driving.json")[0]
     dance = dance[::8]
     ghost = PoseSequence.empty(len(dance), dance.canvas)
     ghost.points[4, :3] = (0.9, 0.1), (0.9, 0.12), (0.92, 0.12)

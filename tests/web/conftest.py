@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 from tests.comfyui.conftest import browser, browser_page, comfy, server
 
 from .page import COUNT_FRAMES, COUNT_LISTENERS, has_vue_nodes, reopen, use_vue_nodes
@@ -48,7 +49,7 @@ def small(comfy, assets, tmp_path) -> dict[str, Any]:
     )
     prepare = next(node for node in template["nodes"] if node["type"] == "DisPosePrepare")
     prepare["widgets_values"][0] = 128
-    (poses,) = load_openpose(assets / "poses" / "driving.json")
+    (poses,) = load_poses(assets / "poses" / "driving.json")[0]
     save_openpose(tmp_path / "few.json", [poses[::6]])
     few = comfy.upload(tmp_path / "few.json")
     for load in (node for node in template["nodes"] if node["type"] == "DisPoseLoadPoses"):

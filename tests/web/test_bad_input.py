@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dispose_core.pose.openpose_json import load_openpose, save_openpose, write_openpose
+from dispose_core.pose.openpose_json import save_openpose, write_openpose
+from dispose_core.pose.pose_files import load_poses
 
 from .page import edits_text, open_editor, place_of
 
@@ -19,7 +20,7 @@ STATUS = "() => app.graph.nodes.find(n => n.type === 'DisPosePoseEditor').widget
 @pytest.fixture
 def given(assets) -> Any:
     """Twelve frames of the sample driver."""
-    (pose,) = load_openpose(assets / "poses" / "driving.json")
+    (pose,) = load_poses(assets / "poses" / "driving.json")[0]
     return pose[:12]
 
 

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from dispose_core.features.browser_view import PointView, point_view
 from dispose_core.features.keypoint_features import keypoint_features
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 
 from .page import await_image, bring_into_sight, frame_to, open_editor, settings, view_of
 
@@ -170,7 +171,7 @@ def moved_person(server, motion_run) -> PointView:
     maps = [patch_features(image) for image in images]
     mean, spread = (getattr(maps[0].flatten(1), name)(1)[:, None, None] for name in ("mean", "std"))
     first, second = ((features - mean) / spread for features in maps)
-    (pose,) = load_openpose(ROOT / "assets" / "poses" / "reference.json")
+    (pose,) = load_poses(ROOT / "assets" / "poses" / "reference.json")[0]
     features = keypoint_features(first, pose, (height, width))
     return point_view(images[0], pose, images[1], features, second)
 
@@ -200,7 +201,7 @@ def test_the_point_view(front, server, moved_person, theme):
 
 def test_the_editor(front, comfy, tmp_path, theme):
     """A clip in which a wrist was lost, and found in a wrong place where one edit puts it right."""
-    (pose,) = load_openpose(ROOT / "assets" / "poses" / "driving.json")
+    (pose,) = load_poses(ROOT / "assets" / "poses" / "driving.json")[0]
     points, scores = pose.points.copy(), pose.scores.copy()
     lost, doubtful = slice(20, 27), slice(27, 31)
     points[lost, 4], scores[lost, 4] = np.nan, 0

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dispose_core.pose.openpose_json import load_openpose, save_openpose
+from dispose_core.pose.openpose_json import save_openpose
+from dispose_core.pose.pose_files import load_poses
 
 from .page import edits_text, has_vue_nodes, listeners, open_editor, place_of, remove, use_vue_nodes
 
@@ -131,7 +132,7 @@ def test_removing_the_node_closes_its_editor(front, comfy, workflow):
 
 
 def test_a_drag_through_300_frames_repaints_in_time(front, comfy, workflow, assets, tmp_path):
-    (pose,) = load_openpose(assets / "poses" / "driving.json")
+    (pose,) = load_poses(assets / "poses" / "driving.json")[0]
     long = pose[[i % len(pose) for i in range(300)]]
     save_openpose(tmp_path / "long.json", [long])
     workflow["nodes"][0]["widgets_values"] = [comfy.upload(tmp_path / "long.json")]

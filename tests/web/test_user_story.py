@@ -13,7 +13,7 @@ import torch
 from dispose_core.media.video_read import read_frames
 from dispose_core.motion.field_file import load_field
 from dispose_core.motion.motion_field import MotionField
-from dispose_core.pose.openpose_json import load_openpose
+from dispose_core.pose.pose_files import load_poses
 
 from .page import command, drag, edits_text, frame_to, listeners, open_editor, place_of, reopen
 
@@ -95,8 +95,8 @@ def wrist_places(field: MotionField, start: np.ndarray) -> np.ndarray:
 
 
 def test_a_wrist_is_corrected_and_the_motion_follows(front, comfy, server, assets, tmp_path):
-    (given,) = load_openpose(assets / "poses" / "driving.json")
-    (reference,) = load_openpose(assets / "poses" / "reference.json")
+    (given,) = load_poses(assets / "poses" / "driving.json")[0]
+    (reference,) = load_poses(assets / "poses" / "reference.json")[0]
     choose_template(front, "1_motion_preview")
     assert front.missing_nodes() == []
     set_widget(front, "DisPosePrepare", "resolution", 128)  # quicker, otherwise the same

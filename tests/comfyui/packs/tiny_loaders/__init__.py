@@ -100,8 +100,8 @@ class TinyDetector:
         openpose = dispose("dispose_core.pose.openpose_json")
         poses = Path(dispose("nodes.comfy_adapters.files").ASSETS) / "poses"
         found, seen = [], list(frames)
-        (dance,) = openpose.load_openpose(poses / "driving.json")
-        (still,) = openpose.load_openpose(poses / "reference.json")
+        (dance,) = openpose.load_poses(poses / "driving.json")[0]
+        (still,) = openpose.load_poses(poses / "reference.json")[0]
         person = still if len(seen) == 1 else dance[np.arange(len(seen)) % len(dance)]
         brightness = np.array([frame.mean() / 255 for frame in seen])
         found = person.points + np.stack([brightness, 0 * brightness], -1)[:, None] / 20
