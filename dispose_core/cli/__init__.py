@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
     try:
-        if find_spec("cv2") is None:
+        if not has_opencv():
             raise MissingPackage(
                 "OpenCV is missing. Install one of its packages, for example: "
                 "pip install opencv-python-headless"
@@ -53,6 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
     return int(summary.get("exit_code", OK))
 
 
+def has_opencv() -> bool:
+    """Whether OpenCV is installed; an uninstalled one may leave a folder without a module."""
+    spec = find_spec("cv2")
+    return spec is not None and spec.origin is not None
+
+
 def exit_code(error: DisPoseError) -> int:
     """Exit code of an error: wrong settings, a missing package, or anything else."""
     if isinstance(error, SettingsError):
@@ -67,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Animate the person in an image with the motion of a video.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:

@@ -44,7 +44,7 @@ def extract_poses(
             `PoseDetector.detect`.
     """
     people = [
-        _filter_points(person, threshold, hands, face)
+        filter_points(person, threshold, hands, face)
         for person in detector.detect(frames, total, on_frame)
     ]
     empty = ~np.any([person.body_visible.any(-1) for person in people], axis=0)
@@ -88,7 +88,10 @@ def detect_reference(
     return people
 
 
-def _filter_points(person: PoseSequence, threshold: float, hands: bool, face: bool) -> PoseSequence:
+def filter_points(
+    person: PoseSequence, threshold: float, hands: bool = True, face: bool = True
+) -> PoseSequence:
+    """Remove points with a lower score than `threshold`, and parts that are not wanted."""
     scores = np.where(person.scores < threshold, 0.0, person.scores)
     if not hands:
         scores[:, skeleton.HANDS_SLICE] = 0.0

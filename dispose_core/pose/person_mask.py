@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import PoseError
 from ..progress import Progress, no_progress
+from .detect import filter_points
 from .detectors.base import MaskDetector, PoseDetector
 from .frame_ranges import name_frames
 from .tracking.person_selection import PersonChoice, choose_person
@@ -18,6 +19,7 @@ def person_masks(
     detector: PoseDetector,
     frames: Iterable[np.ndarray],
     total: int | None = None,
+    threshold: float = 0.0,
     on_frame: Progress = no_progress,
     name: str = "images",
     choice: PersonChoice | None = None,
@@ -26,6 +28,7 @@ def person_masks(
 
     Args:
         frames: see `PoseDetector.detect`, likewise `total` and `on_frame`.
+        threshold: points with a lower score count as missing, as in `extract_poses`.
         name: name of the input in error messages.
         choice: the largest person by default.
 
@@ -42,7 +45,8 @@ def person_masks(
             f"detector {detector.name} finds joints but no outlines. Choose mediapipe in Pose "
             "Detector Loader, or use a mask from another node."
         )
-    people, masks = cast(MaskDetector, detector).detect_masks(frames, total, on_frame)
+    found, masks = cast(MaskDetector, detector).detect_masks(frames, total, on_frame)
+    people = [filter_points(person, threshold) for person in found]
     chosen, report = choose_person(people, choice, name)
     # Tracking exchanges people between the sequences of a frame, but leaves their points unchanged.
     slots = [
@@ -59,9 +63,11 @@ def person_masks(
     ]
     absent = np.array([slot is None for slot in slots])
     lines = [f"{name}: mask of the person in {int((~absent).sum())} of {len(absent)} frames"]
-    if absent.any():
+    if len(people) > 1:
+        lines += report
+    elif absent.any():
         lines.append(f"{name_frames(absent)}: the person is absent, the mask is empty")
-    return _on_canvas(masks, slots, people[0].canvas), lines + (report if len(people) > 1 else [])
+    return _on_canvas(masks, slots, people[0].canvas), lines
 
 
 def _on_canvas(masks, slots, canvas: tuple[int, int]) -> Iterator[np.ndarray]:

@@ -64,11 +64,12 @@ class WeightNames(list[str]):
     """
 
     def __init__(self, found: Iterable[str], accepted: Iterable[str] = ()) -> None:
-        super().__init__(found)  # ComfyUI copies a list as `type(options)(options)`
-        self._accepted = frozenset(accepted)
+        super().__init__(found)
+        # ComfyUI copies a list as `type(options)(options)`.
+        self._accepted = frozenset(accepted) | getattr(found, "_accepted", frozenset())
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._accepted
+        return super().__contains__(name) or (isinstance(name, str) and name in self._accepted)
 
 
 def weight_choice(folder: str, role: str | None, expected: str | None = None) -> dict[str, Any]:
@@ -89,6 +90,11 @@ def weight_choice(folder: str, role: str | None, expected: str | None = None) ->
         "options": WeightNames(found, names),
         "default": found[0] if found else names[0],
     }
+
+
+def is_there(folder: str, name: str) -> bool:
+    """Whether a file of this name is in the folder."""
+    return folder_paths.get_full_path(folder, name) is not None
 
 
 def weight_path(folder: str, name: str) -> Path:
@@ -113,7 +119,7 @@ def published_path(role: FileRole) -> Path:
     for name in role.names:
         if (found := folder_paths.get_full_path(role.folder, name)) is not None:
             return Path(found)
-    raise CheckpointError(_not_found(role.folder, role.names[0], role.source))
+    raise CheckpointError(_role_not_found(role))
 
 
 def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
@@ -124,7 +130,7 @@ def problem_with_roles(roles: Iterable[FileRole]) -> str | None:
     the method names, so a method names one input only.
     """
     missing = [
-        _not_found(role.folder, role.names[0], role.source)
+        _role_not_found(role)
         for role in roles
         if not any(folder_paths.get_full_path(role.folder, name) for name in role.names)
         and not (role.node_input is not None and _other_files(role))
@@ -208,9 +214,14 @@ def output_name(path: Path) -> str:
     return path.relative_to(folder_paths.get_output_directory()).as_posix() + OUTPUT
 
 
-def _not_found(folder: str, name: str, where: str) -> str:
-    refresh = "Put it there and press R to refresh the list."
-    return f"{name}: not found in models/{folder}. {where} {refresh}"
+def _role_not_found(role: FileRole) -> str:
+    names = " or ".join(role.names)
+    return _not_found(role.folder, names, role.source, listed=role.node_input is not None)
+
+
+def _not_found(folder: str, name: str, where: str, listed: bool = True) -> str:
+    refresh = " and press R to refresh the list" if listed else ""
+    return f"{name}: not found in models/{folder}. {where} Put it there{refresh}."
 
 
 def _other_files(role: FileRole) -> list[str]:

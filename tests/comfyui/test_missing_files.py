@@ -19,8 +19,8 @@ FILES = {
         (
             "backend",
             [
-                "yolox_l.onnx: not found in models/detection. ",
-                "dw-ll_ucoco_384.onnx: not found in models/detection. ",
+                "yolox_l.onnx or yolox_l.torchscript.pt: not found in models/detection. ",
+                "dw-ll_ucoco_384.onnx or dw-ll_ucoco_384_bs5.torchscript.pt: not found in models/",
             ],
         )
     ],

@@ -187,7 +187,7 @@ def test_the_button_says_which_files_are_missing(browser_page, server):
     told = json.dumps(response.value.json(), ensure_ascii=False)
     for name in ("MimicMotion_1-1.pth: not found in", "DisPose.pth: not found in"):
         assert name in told
-    assert "yolox_l.torchscript.pt: not found in" in told
+    assert "yolox_l.onnx or yolox_l.torchscript.pt: not found in" in told
 
 
 def test_the_templates_are_offered_with_their_images(comfy):

