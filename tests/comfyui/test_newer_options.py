@@ -15,6 +15,7 @@ RARE = {
     "DisPoseControlNetLoader": {"dtype"},
     "DisPoseDecode": {"chunk"},
     "DisPoseKeypointFeatures": {"timestep", "ensemble", "seed"},
+    "DisPoseLoadPoses": {"width", "height"},
     "DisPoseMimicMotionLoader": {"dtype"},
     "DisPosePoseAlign": {"max_gap"},
     "DisPosePoseRender": {"width", "height"},
