@@ -88,6 +88,8 @@ class FileSource:
 class ImageSource:
     """Images in memory with a frame rate."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(
         self, images: Tensor, fps: float | Fraction, stretch: Stretch, sound: Audio = None
     ):

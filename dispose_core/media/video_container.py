@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property, partial
 from heapq import heappop, heappush
 from itertools import chain, pairwise
-from typing import SupportsBytes, cast
+from typing import Any, SupportsBytes, cast
 
 import av
 import numpy as np
@@ -33,6 +33,10 @@ from .video_source import (
 # Conversion with libavfilter gives the same colours in every PyAV; before 17 `to_ndarray` used
 # BT.601 for BT.709. The flags keep full chroma resolution.
 SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+# Titles and comments are not always UTF-8; PyAV 19 replaces what is not by itself.
+OPEN_OPTIONS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 # (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
 Matrix = tuple[int, int, int, int]
 ATTACHED_IMAGE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, such as an album cover
@@ -63,9 +67,9 @@ def open_container(source: Source) -> av.container.InputContainer:
     try:
         if is_open_file(source):
             source.seek(0)
-            opened = av.open(source, metadata_errors="replace")
+            opened = av.open(source, **OPEN_OPTIONS)
         else:
-            opened = av.open(str(source), metadata_errors="replace")
+            opened = av.open(str(source), **OPEN_OPTIONS)
     except (av.error.InvalidDataError, av.error.EOFError) as e:
         raise MediaError(
             f"{name}: not a video, or only the beginning of one (FFmpeg: {e.strerror}). "
