@@ -41,7 +41,8 @@ def encode(tmp_path):
     ):
         path = tmp_path / name
         options = {"crf": "10"} if codec.startswith("lib") else {"qmin": "2", "qmax": "2"}
-        options |= {} if b_frames is None else {"bf": str(b_frames)}
+        # Without a strategy x264 makes all the B-frames that are asked for.
+        options |= {} if b_frames is None else {"bf": str(b_frames), "b_strategy": "0"}
         with av.open(str(path), "w", options=muxer or {}) as file:
             stream = file.add_stream(codec, rate=fps, options=options | {"g": str(gop)})
             stream.width, stream.height, stream.pix_fmt = width, 32, "yuv420p"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -139,6 +140,22 @@ def test_frames_without_times_come_once_each_and_in_order(encode, name, codec, b
     assert numbers(read_frames(path)) == list(range(24))
     assert numbers(read_frames(path, start=0.625)) == list(range(15, 24))
     assert numbers(read_frames(path, stride=5)) == [0, 5, 10, 15, 20]
+
+
+def test_b_frames_in_avi_come_in_the_order_of_the_decoder():
+    """A file of FFmpeg, whose B-frames refer to each other; 24 frames."""
+    path = Path(__file__).with_name("files") / "b_frames.avi"
+    with av.open(str(path)) as file:
+        decoded = [frame.to_ndarray(format="gray").astype(int) for frame in file.decode(video=0)]
+    frames = list(read_frames(path))
+
+    assert probe(path).num_frames == len(frames) == len(decoded) == 24
+    for frame, expected in zip(frames, decoded, strict=True):
+        assert np.abs(frame.mean(2) - (expected - 16) * 255 / 219).mean() < 16
+    for one, other in zip(frames, frames[1:], strict=False):
+        assert np.abs(one.astype(int) - other).mean() > 0.05  # none twice
+    later = list(read_frames(path, start=0.5))
+    assert [(a == b).all() for a, b in zip(later, frames[12:], strict=True)] == [True] * 12
 
 
 def test_a_bare_stream_says_what_its_rate_is_taken_for(encode):

@@ -91,8 +91,8 @@ def recording(pack, tmp_path, monkeypatch):
 
 def test_prepare_counts_a_recording_and_makes_its_pixels_square(run, recording):
     out = run(
-        "DisPosePrepare", reference=torch.rand(1, 64, 64, 3), driving_video=recording, resolution=64,
-        stride=2, start=0.5,
+        "DisPosePrepare", reference=torch.rand(1, 64, 64, 3), driving_video=recording,
+        resolution=64, stride=2, start=0.5,
     )  # fmt: skip
     assert out[1].shape == (6, 32, 32, 3) and out[4] == 6
     assert "6 of 12 frames, every 2nd" in out[-1] and "single pose" not in out[-1]
