@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -152,7 +153,7 @@ def test_b_frames_in_avi_come_in_the_order_of_the_decoder():
     assert probe(path).num_frames == len(frames) == len(decoded) == 24
     for frame, expected in zip(frames, decoded, strict=True):
         assert np.abs(frame.mean(2) - (expected - 16) * 255 / 219).mean() < 16
-    for one, other in zip(frames, frames[1:], strict=False):
+    for one, other in pairwise(frames):
         assert np.abs(one.astype(int) - other).mean() > 0.05  # none twice
     later = list(read_frames(path, start=0.5))
     assert [(a == b).all() for a, b in zip(later, frames[12:], strict=True)] == [True] * 12
