@@ -195,4 +195,5 @@ class Prepare(io.ComfyNode):
         height, width = plan.size
         fps = float(plan.fps)
         audio = audio_to_comfy(source.audio(len(driving) / fps))
-        return io.NodeOutput(fitted, driving, width, height, len(driving), fps, audio, plan.report)
+        report = "\n".join([plan.report, *source.notes])
+        return io.NodeOutput(fitted, driving, width, height, len(driving), fps, audio, report)

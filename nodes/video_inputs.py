@@ -73,7 +73,7 @@ class FileSource:
     def __init__(self, source, stretch: Stretch):
         self.source, self.stretch = source, stretch
         info = probe(source)
-        self.fps, self.size = info.fps, (info.height, info.width)
+        self.fps, self.size, self.notes = info.fps, (info.height, info.width), info.notes
         self.count = count_frames(info, stretch.start, stretch.duration)
 
     def frames(self, stride: int, most: int | None, on_frame: Progress) -> Iterator[np.ndarray]:
@@ -87,6 +87,8 @@ class FileSource:
 
 class ImageSource:
     """Images in memory with a frame rate."""
+
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, images: Tensor, fps: float | Fraction, stretch: Stretch, sound: Audio = None

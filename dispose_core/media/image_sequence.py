@@ -24,8 +24,15 @@ from .video_source import (
 )
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-# Magic bytes of formats that FFmpeg cannot decode, or only without transparency.
-MAGIC = re.compile(rb"GIF8|RIFF....WEBP|\x89PNG|\xff\xd8\xff", re.DOTALL)
+# Magic bytes of formats that FFmpeg cannot decode, only in part, or only without transparency.
+MAGIC = re.compile(
+    rb"GIF8|RIFF....WEBP|\x89PNG|\xff\xd8\xff|II\*\0|MM\0\*"
+    rb"|....ftyp(?:hei[cxms]|hev[cmsx]|mif1|msf1|avi[fs])",
+    re.DOTALL,
+)
+# Other formats hold pages, layers, or the second picture of a stereo camera or phone (MPO).
+ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
+MOTION_JPEG = {".mjpeg", ".mjpg"}  # a row of JPEG files
 
 
 def looks_like_image(source: Source) -> bool:
@@ -34,6 +41,8 @@ def looks_like_image(source: Source) -> bool:
         source.seek(0)
         head = source.read(12)
         source.seek(0)
+    elif Path(source).suffix.lower() in MOTION_JPEG:
+        return False
     else:
         try:
             with open(source, "rb") as file:
@@ -109,7 +118,8 @@ class Animation:
         self._name = name_of(source)
         self._image = open_image(source)
         first = self._frame(0)
-        count = getattr(self._image, "n_frames", 1)
+        animated = self._image.format in ANIMATED
+        count = getattr(self._image, "n_frames", 1) if animated else 1
         times = _animation_times(self._image, count)
         self._times: Sequence[float] = times
         notes = size_notes(count)

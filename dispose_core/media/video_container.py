@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+import math
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
+from heapq import heappop, heappush
 from itertools import chain, pairwise
-from typing import SupportsBytes, cast
+from typing import Any, SupportsBytes, cast
 
 import av
 import numpy as np
 from av.filter import Graph
 
 from ..errors import MediaError
+from .frame_clock import FrameClock
 from .video_source import (
     DEFAULT_FPS,
     FrameReader,
@@ -29,9 +33,28 @@ from .video_source import (
 # Conversion with libavfilter gives the same colours in every PyAV; before 17 `to_ndarray` used
 # BT.601 for BT.709. The flags keep full chroma resolution.
 SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+# Titles and comments are not always UTF-8; PyAV 19 replaces what is not by itself.
+OPEN_OPTIONS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 # (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
 Matrix = tuple[int, int, int, int]
 ATTACHED_IMAGE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, such as an album cover
+NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS
+# Formats (FFmpeg's names) whose headers or time stamps tell the length of the video stream.
+TELL_LENGTH = {"mov", "mpegts", "mpeg", "avi"}
+TELL_END = {"matroska", "asf", "flv"}  # formats whose header tells where the longest stream ends
+REORDERED = 16  # most frames that H.264 and HEVC decode before an earlier one
+SQUEEZED = 8  # larger pixel aspect ratios are errors
+HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics in H.273
+HIGHEST_RATE = 240  # estimates above are the resolution of the time stamps, not a frame rate
+ONE = 1 << 16  # in a display matrix
+# Display matrices without mirroring by FFmpeg's angle, which counts against the clock.
+QUARTER_TURNS: dict[int, Matrix] = {
+    90: (0, -ONE, ONE, 0),
+    180: (-ONE, 0, 0, -ONE),
+    270: (0, ONE, -ONE, 0),
+}
 
 
 def open_container(source: Source) -> av.container.InputContainer:
@@ -44,8 +67,9 @@ def open_container(source: Source) -> av.container.InputContainer:
     try:
         if is_open_file(source):
             source.seek(0)
-            return cast("av.container.InputContainer", av.open(source))
-        return av.open(str(source))
+            opened = av.open(source, **OPEN_OPTIONS)
+        else:
+            opened = av.open(str(source), **OPEN_OPTIONS)
     except (av.error.InvalidDataError, av.error.EOFError) as e:
         raise MediaError(
             f"{name}: not a video, or only the beginning of one (FFmpeg: {e.strerror}). "
@@ -56,6 +80,10 @@ def open_container(source: Source) -> av.container.InputContainer:
             f"{name}: cannot be opened ({getattr(e, 'strerror', None) or e}). "
             "Check the path and that you may read it."
         ) from e
+    if opened.format.name == "tty":  # FFmpeg draws text as a video
+        opened.close()
+        raise MediaError(f"{name}: a text file, not a video. Choose a video file.")
+    return cast("av.container.InputContainer", opened)
 
 
 class Container:
@@ -72,10 +100,17 @@ class Container:
 
     def __init__(self, source: Source):
         self._source = source
+        self.begin = 0.0  # stored time of the first frame in seconds
+        self._announced, self._is_cut = 0.0, False
         self._open()
         try:
-            self.info = self._probe()
-            self._open()  # probing took the first frame
+            self._step = float(1 / next(iter(frame_rates(self._stream)), DEFAULT_FPS))
+            first = next((frame for _, frame in self._decode()), None)
+            if first is None:
+                raise MediaError(f"{name_of(source)}: holds no frame. Export or download it again.")
+            self.begin = self._stamp_of(first) or 0.0
+            self._shape = _Shape.of(name_of(source), first, self._stream)
+            self._open()  # the first frame was taken
         except BaseException:
             self._file.close()
             raise
@@ -105,7 +140,7 @@ class Container:
                 frames = self._decode()
             else:
                 frames = chain([first], frames)
-        self._convert = _Converter(self.info, self._matrix)
+        self._convert = _Converter(self.info, self._shape.matrix)
         for time, frame in frames:
             if time >= start - tolerance:
                 yield time, partial(self._image, frame)
@@ -127,61 +162,128 @@ class Container:
             )
         self._stream = stream
 
-    def _probe(self) -> VideoInfo:
-        name, stream = name_of(self._source), self._stream
-        first = next((frame for _, frame in self._decode()), None)
-        if first is None:
-            raise MediaError(f"{name}: holds no frame. Export or download it again.")
-        notes = []
-        fps = stream.average_rate or stream.guessed_rate
-        if not fps:
-            fps = DEFAULT_FPS
-            notes.append(f"{name} does not say its frame rate; {fps} fps assumed.")
-        duration = 0.0
-        if stream.duration:
-            duration = float(stream.duration * clock_tick(stream))
-        elif tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
-            # In MKV and WebM the file's duration is that of the longest track, often the audio.
-            hours, minutes, seconds = tag.groups()
-            duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-        elif self._file.duration:
-            duration = self._file.duration / av.time_base
-        frames = stream.frames or 1
-        if duration:
+    @cached_property
+    def info(self) -> VideoInfo:
+        """Metadata; reads the whole file, without decoding, if it does not tell its length."""
+        name, notes = name_of(self._source), []
+        rates = frame_rates(self._stream)
+        if not rates:
+            rates = [DEFAULT_FPS]
+            notes.append(f"{name} does not say its frame rate; {DEFAULT_FPS} fps assumed.")
+        fps, duration = rates[0], self._told_duration()
+        if duration is None or duration * fps < 1.5:
+            count = self._count()
+            fps = count.rate(rates, clock_tick(self._stream))
+            frames = count.frames_at(fps)
+            duration = float(frames / fps)
+        else:
             # A stored frame count may include frames hidden by an edit list.
-            playable = max(1, round(duration * fps))
-            frames = min(stream.frames or playable, playable)
-        self._matrix = _display_matrix(first)
-        rotation = _rotation(self._matrix)
-        if rotation:
-            notes.append(f"{name} is stored lying down: turned by {rotation}°.")
-        height, width = first.height, first.width
-        if rotation % 180:
-            height, width = width, height
+            frames = max(1, round(duration * fps))
+            frames = min(self._stream.frames or frames, frames)
+            self._announced = duration
+        self._step = float(1 / fps)
+        if self._has_no_times and frames > 1:
+            notes.append(f"{name} is a bare stream without times; {float(fps):.4g} fps assumed.")
+        shape = self._shape
         return VideoInfo(
-            width=width,
-            height=height,
-            fps=Fraction(fps),
+            width=shape.width,
+            height=shape.height,
+            fps=fps,
             num_frames=frames,
-            duration=duration or float(frames / fps),
+            duration=duration,
             has_audio=bool(self._file.streams.audio),
-            rotation=rotation,
-            notes=(*notes, *size_notes(frames)),
+            rotation=shape.rotation,
+            notes=(*notes, *shape.notes, *size_notes(frames)),
         )
 
+    def _told_duration(self) -> float | None:
+        """Length in seconds from the first frame on, where the file tells it."""
+        stream, tick = self._stream, clock_tick(self._stream)
+        start = float((stream.start_time or 0) * tick)
+        if abs(self.begin - start) > self._step / 2:
+            return None  # frames at the beginning cannot be decoded, or the index has gaps
+        if self._kind in TELL_LENGTH and stream.duration:
+            return float(stream.duration * tick)
+        if self._kind != "matroska" or start > self._step / 2:
+            # Other formats tell the end of the longest stream, and programs disagree on whether
+            # the tag of a MKV that begins late counts from its beginning.
+            return None
+        if tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
+            hours, minutes, seconds = tag.groups()
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        if self._file.duration and len(self._file.streams) == 1:
+            return self._file.duration / av.time_base
+        return None
+
+    def _count(self) -> _Count:
+        """Count the frames by reading the file without decoding it."""
+        count, early, end = _Count(self._step), 0, 0.0
+        waiting: list[float] = []  # sorts the packets, which come in decoding order
+        try:
+            for packet in self._file.demux():
+                after = (packet.pts or packet.dts or 0) + (packet.duration or 0)
+                end = max(end, float(after * (packet.time_base or 0)))
+                if packet.stream.index != self._stream.index:
+                    continue
+                if not packet.size or packet.is_discard:
+                    continue
+                stamp = self._stamp_of(packet)
+                if stamp is None:
+                    count.add(None)
+                elif stamp < self.begin - self._step / 2:
+                    early += 1
+                else:
+                    heappush(waiting, stamp)
+                    if len(waiting) > REORDERED:
+                        count.add(heappop(waiting))
+        except (av.error.FFmpegError, OSError):
+            pass  # reading the frames reports it
+        while waiting:
+            count.add(heappop(waiting))
+        if self._in_decoding_order:
+            # The first frame has the stamp of the packet that completed it, not its own.
+            for _ in range(early):
+                count.add(None)
+        if self._kind in TELL_END and self._file.duration:
+            self._is_cut = end < self._file.duration / av.time_base - 1
+        self._open()
+        return count
+
+    @property
+    def _kind(self) -> str:
+        """FFmpeg's name of the format."""
+        return self._file.format.name.split(",")[0]
+
+    @property
+    def _has_no_times(self) -> bool:
+        return has_no_times(self._file)
+
+    @property
+    def _in_decoding_order(self) -> bool:
+        """Whether the file stores times of decoding only; FFmpeg makes its display times up."""
+        return self._kind in ("avi", "asf")
+
+    def _stamp_of(self, timed: av.Packet | av.VideoFrame) -> float | None:
+        """Stored time in seconds of a packet or frame."""
+        if self._has_no_times:
+            return None
+        ticks = timed.dts if self._in_decoding_order else timed.pts
+        return None if ticks is None else float(ticks * clock_tick(self._stream))
+
     def _seek(self, start: float) -> None:
-        offset = round(start / clock_tick(self._stream)) + (self._stream.start_time or 0)
+        reordered = self._in_decoding_order and self._stream.codec_context.has_b_frames
+        if self._has_no_times or reordered:
+            return  # where a seek lands is not told: decode from the beginning
+        offset = round((start + self.begin) / clock_tick(self._stream))
         try:
             self._file.seek(offset, stream=self._stream, backward=True)
         except (av.error.FFmpegError, OSError):
             self._open()  # not seekable: decode from the beginning
 
     def _decode(self) -> Iterator[tuple[float, av.VideoFrame]]:
-        """Frames in display order, with their time in seconds since the start of the stream."""
+        """Frames in display order, with their time in seconds since the first of the stream."""
         stream, tick = self._stream, clock_tick(self._stream)
-        begin = float((stream.start_time or 0) * tick)
-        step = float(1 / (stream.average_rate or stream.guessed_rate or DEFAULT_FPS))
-        time, reached, damaged = -step, 0.0, False
+        clock, reached, damaged = FrameClock(self._step), 0.0, False
         packets = self._file.demux(stream)
         while True:
             try:
@@ -191,24 +293,115 @@ class Container:
             if packet is None:
                 break
             if packet.size:
+                after = ((packet.pts or 0) + (packet.duration or 0)) * tick
+                reached = max(reached, float(after) - self.begin)
                 # Single corrupt packets are skipped; a corrupt last packet means truncation.
                 damaged = packet.is_corrupt
-                after = ((packet.pts or 0) + (packet.duration or 0)) * tick
-                reached = max(reached, float(after) - begin)
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
                 frames, damaged = [], True
             for frame in frames:
-                time = time + step if frame.time is None else frame.time - begin
+                time = clock.next(self._stamp_of(frame)) - self.begin
+                reached = max(reached, time + self._step)
                 yield time, frame
-        announced = float((stream.duration or 0) * tick)
-        if damaged or reached < announced - 1:
+        if clock.time is None and damaged:
             raise MediaError(
-                f"{name_of(self._source)}: breaks off after {max(time + step, 0):.2f} s; the file "
+                f"{name_of(self._source)}: not a video or image, or damaged: no frame of it can be "
+                "decoded. Download or export it again, or convert it to MP4."
+            )
+        if damaged or self._is_cut or reached < self._announced - 1:
+            seconds = 0.0 if clock.time is None else clock.time - self.begin + self._step
+            raise MediaError(
+                f"{name_of(self._source)}: breaks off after {max(seconds, 0):.2f} s; the file "
                 "is damaged or cut short. Download or export it again, or set a duration that "
                 "ends before."
             )
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Size and orientation of the frames as displayed."""
+
+    width: int
+    height: int
+    rotation: int
+    matrix: Matrix | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, first: av.VideoFrame, stream: av.VideoStream) -> _Shape:
+        """From the first frame and the header of its stream."""
+        width, height, aspect = first.width, first.height, _pixel_aspect(stream)
+        notes = []
+        if not 1 / SQUEEZED <= aspect <= SQUEEZED:
+            notes.append(f"{name} says that its pixels are {_ratio(aspect)}: read as square.")
+            aspect = Fraction(1)
+        width = round(width * aspect)
+        if width != first.width:
+            notes.append(
+                f"{name} is stored at {first.width}×{height} with pixels of {_ratio(aspect)}: "
+                f"read at {width}×{height} with square pixels."
+            )
+        matrix = _display_matrix(first)
+        rotation = _rotation(matrix)
+        if rotation:
+            notes.append(f"{name} is stored lying down: turned by {rotation}°.")
+        if rotation % 180:
+            height, width = width, height
+        if transfer := HDR.get(int(stream.codec_context.color_trc or 0)):
+            notes.append(
+                f"{name} is HDR ({transfer}) and is read without tone mapping, so its colours look "
+                "flat. If people are not found, convert it to SDR first."
+            )
+        return cls(width, height, rotation, matrix, tuple(notes))
+
+
+class _Count:
+    """Frames counted so far, from their stamps in display order."""
+
+    def __init__(self, step: float):
+        self._clock = FrameClock(step)
+        self._number, self._begin = 0, 0.0
+        self._shortest, self._longest = math.inf, 0.0  # times between two frames
+
+    def add(self, stamp: float | None) -> None:
+        """Count a frame with this stamp."""
+        before = self._clock.time
+        time = self._clock.next(stamp)
+        if before is None:
+            self._begin = time
+        else:
+            self._shortest = min(self._shortest, time - before)
+            self._longest = max(self._longest, time - before)
+        self._number += 1
+
+    def rate(self, told: list[Fraction], tick: Fraction) -> Fraction:
+        """The frame rate of those that are `told` which the stamps confirm, else their own.
+
+        Formats without a frame rate have an estimate from their first frames, which is kept if the
+        frames come at uneven times.
+        """
+        if self._number < 2:
+            return told[0]
+        mean = self._span / (self._number - 1)
+        for rate in told:
+            # Stamps are rounded to ticks.
+            if abs(float(rate) * mean - 1) < 0.005 + float(tick) / self._span:
+                return rate
+        even = self._longest - self._shortest < mean / 2 + float(tick)
+        if even or told[0] > HIGHEST_RATE:
+            return Fraction(1 / mean).limit_denominator(1001)
+        return told[0]
+
+    def frames_at(self, fps: Fraction) -> int:
+        """Number of frames at this rate; more than are stored if some are shown for longer."""
+        return round(self._span * fps) + 1
+
+    @property
+    def _span(self) -> float:
+        """Seconds from the first frame to the last."""
+        return 0.0 if self._clock.time is None else self._clock.time - self._begin
 
 
 def _flush_packet(stream: av.VideoStream) -> av.Packet:
@@ -221,6 +414,22 @@ def _flush_packet(stream: av.VideoStream) -> av.Packet:
 def clock_tick(stream: av.stream.Stream) -> Fraction:
     """Time base of a stream in seconds; streams that are read always have one."""
     return cast(Fraction, stream.time_base)
+
+
+def has_no_times(file: av.container.Container) -> bool:
+    """Whether the format has no time stamps, such as a bare H.264 stream."""
+    return bool(int(file.format.flags) & NO_TIMESTAMPS)
+
+
+def frame_rates(stream: av.VideoStream) -> list[Fraction]:
+    """Frame rates that the file tells or FFmpeg guesses, the most reliable one first.
+
+    A bare stream has an average of 25 in FFmpeg whatever its header says.
+    """
+    rates = [stream.average_rate, stream.guessed_rate]
+    if has_no_times(stream.container):
+        rates.reverse()
+    return [Fraction(r.numerator, r.denominator) for r in rates if r and r.numerator]
 
 
 def find_video(file: av.container.InputContainer) -> av.VideoStream | None:
@@ -269,9 +478,24 @@ class _Converter:
         return _upright(self._graph.pull().to_ndarray(), self._matrix)
 
 
+def _pixel_aspect(stream: av.VideoStream) -> Fraction:
+    """Width of a stored pixel in relation to its height; 1 if the file does not tell it."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not aspect.numerator or not aspect.denominator:
+        return Fraction(1)
+    return Fraction(aspect.numerator, aspect.denominator)
+
+
+def _ratio(aspect: Fraction) -> str:
+    return f"{aspect.numerator}:{aspect.denominator}"
+
+
 def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
     """Display matrix of the stream; it keeps the frame alive, so it is read only once."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know one kind of side data, and then tells none of it
+        return QUARTER_TURNS.get(round(getattr(frame, "rotation", 0)) % 360)
     if data is None:
         return None
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(cast(SupportsBytes, data)))

@@ -19,8 +19,6 @@ from .video_source import FrameReader, OpenVideo, Source, VideoInfo, is_open_fil
 
 # Deviation from a constant frame rate, in periods, beyond which timestamps are used.
 UNEVEN = 0.75
-# Longest display time of a frame in seconds; longer gaps are treated as timestamp errors.
-LONGEST_STILL = 60.0
 
 __all__ = ["VideoInfo", "count_frames", "probe", "read_audio", "read_frames"]
 
@@ -118,11 +116,17 @@ def read_audio(
     with open_container(source) as file:
         if not file.streams.audio:
             return None
+        has_video = find_video(file) is not None
+        zero = float((file.streams.audio[0].start_time or 0) * clock_tick(file.streams.audio[0]))
+    if has_video:
+        with Container(source) as video:
+            zero = video.begin
+    with open_container(source) as file:
         # Start a little early, since lossy codecs need preceding packets.
-        track = _decode_audio(file, max(0.0, start - 0.2), end)
+        track = _decode_audio(file, zero, max(0.0, start - 0.2), end)
     if start > 0 and (track is None or track[0] > start):  # the seek landed after its target
         with open_container(source) as file:
-            track = _decode_audio(file, 0.0, end)
+            track = _decode_audio(file, zero, 0.0, end)
     if track is None:
         return None
     begin, samples, rate = track
@@ -146,15 +150,9 @@ def _sample_by_time(
     off. A frame that deviates by more than UNEVEN periods resets the count to its timestamp.
     """
     tick, next_tick, previous_image, origin = -1, 0, None, start
-    previous_time, shift = None, 0.0
     for time, image in frames:
-        if previous_time is None:
+        if previous_image is None:
             origin = time if time < start + period else start
-        elif not -period < time + shift - previous_time < LONGEST_STILL:
-            shift = (
-                previous_time + period - time
-            )  # concatenated recordings with separate timestamps
-        previous_time = time = time + shift
         tick += 1
         if abs(time - origin - tick * period) > UNEVEN * period:
             tick = round((time - origin) / period)
@@ -171,15 +169,13 @@ def _sample_by_time(
 
 
 def _decode_audio(
-    file: av.container.InputContainer, start: float, end: float
+    file: av.container.InputContainer, zero: float, start: float, end: float
 ) -> tuple[float, np.ndarray, int] | None:
     """Audio from about `start` to `end`: its start time in seconds, samples, sample rate.
 
-    Seconds count from the first video frame.
+    Seconds count from `zero`, the stored time of the first video frame.
     """
-    stream, video = file.streams.audio[0], find_video(file)
-    clock = video or stream
-    zero = float((clock.start_time or 0) * clock_tick(clock))
+    stream = file.streams.audio[0]
     rate = stream.codec_context.sample_rate
     begin, resampler, chunks = 0.0, None, []
     try:

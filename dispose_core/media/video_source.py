@@ -28,11 +28,11 @@ DEFAULT_FPS = Fraction(24)
 class VideoInfo:
     """Metadata of a video."""
 
-    width: int  # as displayed, after `rotation`
+    width: int  # as displayed, with square pixels and after `rotation`
     height: int
     fps: Fraction  # average
-    num_frames: int  # duration × fps for files without a frame count
-    duration: float  # seconds
+    num_frames: int  # at `fps`; files that do not tell their length are counted
+    duration: float  # seconds from the first frame to the end of the last
     has_audio: bool
     rotation: int = 0  # clockwise rotation in degrees applied to stored frames
     notes: tuple[str, ...] = ()  # notes for the user, one sentence each
@@ -41,7 +41,9 @@ class VideoInfo:
 class OpenVideo(Protocol):
     """An open video; a context manager that closes the file."""
 
-    info: VideoInfo
+    @property
+    def info(self) -> VideoInfo:
+        """Metadata."""
 
     def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """Every frame from `start` on: its time in seconds, and a function that returns its array.

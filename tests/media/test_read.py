@@ -323,7 +323,9 @@ def test_a_seek_that_lands_too_late_in_the_sound_is_made_up_for(tmp_path, monkey
 
     decode = read._decode_audio
     monkeypatch.setattr(
-        read, "_decode_audio", lambda f, start, end: decode(f, start and start + 0.5, end)
+        read,
+        "_decode_audio",
+        lambda f, zero, start, end: decode(f, zero, start and start + 0.5, end),
     )
     late, _ = read_audio(tmp_path / "a.mp4", start=1.0)
     assert late.shape == expected.shape and np.abs(late - expected).max() < 1e-3

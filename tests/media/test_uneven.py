@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from dispose_core.media import video_read as read
+from dispose_core.media.frame_clock import FrameClock
 from dispose_core.media.video_read import _sample_by_time, probe, read_frames
 
 from .conftest import grey, numbers
@@ -45,9 +46,32 @@ def test_an_end_within_a_still_shows_it_until_then():
     assert shown([0, 0.1, 0.2, 0.3], end=0.175) == [0, 1]
 
 
-def test_a_clock_that_is_set_on_the_way_does_not_disturb():
-    assert shown([0, 0.1, 0.2, 0, 0.1, 0.2]) == [0, 1, 2, 3, 4, 5]
-    assert shown([0, 0.1, 95443.7, 95443.8]) == [0, 1, 2, 3]
+def timed(stamps) -> list[float]:
+    """Times of frames with these stamps, at 10 frames a second."""
+    clock = FrameClock(0.1)
+    return [pytest.approx(clock.next(stamp)) for stamp in stamps]
+
+
+def test_stamps_that_are_missing_repeated_or_go_back_are_counted():
+    tenths = [0, 0.1, 0.2, 0.3, 0.4]
+
+    assert timed([None] * 5) == tenths
+    assert timed([0, None, 0.2, None, None]) == tenths
+    assert timed([0, 0, 0.2, 0.2, 0.4]) == tenths
+    assert timed([0, 0.1, 0, 0.3, 0.4]) == tenths
+    assert timed([0, 0.1, 0.1, 0.2, 0.4]) == tenths
+    assert timed([-0.2, -0.1, 0, 0.4]) == [-0.2, -0.1, 0, 0.4]
+
+
+def test_one_stamp_far_off_does_not_move_the_others():
+    assert timed([5, 5.1, 0, 5.3, 5.4]) == [5, 5.1, 5.2, 5.3, 5.4]
+    assert timed([0, 0.1, 95443, 0.3, 1.3]) == [0, 0.1, 0.2, 0.3, 1.3]
+
+
+def test_recordings_that_were_joined_go_on():
+    assert timed([0, 0.1, 0.2, 0, 0.1, 0.2]) == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert timed([5, 5.1, 0, 0.1, 0.6]) == [5, 5.1, 5.2, 5.3, 5.8]
+    assert timed([0, 0.1, 95443.7, 95443.8, 95444]) == [0, 0.1, 0.2, 0.3, 0.5]
 
 
 @pytest.mark.parametrize("name", ["phone.mp4", "phone.mkv"])

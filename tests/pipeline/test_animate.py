@@ -6,6 +6,7 @@ import errno
 import json
 import os
 
+import av
 import numpy as np
 import pytest
 
@@ -32,6 +33,23 @@ def planned(job, models):
         return plan_animation(resolve(changed, files), files)
 
     return plan
+
+
+def test_a_run_on_a_recording_without_a_length_is_planned_with_all_of_it(planned, tmp_path):
+    recording = tmp_path / "recorded.webm"
+    with av.open(str(recording), "w", options={"live": "1"}) as file:
+        stream = file.add_stream("libvpx", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for number in range(48):
+            image = np.full((32, 48, 3), 5 * number, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        file.mux(stream.encode(None))
+
+    plan = planned("out.mp4", driving=str(recording), start=1.0, duration=None, max_frames=None)
+    assert plan.num_driving == 24 // plan.stride
+    assert plan.driver.duration == 2.0
+    with pytest.raises(MediaError, match=r"no frames from 3 s on; it lasts 2\.00 s"):
+        planned("out.mp4", driving=str(recording), start=3.0)
 
 
 @pytest.fixture(scope="module")
