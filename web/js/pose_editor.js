@@ -87,7 +87,18 @@ function host(node, place, onClose) {
     apiURL: (route) => api.apiURL(route),
     onClose() {
       node.graph?.setDirtyCanvas(true, true); // once: the window covers the graph until now
+      noteChange();
       onClose();
     },
   };
+}
+
+/**
+ * Tells the front end that the workflow has changed. It looks for changes after clicks and keys on the
+ * page, of which the window keeps its own; without this, saving at once would save the old edits.
+ */
+function noteChange() {
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  if (tracker?.captureCanvasState) tracker.captureCanvasState();
+  else tracker?.checkState?.(); // its name before 2026
 }
