@@ -97,11 +97,11 @@ class TinyDetector:
     name = "tiny"
 
     def detect(self, frames, total=None, on_frame=lambda done, total: None):
-        openpose = dispose("dispose_core.pose.openpose_json")
+        pose_files = dispose("dispose_core.pose.pose_files")
         poses = Path(dispose("nodes.comfy_adapters.files").ASSETS) / "poses"
         found, seen = [], list(frames)
-        (dance,) = openpose.load_poses(poses / "driving.json")[0]
-        (still,) = openpose.load_poses(poses / "reference.json")[0]
+        (dance,) = pose_files.load_poses(poses / "driving.json")[0]
+        (still,) = pose_files.load_poses(poses / "reference.json")[0]
         person = still if len(seen) == 1 else dance[np.arange(len(seen)) % len(dance)]
         brightness = np.array([frame.mean() / 255 for frame in seen])
         found = person.points + np.stack([brightness, 0 * brightness], -1)[:, None] / 20
