@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
 from ..dispose_core.pose.openpose_json import read_openpose, save_openpose, write_openpose
-from ..dispose_core.pose.pose_files import CanvasSize, load_poses
+from ..dispose_core.pose.pose_files import CanvasSize, frame_files, load_poses
 from ..dispose_core.pose.render import DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
@@ -79,8 +79,10 @@ class LoadPoses(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str) -> tuple[int, int]:
-        stat = files.pose_path(file).stat()
-        return stat.st_mtime_ns, stat.st_size
+        path = files.pose_path(file)
+        # A folder's own time does not change with the files in it.
+        stats = [each.stat() for each in (frame_files(path) if path.is_dir() else [path])]
+        return max((stat.st_mtime_ns for stat in stats), default=0), sum(s.st_size for s in stats)
 
 
 class SavePoses(io.ComfyNode):

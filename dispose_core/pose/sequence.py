@@ -23,8 +23,8 @@ class PoseSequence:
     """134 points of one person (`skeleton.py`: body 18, two hands of 21, face 68, feet 6).
 
     The constructor normalises missing points to score 0 and NaN coordinates, never (0, 0). A point
-    with a low score keeps its coordinates; each reader decides which score counts as visible. Most
-    detectors find no feet: arrays of the 128 points before them are completed by missing ones.
+    with a low score keeps its coordinates; each reader decides which score counts as visible. Not
+    every source has feet: arrays of the 128 points before them are completed by missing ones.
 
     Attributes:
         points: (T, 134, 2) x, y as fractions of the canvas; may lie outside 0…1.

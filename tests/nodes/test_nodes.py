@@ -201,6 +201,28 @@ def test_binary_confidences_are_what_controlnet_aux_reads(run, folders, poses):
     assert set(after[2::3]) <= {0.0, 1.0} and sum(after[2::3]) == sum(c > 0.3 for c in before[2::3])
 
 
+def test_a_folder_with_a_file_per_frame_is_one_name(pack, run, folders):
+    clip = folders.input / "clip"
+    clip.mkdir()
+    flat = [v for i in range(18) for v in (10.0 + i, 20.0, 1.0)]
+    for i in range(2):
+        frame = {"people": [{"pose_keypoints_2d": flat}]}
+        (clip / f"dance_{i:012}_keypoints.json").write_text(json.dumps(frame))
+    (clip / ".dance_2_keypoints.json").write_text("{")  # half written
+
+    load = pack["DisPoseLoadPoses"]
+    assert "clip/" in load.GET_SCHEMA().inputs[0].options
+    assert not any("_keypoints" in name for name in load.GET_SCHEMA().inputs[0].options)
+    assert load.validate_inputs(file="clip/") is True
+    poses, frames, report = run("DisPoseLoadPoses", file="clip/", width=100, height=200)
+    assert frames == 2 and poses[0]["canvas_width"] == 100
+    assert report == "clip: one file a frame, an OpenPose frame, 2 frames"
+
+    before = load.fingerprint_inputs(file="clip/")
+    (clip / "dance_000000000001_keypoints.json").write_text(json.dumps({"people": []}))
+    assert load.fingerprint_inputs(file="clip/") != before
+
+
 def test_load_poses_takes_files_of_the_input_folder_only(pack, run, folders):
     (folders.input / "mine.json").write_text(json.dumps({"people": []}))
     (folders.input.parent / "secret.json").write_text("[]")
