@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 
@@ -261,22 +262,26 @@ def test_a_cut_begins_a_new_person_whom_the_old_one_does_not_pull(detector, raw_
         assert np.nanmean(np.linalg.norm((one - other) * SIZE, axis=-1)) < 4
 
 
-@pytest.mark.parametrize(("step", "at"), [(2, (0.1, 0.1)), (3, (0.4, 0.4))])
-def test_after_a_cut_to_a_smaller_person_that_person_alone_is_found(detector, frames, step, at):
+# At 0.45 the old region shows a part of the new person, who is found twice or misplaced by it.
+@pytest.mark.parametrize(("scale", "at"), [(0.45, (0.4, 0.4)), (0.36, (0.1, 0.1))])
+def test_after_a_cut_to_a_smaller_person_that_person_alone_is_found(
+    raw_detector, frames, scale, at
+):
     small = []
     for frame in frames:
         canvas = np.full_like(frame, 128)
-        part = frame[::step, ::step]
+        part = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         top, left = int(at[1] * 1024), int(at[0] * 576)
-        canvas[top : top + len(part), left : left + part.shape[1]] = part
+        part = part[: 1024 - top, : 576 - left]
+        canvas[top : top + part.shape[0], left : left + part.shape[1]] = part
         small.append(canvas)
 
-    alone = detector.detect(small)[0]
-    people = detector.detect([*frames, *small])
+    alone = raw_detector.detect(small)[0]
+    people = raw_detector.detect([*frames, *small])
 
     for t in range(4):
         (found,) = (p.body[4 + t] for p in people if p.present[4 + t])
-        assert np.nanmean(np.linalg.norm((found - alone.body[t]) * SIZE, axis=-1)) < 8
+        assert np.nanmean(np.linalg.norm((found - alone.body[t]) * SIZE, axis=-1)) < 4
 
 
 def test_a_strip_is_not_searched_in_squares():
