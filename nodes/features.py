@@ -13,6 +13,7 @@ from ..dispose_core.features.match_view import (
     match_image,
     match_joints,
 )
+from ..dispose_core.pose.fit import fit_to_reference
 from ..dispose_core.pose.openpose_json import read_openpose
 from . import wire_types
 from .comfy_adapters.feature_pass import image_features
@@ -105,8 +106,9 @@ class KeypointFeatures(io.ComfyNode):
         cls, model, vae, prompt, reference, reference_pose, timestep, ensemble, seed, target=None
     ) -> io.NodeOutput:
         options = DiffusionFeatureOptions(timestep=timestep, ensemble=ensemble, seed=seed)
-        pose = read_openpose(reference_pose, "reference_pose")[0]
         image = image_to_core(reference, "reference")
+        person = read_openpose(reference_pose, "reference_pose")[:1]
+        (pose,), notes = fit_to_reference(person, tuple(image.shape[-2:]))
 
         def read(image):
             return image_features(model, vae, prompt, image, options, progress(ensemble))
@@ -120,4 +122,5 @@ class KeypointFeatures(io.ComfyNode):
         matches = match_joints(features, feature_map)
         drawn = match_image(image, pose, searched, matches)
         ui = points_ui(point_view(image, pose, searched, features, feature_map))
-        return io.NodeOutput(features, image_to_comfy(drawn), describe_matches(matches), ui=ui)
+        report = "\n".join([*notes, describe_matches(matches)])
+        return io.NodeOutput(features, image_to_comfy(drawn), report, ui=ui)

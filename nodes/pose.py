@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
+from ..dispose_core.pose.fit import fit_to_drawing
 from ..dispose_core.pose.openpose_json import read_openpose, save_openpose, write_openpose
 from ..dispose_core.pose.pose_files import CanvasSize, frame_files, load_poses
 from ..dispose_core.pose.render import DrawOptions, render_poses
@@ -180,9 +181,28 @@ class PoseAlign(io.ComfyNode):
                     min=0.0,
                     max=30.0,
                     step=0.5,
-                    tooltip="Number of frames over which a point at rest is averaged. Moving "
-                    "points are averaged less, points with low confidence more. 0 is off; 2 "
-                    "halves the jitter.",
+                    tooltip="Number of frames over which a point at rest is averaged, at 24 frames "
+                    "per second. Moving points are averaged less, points with low confidence "
+                    "more. 0 is off; 2 halves the jitter.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=24.0,
+                    min=0.1,
+                    max=1000.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Frame rate of the driving poses, from Prepare. Only used by the "
+                    "smoothing.",
+                    **RARE,
+                ),
+                io.Boolean.Input(
+                    "hold",
+                    default=True,
+                    optional=True,
+                    tooltip="Where nobody is found, hold the last pose. Off: the figure goes back "
+                    "to the reference image there.",
+                    **RARE,
                 ),
             ],
             outputs=[
@@ -199,13 +219,15 @@ class PoseAlign(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, reference_pose, driving_pose, method, max_gap, smoothing) -> io.NodeOutput:
+    def execute(
+        cls, reference_pose, driving_pose, method, max_gap, smoothing, fps=24.0, hold=True
+    ) -> io.NodeOutput:
         reference = read_openpose(reference_pose, "reference_pose")
         aligned, report = align_poses(
             reference,
             read_openpose(driving_pose, "driving_pose"),
             reference[0].canvas,
-            AlignOptions(method, max_gap, smoothing),
+            AlignOptions(method, max_gap, smoothing, fps, hold),
         )
         return io.NodeOutput(write_openpose(aligned), "\n".join(report))
 
@@ -233,7 +255,8 @@ class PoseRender(io.ComfyNode):
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Width of the images in pixels; 0 takes it from the poses.",
+                    tooltip="Width of the images in pixels; 0 takes it from the poses, or from the "
+                    "height.",
                     **RARE,
                 ),
                 io.Int.Input(
@@ -241,7 +264,8 @@ class PoseRender(io.ComfyNode):
                     default=0,
                     min=0,
                     max=8192,
-                    tooltip="Height of the images in pixels; 0 takes it from the poses.",
+                    tooltip="Height of the images in pixels; 0 takes it from the poses, or from "
+                    "the width.",
                     **RARE,
                 ),
                 io.Boolean.Input("body", default=True, tooltip="Draw the body: limbs and joints."),
@@ -261,7 +285,8 @@ class PoseRender(io.ComfyNode):
     @classmethod
     def execute(cls, poses, width, height, body, hands, face, reference_pose=None) -> io.NodeOutput:
         people = read_openpose([*(reference_pose or []), *poses])
-        size = (height or people[0].canvas[0], width or people[0].canvas[1])
+        people = fit_to_drawing(people, width, height)
+        size = people[0].canvas
         total = len(people[0])
         drawn = render_poses(people, size, DrawOptions(body, hands, face), progress(total))
         return io.NodeOutput(frames_to_comfy(drawn))

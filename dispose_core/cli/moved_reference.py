@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -92,6 +92,8 @@ def move_reference(config: RunConfig, size: tuple[int, int] | None = None) -> Mo
     else:
         raise SettingsError("driving is not given. Name its file, or that of --poses.")
     options = AlignOptions(method=config.method, smoothing=config.smoothing)
+    if fps is not None:
+        options = replace(options, fps=float(fps))
     aligned = align_to_reference(reference, driving, options)
     with Bar("motion", len(aligned.poses)) as bar:
         field = build_motion_field(reference, aligned, densifier, on_frame=bar)

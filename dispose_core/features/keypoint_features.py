@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import NetworkError
 from ..pose import skeleton
+from ..pose.fit import fit_to_reference
 from ..pose.sequence import PoseSequence
 
 
@@ -74,6 +75,7 @@ def keypoint_features(
 
     Raises:
         NetworkError: not exactly one pose or map, or a vector that is not finite.
+        PoseError: the pose's canvas has another shape than the image.
     """
     if feature_map.ndim != 3 or 0 in feature_map.shape:
         raise NetworkError(
@@ -85,6 +87,7 @@ def keypoint_features(
             f"keypoint features: {len(pose)} reference poses, needed 1. "
             "Connect the pose of the reference image, not those of the video."
         )
+    (pose,), _ = fit_to_reference([pose], size)
     height, width = size
     visible = pose.body_visible[0]
     points = np.where(visible[:, None], pose.body[0], 0.0)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DisPoseError, MediaError, PoseError
+from ..pose.fit import fit_to_reference
 from ..pose.frame_ranges import name_frames
 from ..pose.sequence import PoseSequence
 from ..pose.skeleton import BODY, VISIBLE
@@ -38,10 +39,14 @@ def motion_field(
 
     Raises:
         MediaError: the image is not (3, H, W) in 0…1.
-        PoseError: there is no driving pose, or the reference pose shows no joint.
+        PoseError: there is no driving pose, the reference pose shows no joint, or its canvas has
+            another shape than the image.
     """
     _check_image(image)
     _check_sequence(sequence)
+    height, width = image.shape[-2:]
+    size = (height, width)
+    (sequence,), cropped = fit_to_reference([sequence], size)
     motion = densifier(image, sequence, on_frame)
     grid = motion.grid.to("cpu", torch.float32)
     fits = grid.ndim == 4 and grid.shape[:2] == (len(sequence), 2)
@@ -56,9 +61,7 @@ def motion_field(
     still[0] = True
     grid[still] = 0.0
     points = trajectory_points(sequence, official)
-    height, width = image.shape[-2:]
-    size = (height, width)
-    report = [*_report(sequence, size, grid, points), *motion.report]
+    report = [*cropped, *_report(sequence, size, grid, points), *motion.report]
     return MotionField(
         grid, points, size, valid, motion.layer, motion.subject, motion.resample, report
     )

@@ -170,8 +170,8 @@ class RunConfig(_Sampling):  # type: ignore[misc, valid-type]
     )
     smoothing: Annotated[Number, Field(ge=0)] = Field(
         0.0,
-        description="average points at rest over about this many frames; 0 is off, 2 halves the "
-        "jitter",
+        description="average points at rest over about this many 24ths of a second; 0 is off, 2 "
+        "halves the jitter",
     )
     densifier: DensifierName | None = Field(
         None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from ..motion.densifiers.base import Densifier
 from ..motion.densify import motion_field
 from ..motion.motion_field import MotionField
 from ..pose.alignment.align import AlignOptions, align_poses
+from ..pose.canvas import same_shape
 from ..pose.detect import detect_reference, extract_poses
 from ..pose.detectors.base import PoseDetector
-from ..pose.fit import fit_poses
+from ..pose.fit import fit_poses, fit_to_reference
 from ..pose.pose_files import CanvasSize, load_poses
 from ..pose.sequence import PoseSequence, join_sequences
 from ..pose.tracking.person_selection import PersonChoice, choose_person, first_person
@@ -93,12 +94,13 @@ def fit_reference(
     Args:
         source: (3, H, W) 0…1, at its original size.
         detector: creates the detector; called only without `pose_file`.
-        pose_file: OpenPose JSON of the reference.
+        pose_file: poses of the reference image, before or after it is resized.
         threshold: least score of detected points.
         official: resize as the official code does.
 
     Raises:
-        PoseError: nobody in the image, or the file does not have exactly one pose.
+        PoseError: nobody in the image, the file does not have exactly one pose, or it was made from
+            an image of another shape.
     """
     source_size = (int(source.shape[-2]), int(source.shape[-1]))
     image = resize_crop(source, size, official)
@@ -112,7 +114,12 @@ def fit_reference(
         raise PoseError(
             f"{pose_file}: {len(people[0])} poses, needed 1, that of the reference image."
         )
-    return FittedReference(image, fit_poses(people, source_size, size), report)
+    canvas = people[0].canvas
+    if same_shape(canvas, size) and not same_shape(canvas, source_size):
+        report.append(f"{pose_file.name}: poses of the resized image")
+        return FittedReference(image, [replace(p, canvas=size) for p in people], report)
+    people, cropped = fit_to_reference(people, source_size)
+    return FittedReference(image, fit_poses(people, source_size, size), report + cropped)
 
 
 def load_driving_poses(

@@ -7,6 +7,7 @@ from torch import Tensor
 from ..features.features_file import load_features
 from ..features.keypoint_features import KeypointFeatures, keypoint_features
 from ..pose.alignment.align import AlignOptions
+from ..pose.pose_files import CanvasSize
 from ..pose.sequence import PoseSequence
 from . import preprocess
 from .components import Components
@@ -36,7 +37,7 @@ def read_inputs(
         official,
     )
     driving, lines = _driving_poses(plan, components, stage_progress)
-    options = AlignOptions(method=config.method, smoothing=config.smoothing)
+    options = AlignOptions(method=config.method, smoothing=config.smoothing, fps=float(plan.fps))
     aligned = preprocess.align_to_reference(reference, driving, options, official)
 
     motion, motion_report, features = None, [], None
@@ -76,9 +77,8 @@ def _driving_poses(
 ) -> tuple[list[PoseSequence], list[str]]:
     config = plan.settings
     if config.poses is not None:
-        return preprocess.load_driving_poses(
-            config.poses, config.person, plan.num_driving, config.canvas
-        )
+        canvas = config.canvas or CanvasSize(plan.driver.height, plan.driver.width)
+        return preprocess.load_driving_poses(config.poses, config.person, plan.num_driving, canvas)
     return preprocess.detect_driving_poses(
         plan.driving,
         plan.frames_used,

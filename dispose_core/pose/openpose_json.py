@@ -23,6 +23,7 @@ from ..errors import PoseError
 from ..media.atomic_write import atomic_write
 from ..progress import Progress, no_progress
 from . import skeleton
+from .canvas import UNKNOWN, same_shape
 from .keypoint_layouts import to_skeleton
 from .sequence import PoseSequence
 
@@ -88,8 +89,8 @@ def read_openpose(
 
     Raises:
         PoseError: not OpenPose data, a list of the wrong length, a value that is not a finite
-            number, more than `MOST_POSES` poses, or pixels without a canvas. The message names
-            frame, person and list.
+            number, more than `MOST_POSES` poses, pixels without a canvas, or canvases of different
+            shapes. The message names frame, person and list.
     """
     if isinstance(frames, dict):
         frames = [frames]
@@ -119,10 +120,18 @@ def read_openpose(
         on_frame(done + 1, len(PARTS))
     in_pixels = [key for key, fractions in units.items() if not fractions]
     sizes = _canvases(frames, canvas, not in_pixels, name)
+    first = next((t for t, persons in enumerate(people) if persons), 0)
+    for t, persons in enumerate(people):
+        if persons and not same_shape(sizes[t], sizes[first]):
+            (h, w), (height, width) = sizes[t], sizes[first]
+            raise PoseError(
+                f"{name}: found in images of different shapes, {width}×{height} in frame {first} "
+                f"and {w}×{h} in frame {t}. Find them again in frames of one size."
+            )
     scale = np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
     for key in in_pixels:
         values[:, :, PARTS[key], :2] /= scale
-    return [PoseSequence(person[..., :2], person[..., 2], sizes[0]) for person in values]
+    return [PoseSequence(person[..., :2], person[..., 2], sizes[first]) for person in values]
 
 
 def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
@@ -286,7 +295,7 @@ def _canvases(
 ) -> list[tuple[int, int]]:
     """(H, W) of every frame; the first size stands in for frames that lack one."""
     sizes = [_named_canvas(frame) for frame in frames]
-    fallback = fallback or next((size for size in sizes if size), (1, 1) if fractions else None)
+    fallback = fallback or next((size for size in sizes if size), UNKNOWN if fractions else None)
     if fallback is None:
         raise PoseError(
             f"{name}: coordinates are pixels but canvas_width and canvas_height are missing. "

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import PoseError
 from . import skeleton
+from .canvas import require_canvas, same_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +174,8 @@ def join_sequences(reference: PoseSequence, driving: PoseSequence) -> PoseSequen
     """Concatenate the reference pose (frame 0) and the aligned driving poses (frames 1…F).
 
     Raises:
-        PoseError: the reference is not exactly one pose, or there is no driving pose.
+        PoseError: the reference is not exactly one pose, there is no driving pose, or the two have
+            canvases of different shapes.
     """
     if len(reference) != 1:
         raise PoseError(
@@ -182,6 +184,16 @@ def join_sequences(reference: PoseSequence, driving: PoseSequence) -> PoseSequen
         )
     if len(driving) == 0:
         raise PoseError("driving poses: the list is empty. Extract or load at least one pose.")
+    if reference.canvas != driving.canvas:
+        require_canvas(reference.canvas, "reference pose")
+        require_canvas(driving.canvas, "driving poses")
+        if not same_shape(reference.canvas, driving.canvas):
+            (height, width), (h, w) = driving.canvas, reference.canvas
+            raise PoseError(
+                f"driving poses: found in images of {width}×{height} pixels, whose shape is not "
+                f"that of the reference pose's image ({w}×{h}). Align them with the reference pose "
+                "first (Pose Align)."
+            )
     return PoseSequence(
         np.concatenate([reference.points, driving.points]),
         np.concatenate([reference.scores, driving.scores]),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import DisPoseError
 from ..motion.motion_field import MotionField
+from ..pose.canvas import same_shape
 from ..progress import Progress, no_progress
 from .background_inpainting import SEARCH_SIDE, inpaint_background
 from .mesh import MARGIN
@@ -73,8 +74,13 @@ def preview_frames(
     Raises:
         DisPoseError: the mask is missing or empty, or sizes differ.
     """
+    height, width = image.shape[-2:]
+    if not same_shape((height, width), field.size):
+        raise DisPoseError(
+            f"preview: the image ({width}×{height}) has another shape than the one that the motion "
+            f"field was made from ({field.size[1]}×{field.size[0]}). Give that image."
+        )
     if mask is None:
-        height, width = image.shape[-2:]
         mask = _mask_of(field, (height, width))
     if tuple(mask.shape) != tuple(image.shape[-2:]):
         raise DisPoseError(

@@ -10,6 +10,7 @@ from ...dispose_core.guidance.control_hints import ControlHints
 from ...dispose_core.guidance.motion_embedding import encode_motion
 from ...dispose_core.guidance.point_residuals import point_residuals
 from ...dispose_core.motion.motion_field import MotionField
+from ...dispose_core.pose.fit import fit_to_image
 from ...dispose_core.pose.sequence import PoseSequence
 from ...dispose_core.progress import Progress
 from .control import NAME
@@ -42,6 +43,7 @@ def make_control_hints(
 
     Raises:
         NetworkError: all inputs are missing, or motion and poses differ in length.
+        PoseError: motion and poses are of images of different shapes.
     """
     if motion is None and features is None:
         raise NetworkError(
@@ -53,7 +55,13 @@ def make_control_hints(
             f"{NAME}: the motion field has {len(motion) - 1} driving frames, but driving_pose has "
             f"{len(sequence) - 1}. Make the motion field from the same poses."
         )
-    size = sequence.canvas if motion is None else motion.size
+    size = sequence.canvas
+    if motion is not None:
+        size = motion.size
+        way_out = "Connect the poses that the motion field was made from."
+        (sequence,), _ = fit_to_image(
+            [sequence], size, "reference_pose", "the motion field's image", way_out
+        )
     encoder = networks.motion.model
     pixels = size[0] * size[1]
     device = load(networks.motion, _CHUNK * _CHANNELS * pixels * encoder.dtype.itemsize)

@@ -53,7 +53,7 @@ def test_a_joint_reads_between_the_four_cells_round_it():
 
 def test_width_and_height_are_swapped_as_the_weights_were_trained():
     # A portrait of 128x64: x counts in 128 pixels, not 64, and y in 64.
-    got = keypoint_features(ramp(8, 4), reference_pose({0: (0.4, 0.4)}), (128, 64))
+    got = keypoint_features(ramp(8, 4), reference_pose({0: (0.4, 0.4)}, (128, 64)), (128, 64))
 
     x, y = (51 + 0.5) * 4 / 128 - 0.5, (25 + 0.5) * 8 / 64 - 0.5
     assert got.features[0].tolist() == approx([x, y])

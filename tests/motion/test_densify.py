@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pytest import approx
 
 from dispose_core.errors import DisPoseError, MediaError, PoseError
 from dispose_core.motion.densifiers.base import DenseMotion
@@ -12,7 +13,8 @@ from dispose_core.motion.densify import motion_field
 from dispose_core.motion.trajectory import trajectory_points
 from dispose_core.pose.sequence import PoseSequence
 
-IMAGE = torch.full((3, 24, 32), 0.5)
+SIZE = (24, 32)
+IMAGE = torch.full((3, *SIZE), 0.5)
 
 
 class Everywhere:
@@ -31,7 +33,7 @@ class Everywhere:
 
 @pytest.fixture
 def clip(clip_of):
-    return clip_of(*({4: (8 + n, 10), 5: (20, 10)} for n in range(4)), size=(24, 32))
+    return clip_of(*({4: (8 + n, 10), 5: (20, 10)} for n in range(4)), size=SIZE)
 
 
 def test_the_field_is_the_densifiers_with_the_clips_trajectories(clip):
@@ -51,7 +53,7 @@ def test_the_reference_itself_never_moves(clip):
 
 
 def test_frames_without_a_pose_do_not_move_and_are_named(clip_of):
-    clip = clip_of(*({4: (8 + n, 10)} if n not in (2, 3, 5) else {} for n in range(7)))
+    clip = clip_of(*({4: (8 + n, 10)} if n not in (2, 3, 5) else {} for n in range(7)), size=SIZE)
 
     field = motion_field(IMAGE, clip, Everywhere())
 
@@ -73,7 +75,7 @@ def test_hands_alone_or_uncertain_joints_are_no_pose(clip):
 
 
 def test_the_report_says_what_was_decided(clip_of):
-    clip = clip_of({4: (8, 10), 5: (20, 10)}, {4: (9, 10)}, {4: (9, 10), 5: (20, 10)})
+    clip = clip_of({4: (8, 10), 5: (20, 10)}, {4: (9, 10)}, {4: (9, 10), 5: (20, 10)}, size=SIZE)
 
     report = motion_field(IMAGE, clip, Everywhere(report=["from the densifier"])).report
 
@@ -84,11 +86,32 @@ def test_the_report_says_what_was_decided(clip_of):
 
 
 def test_the_official_reading_of_missing_joints_is_passed_on(clip_of):
-    clip = clip_of({4: (8, 10)}, {5: (9, 10)})
+    clip = clip_of({4: (8, 10)}, {5: (9, 10)}, size=SIZE)
 
     assert not motion_field(IMAGE, clip, Everywhere()).trajectories.visible.any()
     official = motion_field(IMAGE, clip, Everywhere(), official=True)
     assert official.trajectories.visible[1].nonzero().tolist() == [[4]]
+
+
+def test_a_pose_of_another_picture_is_refused(clip_of):
+    """A copy padded to a square, as detectors of other packs make it."""
+    clip = clip_of({4: (8, 10)}, {4: (9, 10)}, size=(32, 32))
+
+    with pytest.raises(PoseError, match=r"reference pose: found in .* 32×32 .* \(32×24\)"):
+        motion_field(IMAGE, clip, Everywhere())
+
+
+def test_a_pose_of_the_image_before_prepare_cropped_it_is_cropped_too(clip_of):
+    """36×24 to 32×24 loses two columns on either side: x = 8 is 6 there."""
+    clip = clip_of({4: (8, 10)}, {4: (20, 10)}, size=(24, 36))
+
+    field = motion_field(IMAGE, clip, Everywhere())
+
+    assert (field.trajectories.start[1, 4] * torch.tensor([32, 24])).tolist() == approx([6, 10])
+    assert field.report[0] == (
+        "reference pose: found in an image of 36×24 pixels, cropped to 32×24 as Prepare crops "
+        "images"
+    )
 
 
 def test_progress_and_cancelling_reach_the_caller(clip):

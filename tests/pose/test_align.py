@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import AlignOptions, align_poses
+from dispose_core.pose.pose_files import load_poses
 from dispose_core.pose.sequence import PoseSequence
 
+OTHERS = Path(__file__).parent / "files_of_others"
 SIZE = (200, 100)
 LEGS = [8, 9, 10, 11, 12, 13]
 
@@ -181,7 +185,9 @@ def test_gaps_are_filled_after_the_fit_and_reference_mode_leaves_them(standing, 
     driving = hide(standing(10, SIZE), slice(4, 6))
 
     aligned, report = align_poses([standing(1, SIZE)], [driving], SIZE)
-    unlimited, _ = align_poses([standing(1, SIZE)], [driving], SIZE, AlignOptions(max_gap=1))
+    unlimited, _ = align_poses(
+        [standing(1, SIZE)], [driving], SIZE, AlignOptions(max_gap=1, hold=False)
+    )
     official, _ = align_poses([standing(1, SIZE)], [driving], SIZE, official=True)
 
     assert aligned[0].present.all()
@@ -224,24 +230,70 @@ def test_reference_mode_knows_the_fit_alone(standing):
 
 
 def test_without_a_method_the_poses_are_taken_as_fractions(standing):
-    driving = standing(2, (100, 100), shift=(0.1, 0.0))
+    driving = standing(2, (400, 200), shift=(0.1, 0.0))
 
     aligned, report = align_poses([standing(1, SIZE)], [driving], SIZE, AlignOptions("none"))
 
     assert np.array_equal(aligned[0].points, driving.points, equal_nan=True)
     assert aligned[0].canvas == SIZE
+    assert report == ["poses taken as they are"]
+
+
+def test_without_a_method_frames_of_another_shape_are_cropped_as_prepare_does(standing):
+    """100×100 on 100×200: scaled by 2, a quarter of the width is lost on either side."""
+    driving = standing(2, (100, 100))
+
+    aligned, report = align_poses([standing(1, SIZE)], [driving], SIZE, AlignOptions("none"))
+
+    np.testing.assert_allclose(aligned[0].body[..., 0], driving.body[..., 0] * 2 - 0.5)
+    np.testing.assert_allclose(aligned[0].body[..., 1], driving.body[..., 1])
     assert report == [
-        "poses taken as they are; the driving frames (100×100) have another shape than the "
-        "image (100×200), so bodies are stretched"
+        "poses taken as they are; the driving frames (100×100) are cropped to the shape of the "
+        "image (100×200)"
     ]
 
 
-def test_fractions_without_a_canvas_have_the_shape_of_the_image(standing):
-    aligned, report = align_poses([standing(1, SIZE)], [standing(2, (1, 1))], SIZE)
+def test_poses_without_a_canvas_ask_for_it(standing):
+    with pytest.raises(PoseError, match="driving poses: fractions of an image whose size"):
+        align_poses([standing(1, SIZE)], [standing(2, (1, 1))], SIZE)
+    with pytest.raises(PoseError, match="reference pose: fractions of an image whose size"):
+        align_poses([standing(1, (1, 1))], [standing(2, SIZE)], (1, 1))
 
-    np.testing.assert_allclose(aligned[0].body[0], standing().body[0], atol=1e-12)
-    assert report[0] == "driving poses name no canvas size; taken to have the image's shape"
-    assert "scaled by 1.000" in report[1]
+
+def test_the_figure_stays_where_the_driver_leaves(standing, hide):
+    driving = standing(30, SIZE)
+    driving = driving.with_points(driving.points + np.arange(30)[:, None, None] * 0.001)
+
+    aligned, report = align_poses([standing(1, SIZE)], [hide(driving, slice(20, 30))], SIZE)
+
+    assert np.array_equal(aligned[0].points[20:], aligned[0].points[[19] * 10], equal_nan=True)
+    assert report[-1] == "frames 20–29: nobody there, the last pose is held"
+
+
+def test_the_end_of_a_user_s_clip_without_anybody_is_held():
+    """Nobody in frames 0, 1, 6, 10 and 11."""
+    driving, _ = load_poses(OTHERS / "empty_some.json")
+
+    aligned, report = align_poses([driving[0][[2]]], driving, driving[0].canvas)
+
+    assert aligned[0].present.all()
+    assert np.array_equal(aligned[0].points[10:], aligned[0].points[[9, 9]], equal_nan=True)
+    assert np.array_equal(aligned[0].points[:2], aligned[0].points[[2, 2]], equal_nan=True)
+    assert report[-1] == "frames 0–1, 10–11: nobody there, the last pose is held"
+
+
+def test_what_is_guessed_far_outside_counts_for_nothing(standing):
+    """Knees and ankles at more than a quarter below the image, as a close-up makes them."""
+    driving = standing(6, SIZE)
+    points = driving.points.copy()
+    points[:, [9, 12], 1], points[:, [10, 13], 1] = 1.3, 3.0
+    near, far = standing(6, SIZE), driving.with_points(points)
+
+    aligned, report = align_poses([standing(1, SIZE)], [far], SIZE)
+
+    np.testing.assert_allclose(aligned[0].body[:, :9], near.body[:, :9], atol=1e-12)
+    assert not aligned[0].body_visible[:, [9, 10, 12, 13]].any()
+    assert "24 joints that were guessed far outside the driving frames are left out" in report
 
 
 @pytest.mark.parametrize("reference_mode", [False, True])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dispose_core.pose import skeleton
-from dispose_core.pose.alignment.gap_filling import fill_gaps, one_euro, smooth
+from dispose_core.pose.alignment.gap_filling import fill_gaps, hold_pose, one_euro, smooth
 from dispose_core.pose.frame_ranges import name_frames
 from dispose_core.pose.sequence import PoseSequence
 
@@ -130,14 +130,30 @@ def test_smoothing_follows_a_parabola_exactly():
     np.testing.assert_allclose(smooth(pose).points, pose.points, atol=1e-15)
 
 
-def test_smoothing_takes_down_a_spike_in_place():
-    pose = walking(9)
-    points = np.zeros_like(pose.points)
-    points[4, WRIST] = 35.0
+def test_smoothing_takes_down_a_spike_in_place(standing):
+    pose = standing(9, (1000, 600))
+    points = pose.points.copy()
+    points[4, WRIST, 0] += 0.0035
 
-    smoothed = smooth(pose.with_points(points)).points[:, WRIST, 0]
+    moved = smooth(pose.with_points(points)).points[:, WRIST, 0] - pose.points[:, WRIST, 0]
 
-    assert smoothed.tolist() == pytest.approx([0, 0, -3, 12, 17, 12, -3, 0, 0])
+    assert moved.tolist() == pytest.approx(
+        [0, 0, -0.0003, 0.0012, 0.0017, 0.0012, -0.0003, 0, 0], abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("filtered", [smooth, lambda pose: one_euro(pose, 2.0)])
+def test_smoothing_does_not_drag_what_moves_fast_between_frames(standing, filtered):
+    """Arms that wave twice a second, in frames a half second apart: every frame is another end."""
+    still = standing(12, (1000, 600))
+    points = still.points.copy()
+    points[:, WRIST, 1] -= 0.2 * (np.arange(12) % 3 == 1)  # 200 px
+    waving = still.with_points(points)
+
+    dragged = np.abs(filtered(waving).points - waving.points)[:, WRIST, 1] * 1000
+
+    # 3 % of the body size, which is 240 px.
+    assert dragged.max() < 7.3
 
 
 def test_smoothing_leaves_the_ends_and_what_is_beside_a_gap(hide):
@@ -221,6 +237,29 @@ def test_one_euro_trusts_a_detector_that_is_never_sure(standing, hide):
     unsure = one_euro(hide(noisy, slice(None), slice(0, 18), 0.45), 2.0)
 
     assert np.array_equal(unsure.body, one_euro(noisy, 2.0).body)
+
+
+def test_one_euro_counts_time_not_frames(standing):
+    """Half a second is 12 frames of 24 fps and 4 of 8 fps."""
+    still, noisy = trembling(standing, 3.0)
+
+    def left(strength: float, fps: float = 24.0) -> float:
+        return ((one_euro(noisy, strength, fps).body - still.body) * (600, 1000)).std()
+
+    assert left(12.0, fps=8.0) == pytest.approx(left(4.0), rel=0.3)
+    assert left(12.0) < 0.85 * left(4.0)
+
+
+def test_the_last_pose_is_held_where_nobody_is(standing, hide):
+    pose = walking(12)
+    held, report = hold_pose(hide(pose, [0, 1, 6, 10, 11]))
+
+    assert held.present.all()
+    assert (
+        held.points[[0, 1, 6, 10, 11], WRIST].tolist()
+        == pose.points[[2, 2, 5, 9, 9], WRIST].tolist()
+    )
+    assert report == ["frames 0–1, 6, 10–11: nobody there, the last pose is held"]
 
 
 def test_one_euro_does_not_reach_across_a_gap(standing, hide):

@@ -98,12 +98,19 @@ def test_wrong_shapes_are_named():
 
 
 def test_a_clip_starts_with_the_reference(standing):
-    clip = join_sequences(standing(1), standing(3, canvas=(9, 9), shift=(0.1, 0.0)))
+    clip = join_sequences(standing(1), standing(3, canvas=(400, 200), shift=(0.1, 0.0)))
 
     assert len(clip) == 4
     assert clip.canvas == (200, 100)
     assert clip.body[0, 0].tolist() == [0.5, 0.2]
     assert clip.body[1, 0].tolist() == pytest.approx([0.6, 0.2])
+
+
+def test_poses_of_images_of_another_shape_are_not_joined(standing):
+    with pytest.raises(PoseError, match=r"driving poses: found in .* 9×9 pixels, .*\(100×200\)"):
+        join_sequences(standing(1), standing(3, canvas=(9, 9)))
+    with pytest.raises(PoseError, match="reference pose: fractions of an image"):
+        join_sequences(standing(1, canvas=(1, 1)), standing(3))
 
 
 def test_a_clip_needs_one_reference_pose_and_a_driving_pose(standing):

@@ -17,10 +17,13 @@ import numpy as np
 
 from ...errors import PoseError
 from .. import skeleton
+from ..canvas import require_canvas, same_shape
+from ..fit import fit_poses
 from ..frame_ranges import name_frames
 from ..sequence import PoseSequence
 from .body_proportions import Proportions, difference
-from .gap_filling import fill_gaps, one_euro
+from .far_points import drop_far_points
+from .gap_filling import SMOOTHING_FPS, fill_gaps, hold_pose, one_euro
 from .pose_transform import PoseTransform
 from .retarget import retarget_limbs
 
@@ -43,15 +46,20 @@ class AlignOptions:
 
     Attributes:
         method: "fit" scales and shifts the poses onto the reference body; "limbs" applies the
-            driver's joint directions to the reference's bones; "none" keeps them as fractions of
-            the image.
+            driver's joint directions to the reference's bones; "none" keeps them as they lie in
+            the image, cropped to its shape if theirs is another.
         max_gap: longest gap to fill, in frames (`gap_filling.fill_gaps`).
-        smoothing: frames over which a resting point is averaged (`gap_filling.one_euro`); 0 = off.
+        smoothing: 24ths of a second over which a resting point is averaged
+            (`gap_filling.one_euro`); 0 = off.
+        fps: frames per second of the driving poses, for the smoothing.
+        hold: keep the nearest pose in frames that show nobody (`gap_filling.hold_pose`).
     """
 
     method: Literal["fit", "limbs", "none"] = "fit"
     max_gap: int = 12
     smoothing: float = 0.0
+    fps: float = SMOOTHING_FPS
+    hold: bool = True
 
 
 def align_poses(
@@ -81,7 +89,8 @@ def align_poses(
         The aligned people, with canvas `size`, and a report.
 
     Raises:
-        PoseError: a side shows nobody, or the two share no joint to fit.
+        PoseError: a side shows nobody, the two share no joint to fit, or the size of the image that
+            poses were found in is not known.
     """
     options = options or AlignOptions()
     if len(reference[0]) != 1:
@@ -90,27 +99,45 @@ def align_poses(
             "Give the pose of the reference image alone."
         )
     _require_driver(driving)
-    frame_size, report = _frame_size(driving[0].canvas, size)
+    require_canvas(size, "reference pose")
+    require_canvas(driving[0].canvas, "driving poses")
+    frame_size = driving[0].canvas
     to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
     if official:
         placement = _official_fit(reference[0], driving, to_frame_ratio)
         aligned = [placement(person, size) for person in driving]
-        return aligned, [*report, _describe(placement, frame_size, size)]
+        return aligned, [_describe(placement, frame_size, size)]
 
+    person, _ = drop_far_points(reference[0])
+    driving, left_out = _without_far_points(driving)
     repaired, repairs = _repair(driving, options)
     if options.method == "none":
-        aligned = [PoseSequence(person.points, person.scores, size) for person in repaired]
-        report = [_taken_as_is(frame_size, size)]
+        aligned, report = _as_they_are(repaired, frame_size, size)
     elif options.method == "limbs":
-        first, placement, lines = retarget_limbs(reference[0], repaired[0], frame_size, size)
-        aligned = [first, *(placement(person, size) for person in repaired[1:])]
-        report += lines
+        first, placement, report = retarget_limbs(person, repaired[0], frame_size, size)
+        aligned = [first, *(placement(other, size) for other in repaired[1:])]
     else:
-        placement, lines = _robust_fit(reference[0], driving, to_frame_ratio)
-        aligned = [placement(person, size) for person in repaired]
-        report += [*lines, _describe(placement, frame_size, size)]
-        report += _other_build(reference[0], driving[0], frame_size, size)
-    return aligned, report + repairs
+        placement, report = _robust_fit(person, driving, to_frame_ratio)
+        aligned = [placement(other, size) for other in repaired]
+        report.append(_describe(placement, frame_size, size))
+        report += _other_build(person, driving[0], frame_size, size)
+    if options.hold:
+        aligned[0], held = hold_pose(aligned[0])
+        repairs += held
+    return aligned, report + left_out + repairs
+
+
+def _without_far_points(
+    people: Sequence[PoseSequence],
+) -> tuple[list[PoseSequence], list[str]]:
+    """The people without points far outside the image, if anybody is left then, and a report."""
+    kept = [drop_far_points(person) for person in people]
+    count = sum(number for _, number in kept)
+    if not count or not kept[0][0].present.any():
+        return list(people), []
+    return [person for person, _ in kept], [
+        f"{count} joints that were guessed far outside the driving frames are left out"
+    ]
 
 
 def _repair(
@@ -120,7 +147,7 @@ def _repair(
     repaired, report = [], []
     for p, person in enumerate(people):
         filled, lines = fill_gaps(person, options.max_gap)
-        repaired.append(one_euro(filled, options.smoothing))
+        repaired.append(one_euro(filled, options.smoothing, options.fps))
         report += [f"person {p}, {line}" for line in lines] if len(people) > 1 else lines
     return repaired, report
 
@@ -209,14 +236,6 @@ def _require_driver(driving: Sequence[PoseSequence]) -> None:
         )
 
 
-def _frame_size(
-    canvas: tuple[int, int], size: tuple[int, int]
-) -> tuple[tuple[int, int], list[str]]:
-    if canvas == (1, 1):  # fractions from a file without a canvas size
-        return size, ["driving poses name no canvas size; taken to have the image's shape"]
-    return canvas, []
-
-
 def _alone(driving: Sequence[PoseSequence]) -> np.ndarray:
     """(T,) bool: frames that show the first person and nobody else."""
     others = [person.present for person in driving[1:]]
@@ -294,11 +313,13 @@ def _other_build(
     ]
 
 
-def _taken_as_is(frame_size: tuple[int, int], size: tuple[int, int]) -> str:
-    line = "poses taken as they are"
-    if abs(frame_size[0] * size[1] / (frame_size[1] * size[0]) - 1) > 0.01:
-        line += (
-            f"; the driving frames ({frame_size[1]}×{frame_size[0]}) have another shape than the "
-            f"image ({size[1]}×{size[0]}), so bodies are stretched"
-        )
-    return line
+def _as_they_are(
+    people: Sequence[PoseSequence], frame_size: tuple[int, int], size: tuple[int, int]
+) -> tuple[list[PoseSequence], list[str]]:
+    if same_shape(frame_size, size):
+        aligned = [PoseSequence(person.points, person.scores, size) for person in people]
+        return aligned, ["poses taken as they are"]
+    return fit_poses(people, frame_size, size), [
+        f"poses taken as they are; the driving frames ({frame_size[1]}×{frame_size[0]}) are "
+        f"cropped to the shape of the image ({size[1]}×{size[0]})"
+    ]

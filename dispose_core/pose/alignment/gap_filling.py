@@ -18,9 +18,14 @@ from ..sequence import PoseSequence
 _SMOOTHING = np.array([-3, 12, 17, 12, -3]) / 35
 
 # One-Euro filter: increase of the filter rate per body size (spread of the joints) that a point
-# moves in a frame, and the number of frames over which the speed is averaged.
+# moves in a frame, and the number of frames over which the speed is averaged, at this frame rate.
+SMOOTHING_FPS = 24.0
 _SPEED_COEFFICIENT = 12.0
 _SPEED_FRAMES = 3.0
+
+# What jitter is at most, in body sizes: a step beyond it is motion, also when the next step leads
+# back, and no point is moved further.
+_LARGEST_JITTER = 0.03
 
 _OTHER_PARTS = {
     "left hand": skeleton.LEFT_HAND_SLICE,
@@ -78,20 +83,52 @@ def smooth(poses: PoseSequence) -> PoseSequence:
     points = poses.points.copy()
     inner = points[radius : len(poses) - radius]
     inner[...] = np.where(np.isfinite(fitted), fitted, inner)
-    return poses.with_points(points)
+    return poses.with_points(_near(points, poses, np.ones_like(poses.scores)))
 
 
-def one_euro(poses: PoseSequence, strength: float) -> PoseSequence:
+def _near(points: np.ndarray, poses: PoseSequence, trust: np.ndarray) -> np.ndarray:
+    """`points`, none further than the largest jitter from where `poses` has it.
+
+    Where frames are far apart in time, a filter takes motion for jitter. Points of little `trust`
+    (T, N) may move accordingly further.
+    """
+    pixels = np.array([poses.canvas[1], poses.canvas[0]])
+    body_size = _spread(poses.body * pixels, poses.body_visible)
+    most = _LARGEST_JITTER * body_size / np.maximum(trust, 1e-6)[..., None]
+    moved = (points - poses.points) * pixels
+    share = np.minimum(most / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-12), 1)
+    return poses.points + moved * share / pixels
+
+
+def hold_pose(poses: PoseSequence) -> tuple[PoseSequence, list[str]]:
+    """Keep the last pose in frames that show nobody, and the first one before it.
+
+    Without, the figure snaps back to the reference wherever the driver is away.
+
+    Returns:
+        The poses, all frames present unless none is, and a report.
+    """
+    present = poses.present
+    if present.all() or not present.any():
+        return poses, []
+    index = np.maximum.accumulate(np.where(present, np.arange(len(poses)), -1))
+    held = poses[np.where(index < 0, present.argmax(), index)]
+    return held, [f"{name_frames(~present)}: nobody there, the last pose is held"]
+
+
+def one_euro(poses: PoseSequence, strength: float, fps: float = SMOOTHING_FPS) -> PoseSequence:
     """Reduce jitter with a zero-lag One-Euro filter (Casiez et al., CHI 2012).
 
     A point at rest is averaged over about `strength` frames before and after, a moving point over
-    fewer. The mean of a forward and a backward pass removes the lag. Units are frames and body
-    sizes, so no frame rate is needed. A point whose score is below its median has its weight
-    reduced by the square of the ratio. Missing points stay missing, and gaps are not averaged
-    across.
+    fewer. The mean of a forward and a backward pass removes the lag. Units are 24ths of a second
+    and body sizes. A point whose score is below its median has its weight reduced by the square of
+    the ratio. Missing points stay missing, gaps are not averaged across, and no point moves further
+    than jitter reaches.
 
     Args:
-        strength: approximate number of frames; 0 = off. 2 halves the jitter of a person at rest.
+        strength: time in 24ths of a second; 0 = off. 2 halves the jitter of a person at rest in a
+            video of 24 frames per second.
+        fps: frames per second of the poses.
     """
     detected = poses.scores > 0
     if strength <= 0 or not detected.any():
@@ -105,17 +142,23 @@ def one_euro(poses: PoseSequence, strength: float) -> PoseSequence:
     trust[:, detected.any(0)] = (
         np.minimum(poses.scores[:, detected.any(0)] / median_score, 1.0) ** 2
     )
-    forward = _one_euro(pixels / size, trust, strength)
-    backward = _one_euro(pixels[::-1] / size, trust[::-1], strength)[::-1]
+    frames = fps / SMOOTHING_FPS  # in a 24th of a second
+    forward = _one_euro(pixels / size, trust, strength * frames, _SPEED_FRAMES * frames)
+    backward = _one_euro(
+        pixels[::-1] / size, trust[::-1], strength * frames, _SPEED_FRAMES * frames
+    )[::-1]
     smoothed = (forward + backward) / 2 * size / (poses.canvas[1], poses.canvas[0])
-    return poses.with_points(smoothed)
+    return poses.with_points(_near(smoothed, poses, trust))
 
 
-def _one_euro(values: np.ndarray, trust: np.ndarray, strength: float) -> np.ndarray:
+def _one_euro(
+    values: np.ndarray, trust: np.ndarray, strength: float, speed_frames: float
+) -> np.ndarray:
     """Forward pass of the filter over `values` (T, N, 2); restarts a point after NaN.
 
     x += a·(p - x) with a = w·r / (1 + r) and r = 1 / strength + c·|v|, where p is the input, w its
-    `trust`, v the averaged velocity and c `_SPEED_COEFFICIENT`.
+    `trust`, v the velocity averaged over `speed_frames`, at least what the last step has beyond
+    jitter, and c `_SPEED_COEFFICIENT`.
     """
     filtered = np.empty_like(values)
     last, speed = np.full(values.shape[1:], np.nan), np.zeros(values.shape[1:])
@@ -123,9 +166,10 @@ def _one_euro(values: np.ndarray, trust: np.ndarray, strength: float) -> np.ndar
         restart = np.isnan(last)
         delta = np.where(restart, 0.0, current - last)
         speed = np.where(
-            restart, 0.0, speed + (delta - speed) * (trust[t] / _SPEED_FRAMES)[:, None]
+            restart, 0.0, speed + (delta - speed) * (trust[t] / max(speed_frames, 1.0))[:, None]
         )
-        rate = 1 / strength + _SPEED_COEFFICIENT * np.hypot(*speed.T)
+        step = np.maximum(np.hypot(*speed.T), np.hypot(*delta.T) - _LARGEST_JITTER)
+        rate = 1 / strength + _SPEED_COEFFICIENT * step
         gain = (trust[t] * rate / (1 + rate))[:, None]
         last = filtered[t] = np.where(restart, current, last + delta * gain)
     return filtered

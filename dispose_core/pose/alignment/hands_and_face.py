@@ -1,8 +1,9 @@
 """Place hands, feet, eyes, ears and face on the retargeted body.
 
 They keep the driver's layout relative to their joint, scaled as a whole to the size of the
-reference's hands and head, since eyes and ears show the direction of the head and fingers move.
-Feet are scaled as the shins, because few reference poses have any to measure.
+reference's hands and head, since eyes and ears show the direction of the head and fingers move. A
+face that the reference shows keeps its own shape (`face_transfer.py`). Feet are scaled as the
+shins, because few reference poses have any to measure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from .. import skeleton
 from ..skeleton import HEAD_LINKS, L_ANKLE, L_WRIST, NOSE, PALM, R_ANKLE, R_WRIST
 from .body_proportions import FULL_LENGTH, Proportions
+from .face_transfer import HEAD_POINTS, transfer_face
 
 _EYES_AND_EARS = slice(14, 18)
 _WRISTS = {R_WRIST: skeleton.RIGHT_HAND_SLICE, L_WRIST: skeleton.LEFT_HAND_SLICE}
@@ -20,6 +22,8 @@ _ANKLES = {R_ANKLE: skeleton.RIGHT_FOOT_SLICE, L_ANKLE: skeleton.LEFT_FOOT_SLICE
 # Largest factor between the size ratio of a hand or head and that of its parent bone. Beyond it
 # the measurement is unreliable, as for a hand or head seen from the side.
 _MOST_DISAGREEMENT = 1.5
+# The same for a hand that seems smaller, as one image may show it foreshortened.
+_SMALLEST_HAND = 1.25
 
 
 def follow_joints(
@@ -49,7 +53,7 @@ def follow_joints(
         offset = driver.points[:, part] - there[frames, base][:, None]
         points[:, part] = body[frames, base][:, None] + offset * ratio
 
-    hand = _clamped_ratio(_hand_size(reference), _hand_size(driver), bones[list(_WRISTS)].mean())
+    hand = _hand_ratio(reference, driver, bones[list(_WRISTS)].mean())
     for wrist, part in _WRISTS.items():
         follow(part, wrist, hand)
     for ankle, part in _ANKLES.items():
@@ -57,6 +61,9 @@ def follow_joints(
     head = _clamped_ratio(*_head_sizes(reference, driver), bones[NOSE])
     follow(_EYES_AND_EARS, NOSE, head)
     follow(skeleton.FACE_SLICE, NOSE, head)
+    face = transfer_face(reference, driver, body[:, NOSE], head)
+    if face is not None:
+        points[:, HEAD_POINTS] = np.where(np.isfinite(face), face, points[:, HEAD_POINTS])
     return points
 
 
@@ -69,16 +76,33 @@ def _clamped_ratio(reference: float, driver: float, expected: float) -> float:
     )
 
 
-def _hand_size(body: Proportions) -> float:
-    """Spread of the palm, which fingers do not change, in pixels; the larger of both hands."""
+def _hand_ratio(reference: Proportions, driver: Proportions, expected: float) -> float:
+    """Size of the reference's hands against the driver's, clamped around the forearms' ratio.
+
+    Of the two hands on either side, the pair that fits the forearms best counts: others are
+    foreshortened, or enlarged because they are held at the camera. Where even that one is far too
+    small, the reference shows its hands from the fingertips, and they tell no size.
+    """
+    ratios = [here / there for here in _hand_sizes(reference) for there in _hand_sizes(driver)]
+    closest = min(ratios, key=lambda ratio: abs(np.log(ratio / expected)), default=expected)
+    if closest < expected / _MOST_DISAGREEMENT:
+        return expected
+    return float(np.clip(closest, expected / _SMALLEST_HAND, expected * _MOST_DISAGREEMENT))
+
+
+def _hand_sizes(body: Proportions) -> list[float]:
+    """Palm length in pixels of each hand that is seen: from the wrist to the farthest finger base.
+
+    Neither fingers nor a hand seen from its edge change it.
+    """
     sizes = []
     for part in _WRISTS.values():
         palm = body.points[:, part][:, list(PALM)]
-        palm = palm[np.isfinite(palm).all((1, 2))]
-        if len(palm):
-            spread = np.sqrt(((palm - palm.mean(1, keepdims=True)) ** 2).sum((1, 2)))
-            sizes.append(np.percentile(spread, FULL_LENGTH))
-    return max(sizes, default=np.nan)
+        lengths = np.linalg.norm(palm[:, 1:] - palm[:, :1], axis=-1).max(-1)
+        lengths = lengths[lengths > 1e-6]  # NaN is not
+        if len(lengths):
+            sizes.append(float(np.percentile(lengths, FULL_LENGTH)))
+    return sizes
 
 
 def _head_sizes(reference: Proportions, driver: Proportions) -> tuple[float, float]:

@@ -57,7 +57,12 @@ def retarget_limbs(
         Proportions.measure(driver, frame_size),
     )
     scale, report = _scale(reference_body, driver_body)
-    lengths, borrowed = bone_lengths(reference_body, driver_body, scale)
+    lengths, foreshortened, borrowed = bone_lengths(reference_body, driver_body, scale)
+    if foreshortened:
+        names = ", ".join(skeleton.BODY[child] for child in foreshortened)
+        report.append(
+            f"foreshortened in the reference, lengths from the rest of the limb: to {names}"
+        )
     if borrowed:
         names = ", ".join(skeleton.BODY[child] for child in borrowed)
         report.append(f"not seen in the reference, lengths from the driving person: to {names}")
@@ -75,9 +80,8 @@ def retarget_limbs(
     body += (target + (roots - roots[start]) * scale - root)[:, None]
     body, lines = plant_feet(reference_body, driver_body, body, scale, start)
 
-    bones = np.where(
-        np.isfinite(lengths / driver_body.lengths), lengths / driver_body.lengths, scale
-    )
+    ratios = lengths / driver_body.lengths
+    bones = np.where(np.isfinite(ratios), ratios, scale)
     points = follow_joints(reference_body, driver_body, joints, body, anchors, bones)
     pixels = np.array([size[1], size[0]], dtype=np.float64)
     others = PoseTransform(

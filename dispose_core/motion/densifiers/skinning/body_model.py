@@ -15,6 +15,7 @@ from ....pose import skeleton
 from ....pose.sequence import PoseSequence
 from ....pose.skeleton import (
     HEAD,
+    HIPS,
     L_EAR,
     L_EYE,
     L_HIP,
@@ -39,6 +40,8 @@ TEMPLATE = np.array([
 
 # Weight of joints outside the torso in the fit of position, rotation and scale.
 _LIMB_WEIGHT = 0.05
+# Distance in shoulder widths by which the neck may leave hips that are not seen.
+_BENDING = 1.5
 # Largest distance of a hand's wrist from the body's wrist, in shoulder widths. A hand is about half
 # a shoulder width long; a hand further away belongs to the other arm or to another person.
 _HAND_REACH = 0.5
@@ -98,6 +101,30 @@ def as_points(numbers: np.ndarray) -> np.ndarray:
 def length(points: np.ndarray, a: int, b: int) -> np.ndarray:
     """Distance between joints `a` and `b` of (…, K, 2)."""
     return np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1)
+
+
+def hold(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """`values` (n, …) where `seen` (n,), and between those linear in time; constant after the last.
+
+    What is not seen does not move. Frame 0, the reference, counts as seen.
+    """
+    frames = np.arange(len(values))
+    known = np.flatnonzero(seen | (frames == 0))
+    after = np.minimum(np.searchsorted(known, frames), len(known) - 1)
+    right = known[after]
+    left = known[np.maximum(after - 1, 0)]
+    weight = np.clip((frames - left) / np.maximum(right - left, 1), 0, 1)
+    weight = weight.reshape(-1, *(1,) * (values.ndim - 1))
+    return values[left] + (values[right] - values[left]) * weight
+
+
+def drag(distance: np.ndarray, slack: float) -> np.ndarray:
+    """(n, 2) motion of a resting part behind one that is `distance` (n, 2) ahead.
+
+    It only follows beyond the `slack`, so that the body is not torn.
+    """
+    far = np.linalg.norm(distance, axis=-1, keepdims=True)
+    return distance * np.maximum(1 - slack / np.maximum(far, 1e-6), 0)
 
 
 def similarity(
@@ -163,6 +190,12 @@ def build_body_model(sequence: PoseSequence, size: tuple[int, int]) -> BodyModel
     tracked[:, torso] = np.where(shared[:, torso, None], tracked[:, torso], carried)
     between = ~shared[:, NECK] & shared[:, R_SHOULDER] & shared[:, L_SHOULDER]
     tracked[between, NECK] = tracked[between][:, [R_SHOULDER, L_SHOULDER]].mean(1)
+    if seen[list(HIPS)].any():
+        hips = tracked[:, list(HIPS)]
+        hips = hold(hips, shared[:, list(HIPS)].any(-1))
+        neck = tracked[:, NECK] - joints[NECK]
+        hips += drag(neck - (hips - hips[0]).mean(1), _BENDING * unit)[:, None]
+        tracked[:, list(HIPS)] = hips
 
     hands = np.where(
         sequence.hands_scores[..., None] > skeleton.VISIBLE, sequence.hands * pixels, np.nan

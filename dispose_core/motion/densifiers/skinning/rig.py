@@ -1,7 +1,7 @@
 """Bone hierarchy of the body model, from the trunk outwards.
 
-A bone that is not visible in a frame follows its parent; a bone that is not visible in the
-reference is omitted.
+An arm that is not visible in a frame follows its parent; a leg stays where it was last seen, as
+feet do. A bone that is not visible in the reference is omitted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ....pose.skeleton import (
     R_KNEE,
     R_SHOULDER,
 )
-from .body_model import BodyModel
+from .body_model import BodyModel, drag, hold
 from .hands import hand_bones, mitten_bone
 from .limbs import (
     LAYERS,
@@ -43,6 +43,8 @@ RADII = {"upper arm": 0.12, "forearm": 0.09, "thigh": 0.22, "shin": 0.15}
 # Height of the surface above the joints, in radii, at both ends of a bone. Joints lie in the middle
 # of hip and arm, but close to the front of knee and shin.
 _THIGH_BULGE, _SHIN_BULGE, _FLAT = (1.0, 0.6), (0.0, 0.5), (0.0, 0.0)
+# Distance in shoulder widths by which the hips may leave a leg that is not seen.
+_STANDING = 1.0
 _FOOT = 0.2  # half width of a shoe, and distance of its middle before the ankle
 # Weight of the default orientation of an elbow, its inner side to the front, against its bend.
 _ELBOW_PRIOR = 1.0
@@ -86,7 +88,10 @@ def _leg(
         transform = limb_transform(
             joints, tracked, body_scale, tilt_of(body, body_scale, a, b, forward)
         )
-        parent = follow(transform, seen, parent)
+        if name == "thigh":
+            parent = _resting(transform, seen, start, pelvis, _STANDING * body.unit)
+        else:
+            parent = follow(transform, seen, parent)
         bones.append(
             Bone(Capsule(start, end, radius, bulge), layer_of(body, name, side), parent, parent)
         )
@@ -98,6 +103,21 @@ def _leg(
     heel, reach = joints[1] + 0.1 * body.unit * down, 0.25 * body.unit * down
     shape = Capsule(heel, heel + reach, _FOOT * body.unit, (body.facing, body.facing))
     return [*bones, Bone(shape, layer_of(body, "foot", side), parent, parent)]
+
+
+def _resting(
+    transform: np.ndarray, seen: np.ndarray, joint: np.ndarray, parent: np.ndarray, slack: float
+) -> np.ndarray:
+    """`transform` where seen; elsewhere as last seen, dragged along if `parent` moves far away.
+
+    Args:
+        joint: (2,) position in the reference at which the bone is attached to the parent.
+        slack: pixels that the parent may move away.
+    """
+    resting = hold(transform, seen)
+    attached, target = (m[:, :, :2] @ joint + m[:, :, 3] for m in (resting, parent))
+    resting[:, :, 3] += drag(target - attached, slack) * ~seen[:, None]
+    return resting
 
 
 def _arm(
