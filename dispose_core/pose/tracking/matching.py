@@ -21,6 +21,8 @@ _REACH, _REACH_GROWTH, _MAX_REACH = 0.5, 0.02, 1.0
 _SLACK = 3.0
 # Prior against chance agreement of few joints: this many extra joints at half the reach.
 _PRIOR_JOINTS = 2.0
+# Distances of single joints are cut at so many reaches: a detector takes left for right.
+_FAR = 2.0
 # A pair at no distance is worth this; all pairs within reach are worth something.
 _BEST, _LEAST = 1.5, 0.01
 # Differences close by weigh more than those far away.
@@ -39,18 +41,17 @@ _HIDDEN, _SOMEBODY_ELSE = 2, np.log(1.3)
 
 def worth_of_pairs(tracks: Tracks, detections: Detections) -> np.ndarray:
     """(P, D) what it is worth to give each detection to each track; 0 out of reach."""
-    offset = tracks.points[:, None] - detections.points[None]
+    offset = tracks.points[:, None] - detections.points
     distance = np.sqrt(np.einsum("pdkc,pdkc->pdk", offset, offset))
-    weight = tracks.precision() * tracks.known
-    count = weight @ detections.found.T  # (P, D)
-    total = np.einsum("pdk,pk,dk->pd", distance, weight, detections.found)
-
+    count = tracks.weights @ detections.found.T  # (P, D)
     usual_error = (tracks.error * tracks.known).sum(1) / tracks.known.sum(1)
     smaller = np.minimum(tracks.sizes[:, None], detections.sizes)
     larger = np.maximum(tracks.sizes[:, None], detections.sizes)
     radius = np.minimum(_REACH + _REACH_GROWTH * tracks.absent, _MAX_REACH)[:, None]
     reach = np.minimum(radius * smaller + _SLACK * usual_error[:, None], radius * larger)
-    mean = (total / reach + _PRIOR_JOINTS / 2) / (count + _PRIOR_JOINTS)
+    distance = np.minimum(distance / reach[..., None], _FAR) * tracks.weights[:, None]
+    mean = np.einsum("pdk,dk->pd", distance, detections.found) + _PRIOR_JOINTS / 2
+    mean /= count + _PRIOR_JOINTS
 
     worth = _BEST - mean**_CONCAVITY - _OTHER_JOINTS * _unlike(tracks.seen, detections.found)
     worth -= np.minimum(_PER_ABSENCE * tracks.absent, _MOST_FOR_ABSENCE)[:, None]

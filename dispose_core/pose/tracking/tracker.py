@@ -15,7 +15,7 @@ import numpy as np
 from .. import skeleton
 from ..sequence import PoseSequence
 from .matching import pairings, worth_of_pairs
-from .tracks import Detections, Tracks
+from .tracks import MAX_MISSED_FRAMES, Detections, Tracks
 
 # How many histories are followed at once, how many frames later it is decided between them, and
 # how much less a history may be worth than the best (`matching.worth_of_pairs`).
@@ -53,14 +53,12 @@ def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
         is detected. A person absent for more than `MAX_MISSED_FRAMES` frames, or who reappears far
         from the predicted position, starts a new sequence.
     """
-    points = np.stack([person.points for person in people], 1)  # (T, S, 134, 2)
-    scores = np.stack([person.scores for person in people], 1)
     owner = _follow(joints_of(people))
     tracked = []
     for track in range(max(1, owner.max(initial=-1) + 1)):
-        frames, slots = np.nonzero(owner == track)  # at most one slot per frame
         person = PoseSequence.empty(len(owner), people[0].canvas)
-        person.points[frames], person.scores[frames] = points[frames, slots], scores[frames, slots]
+        for slot, mine in zip(people, (owner == track).T, strict=True):
+            person.points[mine], person.scores[mine] = slot.points[mine], slot.scores[mine]
         tracked.append(person)
     return tracked
 
@@ -95,16 +93,13 @@ def _follow(joints: np.ndarray) -> np.ndarray:
         joints: (T, S, K, 2) pixels, see `joints_of`.
     """
     everything = Detections.of(joints)
-    occupied = everything.found.any(-1)
+    occupied = np.isfinite(joints).all(-1).any(-1)
     owner = np.full(joints.shape[:2], -1)
-    nobody = Tracks.begin(
-        np.zeros(0, dtype=int), Detections.of(joints[:0].reshape(0, *joints.shape[2:]))
-    )
-    histories = [_History(0.0, nobody)]
+    nobody = Detections.of(np.zeros((0, *joints.shape[2:])))
+    histories = [_History(0.0, Tracks.begin(np.zeros(0, dtype=int), nobody))]
     for t in range(len(owner)):
         slots = np.flatnonzero(occupied[t])
-        frame = everything[t][slots]
-        histories = _continue(histories, frame, (t, slots))
+        histories = _continue(histories, everything[t, slots], (t, slots))
         histories = _decide(histories, owner)
     _write(histories[0].undecided, owner)
     return owner
@@ -128,10 +123,10 @@ def _continue(
     best = continuations[0][0]
     kept = [c for c in continuations[:_MOST_HISTORIES] if best - c[0] < _MARGIN]
     continued: list[_History] = []
-    for i, (worth, history, rows, columns) in enumerate(kept):
+    for i, (total, history, rows, columns) in enumerate(kept):
         shared = any(other is history for _, other, *_ in kept[i + 1 :])
         own = history.copy() if shared else history
-        own.worth = worth
+        own.worth = total
         _advance(own, frame, rows, columns, where)
         continued.append(own)
     return continued
@@ -150,9 +145,10 @@ def _advance(
     ids = np.full(len(frame), -1)
     ids[columns] = tracks.ids[rows]
     new = np.flatnonzero(ids < 0)
-    ids[new] = np.arange(history.count, history.count + len(new))
-    history.count += len(new)
-    history.tracks = tracks.renewed(Tracks.begin(ids[new], frame[new]))
+    if len(new) or (tracks.absent > MAX_MISSED_FRAMES).any():
+        ids[new] = np.arange(history.count, history.count + len(new))
+        history.count += len(new)
+        history.tracks = tracks.renewed(Tracks.begin(ids[new], frame[new]))
     history.undecided.append((*where, ids))
 
 
