@@ -19,6 +19,7 @@ from ...errors import PoseError
 from .. import skeleton
 from ..frame_ranges import name_frames
 from ..sequence import PoseSequence
+from ..tracking.list_order import order_report
 from .body_proportions import Proportions, difference
 from .gap_filling import fill_gaps, one_euro
 from .pose_transform import PoseTransform
@@ -91,11 +92,12 @@ def align_poses(
         )
     _require_driver(driving)
     frame_size, report = _frame_size(driving[0].canvas, size)
+    order = order_report(driving, "driving poses")
     to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
     if official:
         placement = _official_fit(reference[0], driving, to_frame_ratio)
         aligned = [placement(person, size) for person in driving]
-        return aligned, [*report, _describe(placement, frame_size, size)]
+        return aligned, [*report, _describe(placement, frame_size, size), *order]
 
     repaired, repairs = _repair(driving, options)
     if options.method == "none":
@@ -110,7 +112,7 @@ def align_poses(
         aligned = [placement(person, size) for person in repaired]
         report += [*lines, _describe(placement, frame_size, size)]
         report += _other_build(reference[0], driving[0], frame_size, size)
-    return aligned, report + repairs
+    return aligned, report + repairs + order
 
 
 def _repair(

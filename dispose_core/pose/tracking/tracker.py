@@ -53,7 +53,7 @@ def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
         is detected. A person absent for more than `MAX_MISSED_FRAMES` frames, or who reappears far
         from the predicted position, starts a new sequence.
     """
-    owner = _follow(joints_of(people))
+    owner = follow(joints_of(people))
     tracked = []
     for track in range(max(1, owner.max(initial=-1) + 1)):
         person = PoseSequence.empty(len(owner), people[0].canvas)
@@ -86,7 +86,7 @@ def joints_of(people: Sequence[PoseSequence]) -> np.ndarray:
     return np.concatenate([body, np.stack(centroids, -2)], -2)
 
 
-def _follow(joints: np.ndarray) -> np.ndarray:
+def follow(joints: np.ndarray) -> np.ndarray:
     """(T, S) track number of each slot in each frame, -1 where the slot is empty.
 
     Args:
