@@ -18,11 +18,11 @@ from .tracks import Detections, Tracks
 _REACH, _REACH_GROWTH, _MAX_REACH = 0.5, 0.02, 1.0
 # Added to it, in errors that the track is used to: fast dancers are foretold less well. Together
 # never more than `_REACH` in sizes of the larger body.
-_SLACK = 3.0
+_SLACK = 2.0
 # Prior against chance agreement of few joints: this many extra joints at half the reach.
 _PRIOR_JOINTS = 2.0
 # Distances of single joints are cut at so many reaches: a detector takes left for right.
-_FAR = 2.0
+_FAR = 4.0
 # A pair at no distance is worth this; all pairs within reach are worth something.
 _BEST, _LEAST = 1.5, 0.01
 # Differences close by weigh more than those far away.
@@ -30,7 +30,7 @@ _CONCAVITY = 0.7
 # Subtracted: if the track's joints are seen and the detection's are none of them; and per missed
 # frame, so that recently seen tracks are preferred.
 _OTHER_JOINTS = 0.3
-_PER_ABSENCE, _MOST_FOR_ABSENCE = 0.01, 0.1
+_PER_ABSENCE, _MOST_FOR_ABSENCE = 0.05, 0.2
 
 # Subtracted per natural logarithm of the ratio of statures, up to the second number.
 _OTHER_STATURE, _MOST_RATIO = 0.3, 0.5
