@@ -26,7 +26,7 @@ _FAR = 4.0
 # A pair at no distance is worth this; all pairs within reach are worth something.
 _BEST, _LEAST = 1.5, 0.01
 # Differences close by weigh more than those far away.
-_CONCAVITY = 0.7
+_CONCAVITY = 0.5
 # Subtracted: if the track's joints are seen and the detection's are none of them; and per missed
 # frame, so that recently seen tracks are preferred.
 _OTHER_JOINTS = 0.3
