@@ -111,6 +111,7 @@ def test_one_joint_across_the_image_does_not_move_its_body_away():
     leap = body()
     leap[4] += 3000
     tracks = Tracks.begin(np.arange(1), Detections.of(body()[None]))
+    tracks.corrections = np.full(1, 9)
     assert worth(body(), leap)[0] > 0.7
     tracks.correct(np.arange(1), Detections.of(leap[None]))
     assert np.abs(tracks.points[0, :4] - body()[:4]).max() < 25
@@ -144,9 +145,8 @@ def test_histories_do_not_outlive_the_frames_they_are_decided_after(monkeypatch)
         return decide(histories, owner)
 
     monkeypatch.setattr(tracker, "_decide", watched)
-    for seed in range(4):
-        tracker.follow(joints_of(clip("crossing", seed)))
-    assert 2 <= most <= tracker._DECIDED_AFTER + 1
+    tracker.follow(joints_of(clip("look-alike", 1)))  # 58 frames if nothing decides
+    assert most == tracker._DECIDED_AFTER + 1
 
 
 def test_every_detection_is_kept_once_in_every_family():
