@@ -88,6 +88,20 @@ def test_everybody_is_drawn_and_saved_and_aligned(run, wire, folders):
     assert left.amax((1, 2, 3)).min() > 0.5 and right.amax((1, 2, 3)).min() > 0.5
 
 
+def test_pose_align_and_motion_field_tell_of_people_in_turns(run, wire):
+    told = "driving{}pose{}: people change their order in frames 1–4, so the first one listed"
+    _, report = run("DisPosePoseAlign", reference_pose=wire[:1], driving_pose=wire)
+    assert told.format(" ", "s") in report
+    *_, report = run(
+        "DisPoseMotionField", reference=torch.rand(1, *SIZE, 3), reference_pose=wire[:1],
+        driving_pose=wire,
+    )  # fmt: skip
+    assert told.format("_", "") in report
+    poses, _ = run("DisPoseChoosePerson", poses=wire)
+    _, report = run("DisPosePoseAlign", reference_pose=poses[:1], driving_pose=poses)
+    assert "order" not in report
+
+
 def test_the_motion_field_says_that_others_are_ignored(run, wire):
     poses, _ = run("DisPoseChoosePerson", poses=wire)
     *_, report = run(

@@ -163,6 +163,7 @@ def test_poses_without_anybody_are_refused(by):
 
 
 def test_others_are_named_where_only_one_person_is_used(three):
+    three, _ = choose_person(three)
     person, notes = first_person(three, "driving_pose")
     assert person is three[0]
     assert notes == ["driving_pose: the first person is used, 2 other people are ignored"]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dispose_core.pose.sequence import PoseSequence
-from dispose_core.pose.tracking.tracker import MAX_MISSED_FRAMES, joints_of, track_people
+from dispose_core.pose.tracking.tracker import joints_of, track_people
+from dispose_core.pose.tracking.tracks import MAX_MISSED_FRAMES
 from tests.pose.walkers import film, names, walker
 
 FRAMES = 60

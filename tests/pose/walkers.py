@@ -50,14 +50,16 @@ def film(
     dropped: float = 0.2,
     hidden: Mapping[int, slice] | None = None,
     seed: int = 0,
+    order: str = "shuffled",
 ) -> list[PoseSequence]:
-    """What a detector lists: every frame's people in a random order, without those not there.
+    """What a detector lists: every frame's people, without those not there.
 
     Args:
         walkers: (T, 18, 2) each; NaN where somebody is out of the image.
         noise: pixels, standard deviation of every coordinate.
         dropped: share of joints that are not found.
         hidden: frames in which a person is not found at all.
+        order: "shuffled" anew in every frame, "first": as given, "last": the first one last.
     """
     rng = np.random.default_rng(seed)
     frames, count = len(walkers[0]), len(walkers)
@@ -68,7 +70,11 @@ def film(
     for person, when in (hidden or {}).items():
         found[person, when] = False
     for t in range(frames):
-        there = rng.permutation(np.flatnonzero(found[:, t].any(-1)))
+        there = np.flatnonzero(found[:, t].any(-1))
+        if order == "shuffled":
+            there = rng.permutation(there)
+        elif order == "last":
+            there = there[::-1]
         for slot, person in enumerate(there):
             place = walkers[person][t] + rng.normal(0, noise, (18, 2))
             points[slot, t, :18] = place / SIZE[::-1]

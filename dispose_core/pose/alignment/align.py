@@ -21,6 +21,7 @@ from ..canvas import require_canvas, same_shape
 from ..fit import fit_poses
 from ..frame_ranges import name_frames
 from ..sequence import PoseSequence
+from ..tracking.list_order import order_report
 from .body_proportions import Proportions, difference
 from .far_points import drop_far_points
 from .gap_filling import SMOOTHING_FPS, fill_gaps, hold_pose, one_euro
@@ -102,11 +103,12 @@ def align_poses(
     require_canvas(size, "reference pose")
     require_canvas(driving[0].canvas, "driving poses")
     frame_size = driving[0].canvas
+    order = order_report(driving, "driving poses")
     to_frame_ratio = (frame_size[0] / frame_size[1]) / size[0] * size[1]
     if official:
         placement = _official_fit(reference[0], driving, to_frame_ratio)
         aligned = [placement(person, size) for person in driving]
-        return aligned, [_describe(placement, frame_size, size)]
+        return aligned, [_describe(placement, frame_size, size), *order]
 
     person, _ = drop_far_points(reference[0])
     driving, left_out = _without_far_points(driving)
@@ -124,7 +126,7 @@ def align_poses(
     if options.hold:
         aligned[0], held = hold_pose(aligned[0])
         repairs += held
-    return aligned, report + left_out + repairs
+    return aligned, report + left_out + repairs + order
 
 
 def _without_far_points(

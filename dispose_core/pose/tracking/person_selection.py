@@ -17,6 +17,7 @@ from ...errors import PoseError
 from .. import skeleton
 from ..frame_ranges import name_frames, numbers
 from ..sequence import PoseSequence
+from .list_order import order_report
 from .tracker import joints_of, track_people
 
 # Largest distance of a "near" person from the point, as a share of the image's longer side.
@@ -124,12 +125,13 @@ def choose_person(
 
 
 def first_person(people: Sequence[PoseSequence], name: str) -> tuple[PoseSequence, list[str]]:
-    """Return the first person and a report line about the people that are ignored."""
+    """Return the first person, and report who is ignored and where the order changes."""
     others = len(people) - 1
     if not others:
         return people[0], []
     ignored = "another person is" if others == 1 else f"{others} other people are"
-    return people[0], [f"{name}: the first person is used, {ignored} ignored"]
+    notes = [f"{name}: the first person is used, {ignored} ignored"]
+    return people[0], notes + order_report(people, name)
 
 
 def _indexed(people: Sequence[PoseSequence], index: int, name: str) -> int:

@@ -1,49 +1,45 @@
 """Multi-person tracking: people listed in any order per frame -> one sequence per person.
 
-Each joint is predicted at constant velocity, and detections are assigned to predictions by
-minimum total distance (linear assignment). Velocity and gait phase tell apart people who cross.
+Detections are assigned to predictions frame by frame (`matching.py`, `tracks.py`). Where two
+assignments are about equally good, as where people cross, both are followed for some frames, and
+the one that explains these frames best is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .. import skeleton
 from ..sequence import PoseSequence
+from .matching import pairings, worth_of_pairs
+from .tracks import MAX_MISSED_FRAMES, Detections, Tracks
 
-# A person who reappears after more frames is a new track; two seconds at 24 fps.
-MAX_MISSED_FRAMES = 48
-
-# Distances are in units of the person's size, the diagonal of the box around the known joints.
-# The gating radius around a prediction grows with each missed frame, since velocity changes.
-_GATE_RADIUS, _GATE_GROWTH, _MAX_GATE_RADIUS = 0.5, 0.02, 1.0
-# Cost added per missed frame, so that recently seen tracks are preferred.
-_COST_PER_ABSENCE, _HIGHEST_COST_OF_ABSENCE = 0.01, 0.1
-# Larger than any cost, so that the assignment pairs as many as possible.
-_UNPAIRED = 2.0
-# Prior against chance agreement of few joints: this many extra joints at half the gating radius.
-_PRIOR_JOINTS = 2.0
-
-# Alpha-beta filter gains for position and velocity at the nth detection: those of a straight
-# line fitted to all detections, then fixed from the fifth on, so that old detections fade.
-_POSITION_GAIN = np.array([1, 1, 5 / 6, 0.7, 0.6])
-_SPEED_GAIN = np.array([0, 1, 1 / 2, 0.3, 0.15])
-# Per frame: a missing joint adopts the body's velocity; a missing body slows down.
-_FALL_IN, _SLOW_DOWN = 0.5, 0.95
+# How many histories are followed at once, how many frames later it is decided between them, and
+# how much less a history may be worth than the best (`matching.worth_of_pairs`).
+_MOST_HISTORIES, _DECIDED_AFTER, _MARGIN = 4, 6, 0.3
 
 
 @dataclass
-class _Tracks:
-    """State of P active tracks with K joints each, in pixels and pixels per frame."""
+class _History:
+    """One way to explain all frames so far.
 
-    ids: np.ndarray  # (P,)
-    positions: np.ndarray  # (P, K, 2), NaN for joints never detected
-    speed: np.ndarray  # (P, K, 2)
-    num_detections: np.ndarray  # (P,)
-    absent: np.ndarray  # (P,) frames since the last detection
+    Attributes:
+        worth: sum over all pairs made.
+        tracks: as they are if this is what happened.
+        count: tracks ever begun.
+        undecided: frame, its slots, and the track number of each, where histories may differ.
+    """
+
+    worth: float
+    tracks: Tracks
+    count: int = 0
+    undecided: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def copy(self) -> _History:
+        return _History(self.worth, self.tracks.copy(), self.count, list(self.undecided))
 
 
 def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
@@ -57,14 +53,12 @@ def track_people(people: Sequence[PoseSequence]) -> list[PoseSequence]:
         is detected. A person absent for more than `MAX_MISSED_FRAMES` frames, or who reappears far
         from the predicted position, starts a new sequence.
     """
-    points = np.stack([person.points for person in people], 1)  # (T, S, 134, 2)
-    scores = np.stack([person.scores for person in people], 1)
-    owner = _follow(joints_of(people))
+    owner = follow(joints_of(people))
     tracked = []
     for track in range(max(1, owner.max(initial=-1) + 1)):
-        frames, slots = np.nonzero(owner == track)  # at most one slot per frame
         person = PoseSequence.empty(len(owner), people[0].canvas)
-        person.points[frames], person.scores[frames] = points[frames, slots], scores[frames, slots]
+        for slot, mine in zip(people, (owner == track).T, strict=True):
+            person.points[mine], person.scores[mine] = slot.points[mine], slot.scores[mine]
         tracked.append(person)
     return tracked
 
@@ -92,95 +86,92 @@ def joints_of(people: Sequence[PoseSequence]) -> np.ndarray:
     return np.concatenate([body, np.stack(centroids, -2)], -2)
 
 
-def _follow(detections: np.ndarray) -> np.ndarray:
+def follow(joints: np.ndarray) -> np.ndarray:
     """(T, S) track number of each slot in each frame, -1 where the slot is empty.
 
     Args:
-        detections: (T, S, K, 2) pixels, see `joints_of`.
+        joints: (T, S, K, 2) pixels, see `joints_of`.
     """
-    owner = np.full(detections.shape[:2], -1)
-    nobody = np.zeros(0, dtype=int)
-    nowhere = np.zeros((0, *detections.shape[2:]))
-    tracks = _Tracks(nobody, nowhere, nowhere, nobody, nobody)
-    known = 0
-    for frame, owners in zip(detections, owner, strict=True):
-        slots = np.flatnonzero(np.isfinite(frame).any((-1, -2)))
-        tracks.positions = tracks.positions + tracks.speed
-        rows, columns = _match(tracks, frame[slots])
-        _correct(tracks, rows, frame[slots[columns]])
-        owners[slots[columns]] = tracks.ids[rows]
-        new = slots[owners[slots] < 0]
-        owners[new] = np.arange(known, known + len(new))
-        known += len(new)
-        tracks = _update_tracks(tracks, owners[new], frame[new])
+    everything = Detections.of(joints)
+    occupied = np.isfinite(joints).all(-1).any(-1)
+    owner = np.full(joints.shape[:2], -1)
+    nobody = Detections.of(np.zeros((0, *joints.shape[2:])))
+    histories = [_History(0.0, Tracks.begin(np.zeros(0, dtype=int), nobody))]
+    for t in range(len(owner)):
+        slots = np.flatnonzero(occupied[t])
+        histories = _continue(histories, everything[t, slots], (t, slots))
+        histories = _decide(histories, owner)
+    _write(histories[0].undecided, owner)
     return owner
 
 
-def _match(tracks: _Tracks, detections: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Assign detections (D, K, 2) to tracks; returns matching rows of `tracks` and `detections`."""
-    cost = _distances(tracks.positions, detections)
-    gate = np.minimum(_GATE_RADIUS + _GATE_GROWTH * tracks.absent, _MAX_GATE_RADIUS)[:, None]
-    handicap = np.minimum(_COST_PER_ABSENCE * tracks.absent, _HIGHEST_COST_OF_ABSENCE)[:, None]
-    gated = cost < gate
-    from scipy.optimize import linear_sum_assignment  # a tenth of a second to import
-
-    rows, columns = linear_sum_assignment(np.where(gated, cost + handicap - _UNPAIRED, 0.0))
-    paired = gated[rows, columns]
-    return rows[paired], columns[paired]
-
-
-def _distances(predicted: np.ndarray, detections: np.ndarray) -> np.ndarray:
-    """(P, D) mean distance of the shared joints in person sizes; inf where none is shared.
+def _continue(
+    histories: list[_History], frame: Detections, where: tuple[int, np.ndarray]
+) -> list[_History]:
+    """The best continuations of all histories by one frame, best first.
 
     Args:
-        predicted: (P, K, 2) pixels, NaN for unknown joints.
-        detections: (D, K, 2) likewise.
+        where: number of the frame, and the slots of its detections.
     """
-    offset = predicted[:, None] - detections[None]
-    distance = np.sqrt((offset * offset).sum(-1))  # (P, D, K)
-    size = np.maximum(_sizes(predicted)[:, None], _sizes(detections)[None])
-    both = np.isfinite(distance)
-    count = both.sum(-1)
-    total = np.where(both, distance, 0.0).sum(-1) / size
-    mean = (total + _PRIOR_JOINTS * _GATE_RADIUS / 2) / (count + _PRIOR_JOINTS)
-    return np.where(count > 0, mean, np.inf)
+    continuations = []
+    for history in histories:
+        history.tracks.predict()
+        worth = worth_of_pairs(history.tracks, frame)
+        for gain, rows, columns in pairings(worth, _MARGIN, _MOST_HISTORIES):
+            continuations.append((history.worth + gain, history, rows, columns))
+    continuations.sort(key=lambda continuation: -continuation[0])
+    best = continuations[0][0]
+    kept = [c for c in continuations[:_MOST_HISTORIES] if best - c[0] < _MARGIN]
+    continued: list[_History] = []
+    for i, (total, history, rows, columns) in enumerate(kept):
+        shared = any(other is history for _, other, *_ in kept[i + 1 :])
+        own = history.copy() if shared else history
+        own.worth = total
+        _advance(own, frame, rows, columns, where)
+        continued.append(own)
+    return continued
 
 
-def _sizes(joints: np.ndarray) -> np.ndarray:
-    """(P,) box diagonals in pixels, at least one, since a single joint has no extent."""
-    known = np.isfinite(joints)
-    low = np.where(known, joints, np.inf).min(1)
-    high = np.where(known, joints, -np.inf).max(1)
-    return np.maximum(np.hypot(*(high - low).T), 1.0)
+def _advance(
+    history: _History,
+    frame: Detections,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    where: tuple[int, np.ndarray],
+) -> None:
+    """Give detections in `columns` to the tracks in `rows`, and begin tracks with the others."""
+    tracks = history.tracks
+    tracks.correct(rows, frame[columns])
+    ids = np.full(len(frame), -1)
+    ids[columns] = tracks.ids[rows]
+    new = np.flatnonzero(ids < 0)
+    if len(new) or (tracks.absent > MAX_MISSED_FRAMES).any():
+        ids[new] = np.arange(history.count, history.count + len(new))
+        history.count += len(new)
+        history.tracks = tracks.renewed(Tracks.begin(ids[new], frame[new]))
+    history.undecided.append((*where, ids))
 
 
-def _correct(tracks: _Tracks, rows: np.ndarray, detections: np.ndarray) -> None:
-    """Update the tracks in `rows` with their detections; all other tracks count as absent."""
-    nth = np.minimum(tracks.num_detections[rows], len(_SPEED_GAIN) - 1)
-    residual = detections - tracks.positions[rows]  # NaN unless detected now and before
-    compared = np.isfinite(residual)
-    residual = np.where(compared, residual, 0.0)
-    positions = tracks.positions[rows] + residual * _POSITION_GAIN[nth][:, None, None]
-    speed = tracks.speed[rows] + residual * _SPEED_GAIN[nth][:, None, None]
-    body = np.where(compared, speed, 0.0).sum(1, keepdims=True) / compared.sum(1, keepdims=True)
-    tracks.positions[rows] = np.where(np.isnan(positions), detections, positions)
-    tracks.speed[rows] = np.where(compared, speed, speed + (body - speed) * _FALL_IN)
-    tracks.num_detections[rows] += 1
+def _decide(histories: list[_History], owner: np.ndarray) -> list[_History]:
+    """Drop histories that differ from the best `_DECIDED_AFTER` frames ago, and note what is sure.
 
-    tracks.absent += 1
-    tracks.absent[rows] = 0
-    missed = tracks.absent > 0
-    tracks.speed[missed] = tracks.speed[missed].mean(1, keepdims=True) * _SLOW_DOWN
+    Args:
+        histories: best first.
+        owner: (T, S) track numbers, written where all histories agree.
+    """
+    best = histories[0]
+    if len(histories) > 1 and len(best.undecided) > _DECIDED_AFTER:
+        decided = best.undecided[0][2]
+        histories = [h for h in histories if np.array_equal(h.undecided[0][2], decided)]
+        _write(best.undecided[:1], owner)
+        for history in histories:
+            del history.undecided[0]
+    if len(histories) == 1:
+        _write(best.undecided, owner)
+        best.undecided.clear()
+    return histories
 
 
-def _update_tracks(tracks: _Tracks, ids: np.ndarray, detections: np.ndarray) -> _Tracks:
-    """Add tracks for new detections and drop those that have been absent too long."""
-    stay = tracks.absent <= MAX_MISSED_FRAMES
-    first = np.ones(len(ids), dtype=int)
-    return _Tracks(
-        np.concatenate([tracks.ids[stay], ids]),
-        np.concatenate([tracks.positions[stay], detections]),
-        np.concatenate([tracks.speed[stay], np.zeros_like(detections)]),
-        np.concatenate([tracks.num_detections[stay], first]),
-        np.concatenate([tracks.absent[stay], first - 1]),
-    )
+def _write(decided: list[tuple[int, np.ndarray, np.ndarray]], owner: np.ndarray) -> None:
+    for frame, slots, ids in decided:
+        owner[frame, slots] = ids
