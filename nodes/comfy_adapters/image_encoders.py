@@ -17,6 +17,7 @@ from ...dispose_core.sampling.clip_vision import clip_vision_image
 from ...dispose_core.sampling.decode import decode_frames
 from ...dispose_core.sampling.noise import sequence_noise
 from .conditioning import Conditioning
+from .memory import IMAGE, bytes_of, require_images, require_room, require_vae
 
 
 def condition(
@@ -39,6 +40,11 @@ def condition(
         ids: condition values that ComfyUI's SVD reads: fps (from which it subtracts 1),
             motion_bucket_id, augmentation_level.
     """
+    shape = (num_frames, 4, *(side // DOWNSCALE for side in size))
+    remedy = "Choose a smaller width and height in Prepare, or fewer frames."
+    noise = f"latents: {num_frames} of {shape[3]}×{shape[2]}"
+    require_room(noise, bytes_of(shape, torch.float32), remedy)
+    require_vae(vae, size, False, remedy)
     if tuple(image.shape[-2:]) != tuple(size):
         image = resize_crop(image, size)
     embedding = _embedding(clip_vision, clip_vision_image(image))
@@ -46,10 +52,7 @@ def condition(
         # Half the strength, which refers to -1…1, since this image is in 0…1.
         image = image + sequence_noise(seed, 1, size, length=1).image * (strength / 2)
     latent = vae.encode(_to_comfy(image))
-    height, width = (side // DOWNSCALE for side in size)
-    empty = torch.zeros(
-        num_frames, 4, height, width, device=comfy.model_management.intermediate_device()
-    )
+    empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
     return (
         [[embedding, {**ids, "concat_latent_image": latent}]],
         [[torch.zeros_like(embedding), {**ids, "concat_latent_image": torch.zeros_like(latent)}]],
@@ -92,6 +95,11 @@ def decode(vae: Any, latents: Tensor, chunk: int, on_frame: Progress) -> Tensor:
             f"DisPose Decode: got latents of shape {tuple(latents.shape)}, expected "
             "(frames, 4, h, w) with the reference frame first and at least one driving frame."
         )
+
+    size = tuple(DOWNSCALE * side for side in latents.shape[-2:])
+    remedy = "Make a smaller or shorter clip."
+    require_images("decoded clip", len(latents) - 1, size, IMAGE, remedy)
+    require_vae(vae, size, True, remedy)
 
     def run(part: Tensor) -> Tensor:
         return vae.decode(part).movedim(-1, 1)

@@ -118,7 +118,7 @@ def test_a_person_who_is_not_there_is_an_error(run, wire):
         ({"pose_keypoints_2d": [0.5] * 54}, "'people' is not a list of objects"),
         ([{"pose_keypoints_2d": [0.5] * 53}], "53 values, needed 51 or 54 or 75"),
         ([{"pose_keypoints_2d": [float("nan")] * 54}], "is nan, not a finite number"),
-        ([{}] * 80_001, "up to 80001 people in 1 frames, at most 80000 together"),
+        ([{}] * 200_001, "up to 200001 people in 1 frames, at most 200000 together"),
     ],
 )
 def test_hostile_poses_are_refused_with_their_place(run, people, message):
