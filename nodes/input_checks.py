@@ -35,26 +35,28 @@ def checked(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     @functools.wraps(run)
     def execute(cls: type[io.ComfyNode], *in_order: Any, **given: Any) -> io.NodeOutput:
         given |= dict(zip(names, in_order, strict=False))
-        return run(cls, **_checked_values(cls, given))
+        # `cls` is a copy in which ComfyUI lets nothing be set, as reading the schema does.
+        return run(cls, **_checked_values(node, given))
 
     node.execute = classmethod(execute)
     if "validate_inputs" in vars(node):
-        node.validate_inputs = classmethod(_checked_validation(node.validate_inputs.__func__))
+        node.validate_inputs = classmethod(_checked_validation(node))
     return node
 
 
-def _checked_validation(validate: Callable[..., bool | str]) -> Callable[..., bool | str]:
+def _checked_validation(node: type[io.ComfyNode]) -> Callable[..., bool | str]:
     """`validate_inputs` for the inputs it names; those with a connection are checked later."""
-    names = [name for name in inspect.signature(validate).parameters if name != "cls"]
+    validate = node.validate_inputs.__func__
+    names = list(inspect.signature(validate).parameters)[1:]
 
     @functools.wraps(validate)
     def wrapper(cls: type[io.ComfyNode], **given: Any) -> bool | str:
         if any(given.get(name) is None for name in names):
             return True
-        parts = {part.id: part for part in cls.GET_SCHEMA().inputs}
+        parts = {part.id: part for part in node.GET_SCHEMA().inputs}
         try:
             for name in names:
-                _check(cls, parts[name], given[name])
+                _check(node, parts[name], given[name])
         except DisPoseError as e:
             return str(e)
         return validate(cls, **{name: given[name] for name in names})
@@ -92,13 +94,13 @@ def _check(node: type[io.ComfyNode], part: io.Input, value: Any) -> Any:
 
 
 def _integer(node: type[io.ComfyNode], part: io.Input, value: Any) -> int:
-    if _is_number(value) and math.isfinite(value) and value == int(value):
+    if _is_finite(value) and value == int(value):
         return int(_in_range(node, part, int(value)))
     raise _wrong(node, part, value, "a whole number")
 
 
 def _float(node: type[io.ComfyNode], part: io.Input, value: Any) -> float:
-    if _is_number(value) and math.isfinite(value):
+    if _is_finite(value):
         return float(_in_range(node, part, value))
     raise _wrong(node, part, value, "a finite number")
 
@@ -144,8 +146,11 @@ def _validated(node: type[io.ComfyNode]) -> Collection[str]:
     return inspect.signature(node.validate_inputs).parameters
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real)
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def _wrong(node: type[io.ComfyNode], part: io.Input, value: Any, needed: str) -> SettingsError:
