@@ -69,18 +69,17 @@ def write_list(
 
 @contextmanager
 def many_lists() -> Iterator[None]:
-    """Pause the garbage collector while many lists are made and none becomes garbage.
+    """Keep the garbage collector to new objects while many lists are made and none is garbage.
 
     It would go through all numbers of all poses again and again, each time for seconds in which
     nothing can be interrupted.
     """
-    enabled = gc.isenabled()
-    gc.disable()
+    young, middle, old = gc.get_threshold()
+    gc.set_threshold(young, middle, 1_000_000)
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.set_threshold(young, middle, old)
 
 
 def _skip(text: str, at: int) -> int:

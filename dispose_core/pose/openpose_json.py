@@ -114,10 +114,11 @@ def read_openpose(
     values = np.zeros((slots, len(frames), skeleton.N_POINTS, 3))
     units: dict[str, bool] = {}  # whether the lists of a part are fractions
     for done, key in enumerate(PARTS):
-        for points, at in _read_part(people, key, name, on_frame):
-            where = tuple(np.array(at).T[::-1])
-            # A body list of 25 points has the feet, which must not erase other parts.
-            values[where] = np.where(points[..., 2:] > 0, points, values[where])
+        with many_lists():
+            for points, at in _read_part(people, key, name, on_frame):
+                where = tuple(np.array(at).T[::-1])
+                # A body list of 25 points has the feet, which must not erase other parts.
+                values[where] = np.where(points[..., 2:] > 0, points, values[where])
         units[key] = _are_fractions(values[:, :, PARTS[key]])
         on_frame(done + 1, len(PARTS))
     in_pixels = [key for key, fractions in units.items() if not fractions]

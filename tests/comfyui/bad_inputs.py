@@ -33,6 +33,7 @@ from .tiny_workflow import write_files
 
 OURS = "DisPose"
 SPARE = 200e6  # bytes that may stay allocated
+SLOW = 10  # seconds of an answer from which it is shown
 NAN, INF = float("nan"), float("inf")
 LONG = "x" * 5000
 
@@ -343,8 +344,12 @@ def main() -> None:
         before = freed_memory(comfy, server)
         chosen, counts = choose(comfy.object_info(), options.count, options.seed), Counter()
         for number, case in enumerate(chosen):
+            began = time.monotonic()
             answer = ask(comfy, case)
             counts[answer.by] += 1
+            if time.monotonic() - began > SLOW:
+                seconds = time.monotonic() - began
+                print(f"{number} {case}: {answer.by} after {seconds:.0f} s", flush=True)
             if answer.by in FAULTS or answer.by == options.show:
                 print(f"{number} {case}: {answer.by}: {answer.text}\n", flush=True)
             if answer.by == "ended":
