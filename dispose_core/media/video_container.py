@@ -494,7 +494,7 @@ def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
     collector, which counts objects and not bytes, would leave them and the decoder's buffers.
     """
     try:
-        data = SideDataContainer(frame).get("DISPLAYMATRIX")
+        data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     except ValueError:  # PyAV does not know one kind of side data, and then tells none of it
         return QUARTER_TURNS.get(round(getattr(frame, "rotation", 0)) % 360)
     if data is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...dispose_core.errors import NetworkError
-from ...dispose_core.media.resize import resize_crop
+from ...dispose_core.media.resize import covering_crop, resize_crop
 from ...dispose_core.models.latent import DOWNSCALE
 from ...dispose_core.progress import Progress
 from ...dispose_core.sampling.clip_vision import clip_vision_image
@@ -45,6 +45,9 @@ def condition(
     noise = f"latents: {num_frames} of {shape[3]}×{shape[2]}"
     require_room(noise, bytes_of(shape, torch.float32), remedy)
     require_vae(vae, size, False, remedy)
+    covering, _ = covering_crop(tuple(image.shape[-2:]), size)
+    remedy = "Crop the reference image around the person, or use Prepare."
+    require_images("reference image before its sides are cut off", 1, covering, 2 * IMAGE, remedy)
     if tuple(image.shape[-2:]) != tuple(size):
         image = resize_crop(image, size)
     embedding = _embedding(clip_vision, clip_vision_image(image))

@@ -148,3 +148,28 @@ def test_previews_and_flow_are_made_only_where_they_fit(run, moving_square, litt
         run("DisPoseMotionPreview", reference=IMAGE[:, :24, :32], motion_field=moving_square)
     with pytest.raises(Exception, match="optical flow: 2 images of 8192×1 take"):
         run("DisPoseMotionExport", motion_field=moving_square, width=8192, height=1)
+
+
+def test_a_line_of_pixels_is_not_blown_up_to_terabytes(run):
+    from types import SimpleNamespace
+
+    vae = SimpleNamespace(encode=None, decode=None)
+    clip_vision = SimpleNamespace(model=None, patcher=None, load_device=None)
+    line = torch.full((1, 1, 4096, 3), 0.5)
+    with pytest.raises(Exception, match="reference image before its sides are cut off: 1 image of"):
+        run(
+            "DisPoseConditioning", clip_vision=clip_vision, vae=vae, reference=line, width=8192,
+            height=8192,
+        )  # fmt: skip
+
+
+def test_latents_of_no_machine_are_not_made(run):
+    from types import SimpleNamespace
+
+    vae = SimpleNamespace(encode=None, decode=None)
+    clip_vision = SimpleNamespace(model=None, patcher=None, load_device=None)
+    with pytest.raises(Exception, match="latents: 100001 of 1024×1024 take 1677"):
+        run(
+            "DisPoseConditioning", clip_vision=clip_vision, vae=vae, reference=IMAGE, width=8192,
+            height=8192, frames=100_000,
+        )  # fmt: skip
