@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from .errors import NotEnoughMemory
@@ -39,11 +38,16 @@ def _of_system() -> float:
     try:
         import psutil  # comes with ComfyUI
     except ImportError:
-        try:
-            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (AttributeError, OSError, ValueError):  # Windows, macOS
-            return float("inf")
+        return _of_linux()
     return psutil.virtual_memory().available
+
+
+def _of_linux() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvail"))
+    except (OSError, StopIteration):  # another system
+        return float("inf")
 
 
 def _of_container() -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from dispose_core import memory
@@ -26,3 +28,9 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
     (tmp_path / "memory.current").write_text("2500000\n")
     (tmp_path / "memory.stat").write_text("anon 2100000\ninactive_file 400000\n")
     assert free_memory() == 900_000
+
+
+def test_without_psutil_linux_tells_the_memory():
+    psutil = pytest.importorskip("psutil")
+    found = memory._of_linux()
+    assert found == pytest.approx(psutil.virtual_memory().available, rel=0.5) or found == math.inf

@@ -262,6 +262,7 @@ def freed_memory(comfy: ComfyClient, server: ComfyServer) -> int:
     comfy._post("/history", json={"clear": True})
     comfy._post("/free", json={"unload_models": True, "free_memory": True})
     time.sleep(3)
+    comfy.run({"1": node("ReturnMemory", number=random.getrandbits(32))})
     return memory_of(server.process.pid)
 
 

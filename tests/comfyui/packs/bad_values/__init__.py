@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import math
 import sys
 from importlib import import_module
@@ -181,4 +183,24 @@ class TakeAnything:
         return {}
 
 
-NODE_CLASS_MAPPINGS = {"BadValue": BadValue, "TakeAnything": TakeAnything}
+class ReturnMemory:
+    """Gives the system what is allocated and not in use, so that its numbers show what is."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "run", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"number": ("INT", {"default": 0})}}
+
+    def run(self, number):
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        return {}
+
+
+NODE_CLASS_MAPPINGS = {
+    "BadValue": BadValue,
+    "TakeAnything": TakeAnything,
+    "ReturnMemory": ReturnMemory,
+}
