@@ -29,7 +29,7 @@ from .client import ComfyClient, NodeError, Prompt, PromptInterrupted, PromptRej
 from .running import PACK, ComfyServer, running_server
 from .tiny_graph import node
 
-FIRST, MOST = 200, 3000  # frames of a clip
+FIRST, MOST = 200, 1000  # frames of a clip
 
 
 @dataclass
