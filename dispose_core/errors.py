@@ -31,3 +31,7 @@ class CheckpointError(DisPoseError):
 
 class SettingsError(DisPoseError):
     """A setting is unknown, missing, of the wrong type or out of range."""
+
+
+class NotEnoughMemory(DisPoseError):
+    """A result does not fit into the free memory."""

@@ -18,6 +18,7 @@ from . import (
     sampling,
 )
 from .comfy_adapters.files import register_folders
+from .input_checks import checked
 
 
 class DisPoseExtension(ComfyExtension):
@@ -25,7 +26,7 @@ class DisPoseExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         register_folders()
-        return [
+        nodes = [
             prepare.SampleMedia,
             prepare.Prepare,
             detection.PoseDetectorLoader,
@@ -52,3 +53,4 @@ class DisPoseExtension(ComfyExtension):
             export.MotionExport,
             features.KeypointFeatures,
         ]
+        return [checked(node) for node in nodes]

@@ -13,11 +13,13 @@ from ..dispose_core.pose.render import render_poses
 from ..dispose_core.pose.tracking.person_selection import PersonChoice
 from . import wire_types
 from .comfy_adapters import files, model_management
+from .comfy_adapters.memory import IMAGE, MASK, require_images
 from .comfy_adapters.progress import progress
 from .person import person_inputs
 from .search_aliases import search_words
 from .tensors import frames_to_comfy, frames_to_core, masks_to_comfy
 
+FEWER_IMAGES = "Use fewer or smaller images; 720p is enough to detect poses."
 MASK_THRESHOLD = 0.3  # Pose Extract's default, so that both choose the same person
 
 
@@ -138,6 +140,8 @@ class PoseExtract(io.ComfyNode):
     def execute(
         cls, images, detector, hands, face, threshold, person, index, x, y, frame
     ) -> io.NodeOutput:
+        size = tuple(images.shape[1:3])
+        require_images("skeletons", len(images), size, IMAGE, FEWER_IMAGES)
         people, report = extract_poses(
             detector,
             frames_to_core(images),
@@ -150,7 +154,9 @@ class PoseExtract(io.ComfyNode):
             choice=PersonChoice(person, index, (x, y), frame),
         )
         skeletons = render_poses(people, people[0].canvas)
-        return io.NodeOutput(write_openpose(people), frames_to_comfy(skeletons), "\n".join(report))
+        return io.NodeOutput(
+            write_openpose(people), frames_to_comfy(skeletons, len(images)), "\n".join(report)
+        )
 
 
 class PersonMask(io.ComfyNode):
@@ -185,6 +191,7 @@ class PersonMask(io.ComfyNode):
 
     @classmethod
     def execute(cls, images, detector, person, index, x, y, frame) -> io.NodeOutput:
+        require_images("masks", len(images), tuple(images.shape[1:3]), MASK, FEWER_IMAGES)
         masks, report = person_masks(
             detector,
             frames_to_core(images),

@@ -60,10 +60,10 @@ class PoseEditor(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, edits: str | None = None) -> bool | str:
-        # Validated before detection runs. A linked text is None here and is validated below.
+    def validate_inputs(cls, edits: str) -> bool | str:
+        # Before detection runs; a linked text is validated in `execute`.
         try:
-            parse_edits(edits or "")
+            parse_edits(edits)
         except PoseError as e:
             return str(e)
         return True

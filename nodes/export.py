@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..dispose_core.preview.export import joint_tracks, optical_flow
 from . import wire_types
+from .comfy_adapters.memory import FLOW, require_images
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
 
@@ -75,6 +76,13 @@ class MotionExport(io.ComfyNode):
     @classmethod
     def execute(cls, motion_field, flow, width, height, track_points) -> io.NodeOutput:
         size = (height or motion_field.size[0], width or motion_field.size[1])
+        require_images(
+            "optical flow",
+            len(motion_field) - 1,
+            size,
+            FLOW,
+            "Choose a smaller width and height, or fewer driving poses.",
+        )
         steps = progress(len(motion_field) - 1)
         return io.NodeOutput(
             optical_flow(motion_field, BETWEEN[flow], size, on_frame=steps),

@@ -19,6 +19,7 @@ from ..dispose_core.preview.preview import preview_frames
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.densifier import densifier_of, load_densifier, managed
+from .comfy_adapters.memory import FLOW, IMAGE, MASK, require_images
 from .comfy_adapters.progress import progress
 from .newer_options import KEEPS_VIEW
 from .search_aliases import search_words
@@ -166,11 +167,15 @@ class MotionField(io.ComfyNode):
         driver, more = first_person(read_openpose(driving_pose, "driving_pose"), "driving_pose")
         sequence = join_sequences(who, driver)
         mask = mask_to_core(subject, image.shape[-2:])
+        shown_size = working_size(image.shape[-2:])
+        require_images(
+            "motion field", len(sequence), shown_size, FLOW + 2 * IMAGE, "Use fewer driving poses."
+        )
         field = motion_field(
             image, sequence, densifier_of(cmp, mask), on_frame=progress(len(sequence))
         )
         # About the resolution of the field's grid, at a quarter of the memory.
-        images = frames_to_comfy(motion_images(image, field, size=working_size(field.size)))
+        images = frames_to_comfy(motion_images(image, field, size=shown_size), len(field))
         shown = every_nth(1, len(field))
         flow = motion_modes(frames_to_core(images[shown.start :: shown.step]))
         ui = motion_ui(shown, {**flow, **person_at_a_glance(image, field, shown, mask)})
@@ -224,8 +229,16 @@ class MotionPreview(io.ComfyNode):
         image = image_to_core(reference, "reference")
         mask = mask_to_core(subject, image.shape[-2:])
         frames = range(1, len(motion_field))
+        size = tuple(image.shape[-2:])
+        require_images(
+            "preview",
+            len(frames),
+            size,
+            2 * IMAGE + MASK,
+            "Use fewer driving poses, or a smaller resolution in Prepare.",
+        )
         previews = preview_frames(image, motion_field, frames, mask, progress(len(frames)))
-        animation, overlay, uncovered = preview_to_comfy(previews)
+        animation, overlay, uncovered = preview_to_comfy(previews, len(frames), size)
         shown = every_nth(1, len(motion_field))
         images = motion_images(image, motion_field, shown, working_size(motion_field.size))
         modes = person_modes(*(frames_to_core(f[:: shown.step]) for f in (animation, overlay)))

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..dispose_core.pose.openpose_json import read_openpose, write_openpose
 from ..dispose_core.pose.tracking.person_selection import PersonChoice, choose_person
 from . import wire_types
+from .comfy_adapters.progress import interruptible, progress
 from .search_aliases import search_words
 
 
@@ -90,5 +91,7 @@ class ChoosePerson(io.ComfyNode):
     @classmethod
     def execute(cls, poses, person, index, x, y, frame) -> io.NodeOutput:
         choice = PersonChoice(person, index, (x, y), frame)
-        people, report = choose_person(read_openpose(poses), choice)
-        return io.NodeOutput(write_openpose(people), "\n".join(report))
+        tick = progress(1)
+        given = read_openpose(poses, on_frame=tick)
+        people, report = interruptible(lambda: choose_person(given, choice))
+        return io.NodeOutput(write_openpose(people, tick), "\n".join(report))

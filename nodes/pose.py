@@ -6,12 +6,18 @@ from comfy_api.latest import io
 
 from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
 from ..dispose_core.pose.fit import fit_to_drawing
-from ..dispose_core.pose.openpose_json import read_openpose, save_openpose, write_openpose
+from ..dispose_core.pose.openpose_json import (
+    frames_of,
+    read_openpose,
+    save_openpose,
+    write_openpose,
+)
 from ..dispose_core.pose.pose_files import CanvasSize, frame_files, load_poses
 from ..dispose_core.pose.render import DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
-from .comfy_adapters.progress import progress
+from .comfy_adapters.memory import IMAGE, require_images
+from .comfy_adapters.progress import interruptible, progress
 from .newer_options import RARE
 from .search_aliases import search_words
 from .tensors import frames_to_comfy
@@ -69,8 +75,9 @@ class LoadPoses(io.ComfyNode):
     @classmethod
     def execute(cls, file: str, width: int = 0, height: int = 0) -> io.NodeOutput:
         canvas = CanvasSize(height, width) if width and height else None
-        people, report = load_poses(files.pose_path(file), canvas, progress(1))
-        return io.NodeOutput(write_openpose(people), len(people[0]), "\n".join(report))
+        tick = progress(1)
+        people, report = load_poses(files.pose_path(file), canvas, tick)
+        return io.NodeOutput(write_openpose(people, tick), len(people[0]), "\n".join(report))
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:
@@ -79,7 +86,7 @@ class LoadPoses(io.ComfyNode):
         return files.problem_with(file) or True
 
     @classmethod
-    def fingerprint_inputs(cls, file: str) -> tuple[int, int]:
+    def fingerprint_inputs(cls, file: str, **_: int) -> tuple[int, int]:
         path = files.pose_path(file)
         # A folder's own time does not change with the files in it.
         stats = [each.stat() for each in (frame_files(path) if path.is_dir() else [path])]
@@ -129,13 +136,14 @@ class SavePoses(io.ComfyNode):
 
     @classmethod
     def execute(cls, poses, filename_prefix: str, binary_confidence: bool = False) -> io.NodeOutput:
-        people = read_openpose(poses)
+        tick = progress(1)
+        people = read_openpose(poses, on_frame=tick)
         if binary_confidence:
             people = [person.with_binary_scores() for person in people]
         path = files.next_output(filename_prefix, ".json")
-        save_openpose(path, people)
+        saved = save_openpose(path, people, tick)
         name = files.output_name(path)
-        return io.NodeOutput(name, write_openpose(people), ui={"text": [name]})
+        return io.NodeOutput(name, saved, ui={"text": [name]})
 
 
 class PoseAlign(io.ComfyNode):
@@ -222,14 +230,14 @@ class PoseAlign(io.ComfyNode):
     def execute(
         cls, reference_pose, driving_pose, method, max_gap, smoothing, fps=24.0, hold=True
     ) -> io.NodeOutput:
+        tick = progress(1)
         reference = read_openpose(reference_pose, "reference_pose")
-        aligned, report = align_poses(
-            reference,
-            read_openpose(driving_pose, "driving_pose"),
-            reference[0].canvas,
-            AlignOptions(method, max_gap, smoothing, fps, hold),
+        driving = read_openpose(driving_pose, "driving_pose", on_frame=tick)
+        options = AlignOptions(method, max_gap, smoothing, fps, hold)
+        aligned, report = interruptible(
+            lambda: align_poses(reference, driving, reference[0].canvas, options)
         )
-        return io.NodeOutput(write_openpose(aligned), "\n".join(report))
+        return io.NodeOutput(write_openpose(aligned, tick), "\n".join(report))
 
 
 class PoseRender(io.ComfyNode):
@@ -284,9 +292,12 @@ class PoseRender(io.ComfyNode):
 
     @classmethod
     def execute(cls, poses, width, height, body, hands, face, reference_pose=None) -> io.NodeOutput:
-        people = read_openpose([*(reference_pose or []), *poses])
-        people = fit_to_drawing(people, width, height)
+        first = [] if reference_pose is None else frames_of(reference_pose, "reference_pose")
+        people = fit_to_drawing(read_openpose([*first, *frames_of(poses)]), width, height)
         size = people[0].canvas
         total = len(people[0])
+        require_images(
+            "skeletons", total, size, IMAGE, "Choose a smaller width and height, or fewer poses."
+        )
         drawn = render_poses(people, size, DrawOptions(body, hands, face), progress(total))
-        return io.NodeOutput(frames_to_comfy(drawn))
+        return io.NodeOutput(frames_to_comfy(drawn, total))

@@ -8,7 +8,7 @@ from ..dispose_core.media.image import read_image
 from ..dispose_core.media.prepare import frame_stride, prepare
 from ..dispose_core.media.resize import describe_fit, fit_size, resize_crop
 from .comfy_adapters import files
-from .comfy_adapters.memory import require_room
+from .comfy_adapters.memory import COLLECTED_IMAGE, require_images
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
 from .tensors import audio_to_comfy, frames_to_comfy, image_to_comfy, image_to_core
@@ -187,7 +187,14 @@ class Prepare(io.ComfyNode):
         plan = prepare(
             source_size, source.count, source.fps, resolution, stride, max_frames or None
         )
-        require_room(plan.num_driving, source.size)
+        require_images(
+            "driving video",
+            plan.num_driving,
+            source.size,
+            COLLECTED_IMAGE,
+            "Choose a shorter duration, fewer max_frames, a larger stride, or a smaller video; "
+            "720p is enough to detect poses.",
+        )
         fitted = image_to_comfy(resize_crop(image, plan.size))
         driving = frames_to_comfy(
             source.frames(plan.stride, max_frames or None, progress(plan.num_driving))

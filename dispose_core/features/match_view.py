@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import MediaError
+from ..media.resize import LONGEST
 from ..pose import skeleton
 from ..pose.sequence import PoseSequence
 from .keypoint_features import KeypointFeatures
@@ -42,7 +44,17 @@ def describe_matches(matches: dict[int, Match]) -> str:
 
 
 def fit_target(target: Tensor, height: int) -> Tensor:
-    """Resize (3, h, w) 0…1 to about this height without cropping, to multiples of 64."""
+    """Resize (3, h, w) 0…1 to about this height without cropping, to multiples of 64.
+
+    Raises:
+        MediaError: the image is more than 8 times as long as wide.
+    """
+    short, long = sorted(target.shape[1:])
+    if long > LONGEST * short:
+        raise MediaError(
+            f"target of {target.shape[2]}×{target.shape[1]}: more than {LONGEST} times as long as "
+            "wide. Crop it around the person."
+        )
     scale = height / target.shape[1]
     size = [max(round(side * scale / MULTIPLE), 1) * MULTIPLE for side in target.shape[1:]]
     return F.interpolate(target[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import re
 import struct
@@ -17,6 +16,7 @@ from typing import Any, SupportsBytes, cast
 import av
 import numpy as np
 from av.filter import Graph
+from av.sidedata.sidedata import SideDataContainer
 
 from ..errors import MediaError
 from .frame_clock import FrameClock
@@ -122,9 +122,6 @@ class Container:
         self._file.close()
         for part in ("_file", "_stream", "_convert"):
             setattr(self, part, None)
-        # PyAV's objects form reference cycles, and the garbage collector counts objects, not
-        # bytes: about 100 MB of frame buffers would stay allocated.
-        gc.collect()
 
     def frames_from(self, start: float) -> Iterator[tuple[float, FrameReader]]:
         """See `OpenVideo`. Starts decoding at the last key frame before `start`."""
@@ -491,9 +488,13 @@ def _ratio(aspect: Fraction) -> str:
 
 
 def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
-    """Display matrix of the stream; it keeps the frame alive, so it is read only once."""
+    """Display matrix of the stream.
+
+    Read past `frame.side_data`: frame and side data would refer to each other, and the garbage
+    collector, which counts objects and not bytes, would leave them and the decoder's buffers.
+    """
     try:
-        data = frame.side_data.get("DISPLAYMATRIX")
+        data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     except ValueError:  # PyAV does not know one kind of side data, and then tells none of it
         return QUARTER_TURNS.get(round(getattr(frame, "rotation", 0)) % 360)
     if data is None:

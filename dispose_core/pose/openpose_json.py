@@ -9,7 +9,6 @@ right eye and the left eye. ComfyUI's own pose nodes read no other form.
 
 from __future__ import annotations
 
-import json
 import math
 import numbers
 from collections.abc import Iterator, Sequence
@@ -21,9 +20,11 @@ import numpy as np
 
 from ..errors import PoseError
 from ..media.atomic_write import atomic_write
+from ..memory import require_memory
 from ..progress import Progress, no_progress
 from . import skeleton
 from .canvas import UNKNOWN, same_shape
+from .json_stream import many_lists, write_list
 from .keypoint_layouts import to_skeleton
 from .sequence import PoseSequence
 
@@ -31,8 +32,13 @@ from .sequence import PoseSequence
 # three pixels large.
 LARGEST_FRACTION = 3.0
 
-# Limit on (maximum people per frame) × frames, which keeps reading below 1 GB of memory.
-MOST_POSES = 80_000
+# Limit on (maximum people per frame) × frames: an hour of a couple at 24 frames a second.
+MOST_POSES = 200_000
+# Bytes per pose while reading: values, the points of all people, and temporary copies.
+_POSE_BYTES = 4 * 3 * 8 * skeleton.N_POINTS
+
+# Longest side of a canvas in pixels; images of such a size are opened by no program.
+LARGEST_CANVAS = 65_536
 
 # Part of the skeleton by JSON key.
 PARTS = {
@@ -92,15 +98,7 @@ def read_openpose(
             number, more than `MOST_POSES` poses, pixels without a canvas, or canvases of different
             shapes. The message names frame, person and list.
     """
-    if isinstance(frames, dict):
-        frames = [frames]
-    if not isinstance(frames, (list, tuple)) or not all(isinstance(f, dict) for f in frames):
-        raise PoseError(
-            f"{name}: not OpenPose keypoints (a list with one object per frame). "
-            "Use the JSON that a pose node saves, or connect a POSE_KEYPOINT output."
-        )
-    if not frames:
-        raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
+    frames = frames_of(frames, name)
     people = [_people_of(frame, f"{name}, frame {i}") for i, frame in enumerate(frames)]
     slots = max(1, *map(len, people))
     if slots * len(frames) > MOST_POSES:
@@ -108,15 +106,21 @@ def read_openpose(
             f"{name}: up to {slots} people in {len(frames)} frames, at most {MOST_POSES} together. "
             "Keep the people who matter, or load a shorter clip."
         )
+    require_memory(
+        f"{name}: {slots} people in {len(frames)} frames",
+        slots * len(frames) * _POSE_BYTES,
+        "Keep the people who matter, or load a shorter clip.",
+    )
+    on_frame(0, len(PARTS))
     values = np.zeros((slots, len(frames), skeleton.N_POINTS, 3))
     units: dict[str, bool] = {}  # whether the lists of a part are fractions
     for done, key in enumerate(PARTS):
-        for points, at in _read_part(people, key, name, on_frame):
-            where = tuple(np.array(at).T[::-1])
-            # A body list of 25 points has the feet, which must not erase other parts.
-            values[where] = np.where(points[..., 2:] > 0, points, values[where])
-        found = values[:, :, PARTS[key]]
-        units[key] = _are_fractions(found[found[..., 2] > 0])
+        with many_lists():
+            for points, at in _read_part(people, key, name, on_frame):
+                where = tuple(np.array(at).T[::-1])
+                # A body list of 25 points has the feet, which must not erase other parts.
+                values[where] = np.where(points[..., 2:] > 0, points, values[where])
+        units[key] = _are_fractions(values[:, :, PARTS[key]])
         on_frame(done + 1, len(PARTS))
     in_pixels = [key for key, fractions in units.items() if not fractions]
     sizes = _canvases(frames, canvas, not in_pixels, name)
@@ -131,35 +135,68 @@ def read_openpose(
     scale = np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
     for key in in_pixels:
         values[:, :, PARTS[key], :2] /= scale
-    return [PoseSequence(person[..., :2], person[..., 2], sizes[first]) for person in values]
+        on_frame(len(PARTS), len(PARTS))
+    sequences = []
+    for person in values:
+        on_frame(len(PARTS), len(PARTS))
+        sequences.append(PoseSequence(person[..., :2], person[..., 2], sizes[first]))
+    return sequences
 
 
-def write_openpose(people: Sequence[PoseSequence]) -> list[dict]:
+def frames_of(frames: Any, name: str = "poses") -> list[dict]:
+    """Check that a value is a POSE_KEYPOINT list, or a single frame, which becomes a list of one.
+
+    Raises:
+        PoseError: it is not.
+    """
+    if isinstance(frames, dict):
+        frames = [frames]
+    if not isinstance(frames, (list, tuple)) or not all(isinstance(f, dict) for f in frames):
+        raise PoseError(
+            f"{name}: not OpenPose keypoints (a list with one object per frame). "
+            "Use the JSON that a pose node saves, or connect a POSE_KEYPOINT output."
+        )
+    if not frames:
+        raise PoseError(f"{name}: no frame in it. Use poses with at least one frame.")
+    return list(frames)
+
+
+def write_openpose(people: Sequence[PoseSequence], on_frame: Progress = no_progress) -> list[dict]:
     """Convert people to a POSE_KEYPOINT list, the inverse of `read_openpose`."""
     height, width = people[0].canvas
-    lists = [_flat_lists(person) for person in people]  # [person][frame] -> dict
     # Absent people before the last one who is present keep a slot.
     present = np.array([person.present for person in people])  # (P, T)
-    last = np.where(present.any(0), len(people) - present[::-1].argmax(0), 0)
-    return [
-        {
-            "people": [frames[t] for frames in lists[:count]],
-            "canvas_height": height,
-            "canvas_width": width,
-        }
-        for t, count in enumerate(last.tolist())
-    ]
+    last = np.where(present.any(0), len(people) - present[::-1].argmax(0), 0).tolist()
+    frames = []
+    with many_lists():
+        for start in range(0, len(last), _CHUNK):
+            lists = []  # [person][frame] -> dict
+            for person in people:
+                lists.append(_flat_lists(person[start : start + _CHUNK]))
+                on_frame(start, len(last))
+            frames += [
+                {
+                    "people": [of_person[t] for of_person in lists[:count]],
+                    "canvas_height": height,
+                    "canvas_width": width,
+                }
+                for t, count in enumerate(last[start : start + _CHUNK])
+            ]
+    return frames
 
 
-def save_openpose(path: str | Path, people: Sequence[PoseSequence]) -> None:
-    """Write poses as OpenPose JSON, atomically.
+def save_openpose(
+    path: str | Path, people: Sequence[PoseSequence], on_frame: Progress = no_progress
+) -> list[dict]:
+    """Write poses as OpenPose JSON, atomically, and return what was written.
 
     Raises:
         MediaError: the folder cannot be written, or the disk is full.
     """
-    text = json.dumps(write_openpose(people), separators=(",", ":"), allow_nan=False)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    frames = write_openpose(people, on_frame)
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        write_list(file, frames, len(frames), on_frame)
+    return frames
 
 
 def _people_of(frame: dict, where: str) -> Sequence[dict]:
@@ -178,7 +215,7 @@ def _read_part(
     people: Sequence[Sequence[dict]], key: str, name: str, on_frame: Progress
 ) -> Iterator[tuple[np.ndarray, list[tuple[int, int]]]]:
     """Yield the points (n, 134, 3) of a part for n people at a time, and their (frame, person)."""
-    for lists in _lists_of(people, key, name):
+    for lists in _lists_of(people, key, name, on_frame):
         for start in range(0, len(lists.at), _CHUNK):
             at = lists.at[start : start + _CHUNK]
             flat = lists.flat[start : start + _CHUNK]
@@ -193,11 +230,15 @@ def _read_part(
             yield points, at
 
 
-def _lists_of(people: Sequence[Sequence[dict]], key: str, name: str) -> list[_Lists]:
+def _lists_of(
+    people: Sequence[Sequence[dict]], key: str, name: str, on_frame: Progress
+) -> list[_Lists]:
     """The lists of a part that are not empty, grouped by their length, which is checked."""
     groups: dict[int, _Lists] = {}
     lengths = [0, *(3 * count for count in _COUNTS[key])]
     for t, persons in enumerate(people):
+        if t % _CHUNK == 0:
+            on_frame(0, 1)
         for p, person in enumerate(persons):
             flat = person.get(key)
             if flat is None:
@@ -280,21 +321,20 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _are_fractions(points: np.ndarray) -> bool:
-    """Whether (n, 3) found points are mostly fractions; guesses far outside count by confidence."""
-    if not len(points):
-        return True
-    size = np.abs(points[:, :2]).max(-1)
-    order = np.argsort(size)
-    weight = np.cumsum(points[order, 2])
-    median = size[order[np.searchsorted(weight, weight[-1] / 2)]]
-    return bool(median <= LARGEST_FRACTION)
+    """Whether (P, T, N, 3) found points are mostly fractions.
+
+    Guesses far outside count by their confidence; that of points that were not found is 0.
+    """
+    weight = points[..., 2]
+    near = np.abs(points[..., :2]).max(-1) <= LARGEST_FRACTION
+    return bool(weight[near].sum() >= weight.sum() / 2)
 
 
 def _canvases(
     frames: Sequence[dict], fallback: tuple[int, int] | None, fractions: bool, name: str
 ) -> list[tuple[int, int]]:
     """(H, W) of every frame; the first size stands in for frames that lack one."""
-    sizes = [_named_canvas(frame) for frame in frames]
+    sizes = [_named_canvas(frame, name) for frame in frames]
     fallback = fallback or next((size for size in sizes if size), UNKNOWN if fractions else None)
     if fallback is None:
         raise PoseError(
@@ -304,10 +344,15 @@ def _canvases(
     return [size or fallback for size in sizes]
 
 
-def _named_canvas(frame: dict) -> tuple[int, int] | None:
+def _named_canvas(frame: dict, name: str) -> tuple[int, int] | None:
     for keys in _CANVAS_KEYS:
         height, width = (frame.get(key) for key in keys)
         if _is_number(height) and height >= 1 and _is_number(width) and width >= 1:
+            if max(height, width) > LARGEST_CANVAS:
+                raise PoseError(
+                    f"{name}: a canvas of {width}×{height} pixels, at most {LARGEST_CANVAS} a side "
+                    "are possible. Save the poses again with the size of their image."
+                )
             return int(height), int(width)
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from ..errors import PoseError
 from ..progress import Progress, no_progress
 from .formats.registry import to_openpose
+from .json_stream import parse_json, read_text
 from .openpose_json import read_openpose
 from .sequence import PoseSequence
 
@@ -62,7 +62,7 @@ def load_poses(
             raise PoseError(f"{path}: no JSON file in this folder. Choose one with a file a frame.")
         frames, formats = [], set()
         for i, file in enumerate(files):
-            found, kind = to_openpose(_read_json(file), f"pose file {file.name}")
+            found, kind = to_openpose(_read_json(file, on_frame), f"pose file {file.name}")
             if len(found) != 1:
                 raise PoseError(
                     f"pose file {file.name}: {len(found)} frames, but a folder is read with one "
@@ -76,7 +76,7 @@ def load_poses(
             f"one file a frame, {' and '.join(sorted(formats))}",
         )
     else:
-        frames, kind = to_openpose(_read_json(path), name)
+        frames, kind = to_openpose(_read_json(path, on_frame), name)
     size = None if canvas is None else (canvas.height, canvas.width)
     people = read_openpose(frames, name, size, on_frame)
     return people, [f"{path.name}: {kind}, {len(frames)} frame{'s' * (len(frames) > 1)}"]
@@ -97,9 +97,11 @@ def _numbers_in(path: Path) -> list[tuple[bool, int, str]]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, on_item: Progress) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        with path.open(encoding="utf-8-sig") as file:
+            text = read_text(file, path.stat().st_size, on_item)
+        return parse_json(text, on_item)
     except OSError as e:
         raise PoseError(f"pose file {path}: cannot be read ({e.strerror}). Check the path.") from e
     except (ValueError, RecursionError) as e:

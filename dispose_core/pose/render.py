@@ -21,6 +21,7 @@ from . import skeleton
 from .sequence import PoseSequence
 
 _CANVAS_SHORT_SIDE = 2160
+_LARGEST_ASPECT = 8  # images that are longer have a smaller canvas, of the area of this aspect
 _JOINT_RADIUS = 4
 _LIMB_HALF_WIDTH = 4
 _HAND_RADIUS = 4
@@ -103,8 +104,11 @@ class _Canvas:
                 "Set the width and height of the image to animate."
             )
         ratio = _CANVAS_SHORT_SIDE / min(height, width)
+        aspect = max(height, width) / min(height, width)
+        ratio *= min(1.0, (_LARGEST_ASPECT / aspect) ** 0.5)
         self.size = size
-        self.pixels = np.zeros((int(height * ratio), int(width * ratio), 3), dtype=np.uint8)
+        canvas = max(1, int(height * ratio)), max(1, int(width * ratio))
+        self.pixels = np.zeros((*canvas, 3), dtype=np.uint8)
 
     def draw(self, people: Sequence[PoseSequence], options: DrawOptions) -> np.ndarray:
         placed = [self._place(person) for person in people]

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...dispose_core.errors import NetworkError
 from ...dispose_core.features.dift import DiffusionFeatureOptions, ensemble_features
 from ...dispose_core.progress import Progress, no_progress
+from .memory import require_vae
 
 NAME = "Keypoint Features"
 
@@ -48,6 +49,7 @@ def image_features(
         NetworkError: another kind of model, VAE, prompt or image.
     """
     _check(model, prompt, image)
+    require_vae(vae, tuple(image.shape[1:]), False, "Use the image that Prepare outputs.")
     latents = vae.encode(image.movedim(0, -1)[None])
     if latents.ndim != 4 or latents.shape[1] != 4:
         raise NetworkError(

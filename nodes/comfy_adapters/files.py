@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,16 @@ SAMPLE = " [sample]"
 OUTPUT = " [output]"
 
 _FRAME = "_keypoints"  # OpenPose writes a file per frame: dance_000000000012_keypoints.json
+
+# Reserved in every folder of Windows, with any ending.
+_DEVICES = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10)),
+}
+_LONGEST_NAME = 200  # of the 255 bytes of most systems; number, ending and temporary name are added
 
 _WEIGHTS = (".safetensors", ".sft", ".pth", ".pt", ".ckpt", ".bin", ".tar", ".onnx")
 
@@ -107,6 +118,7 @@ def weight_path(folder: str, name: str) -> Path:
     found = folder_paths.get_full_path(folder, name)
     if found is not None:
         return Path(found)
+    name = _shortened(name)
     raise CheckpointError(_not_found(folder, name, where_to_get(folder, name)))
 
 
@@ -161,11 +173,14 @@ def pose_path(name: str) -> Path:
     else:
         name, base = folder_paths.annotated_filepath(name)
         folder = Path(base or folder_paths.get_input_directory())
-    path = (folder / name.strip()).resolve()
-    found = path.is_dir() if name.strip().endswith("/") else path.is_file()
+    try:
+        path = (folder / name.strip()).resolve()
+        found = path.is_dir() if name.strip().endswith("/") else path.is_file()
+    except (OSError, ValueError):  # no system accepts such a name
+        path, found = folder, False
     if not path.is_relative_to(folder.resolve()) or not found:
         raise PoseError(
-            f"pose file {name!r} is not in {folder}. "
+            f"pose file {_shortened(name)!r} is not in {folder}. "
             "Put the JSON into ComfyUI's input folder and press R to refresh the list."
         )
     return path
@@ -202,16 +217,55 @@ def sample(name: str) -> Path:
 
 
 def next_output(prefix: str, extension: str) -> Path:
-    """Next free name in the output folder, numbered like ComfyUI's own results."""
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory()
-    )
+    """Next free name in the output folder, numbered like ComfyUI's own results.
+
+    Raises:
+        MediaError: the name is not one that every system accepts, or is outside the folder.
+    """
+    if problem := _problem_with_output(prefix):
+        raise MediaError(
+            f"filename_prefix {_shortened(prefix)!r}: {problem}. Use a name in ComfyUI's output "
+            "folder such as poses/dance."
+        )
+    try:
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory()
+        )
+    except (OSError, ValueError) as e:
+        raise MediaError(
+            f"filename_prefix {_shortened(prefix)!r}: cannot be written "
+            f"({getattr(e, 'strerror', None) or e}). Use a name in ComfyUI's output folder such as "
+            "poses/dance."
+        ) from e
     return Path(folder) / f"{name}_{counter:05}_{extension}"
 
 
 def output_name(path: Path) -> str:
     """Name of a file in the output folder, as accepted by `pose_path`."""
     return path.relative_to(folder_paths.get_output_directory()).as_posix() + OUTPUT
+
+
+def _problem_with_output(prefix: str) -> str | None:
+    """What is wrong with the start of a name in the output folder, or None."""
+    parts = [part for part in re.split(r"[/\\]", prefix) if part not in ("", ".")]
+    if not parts:
+        return "is empty"
+    if os.path.isabs(prefix) or ".." in parts or re.match(r"[A-Za-z]:", prefix):
+        return "leads outside ComfyUI's output folder"
+    if any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in prefix):
+        return "has control characters"
+    if any(part.startswith(".") for part in parts):
+        return "has a hidden name, which Load Poses does not list"
+    if device := next((p for p in parts if p.partition(".")[0].strip().upper() in _DEVICES), None):
+        return f"{device} is a device in Windows"
+    longest = max(len(part.encode()) for part in parts)
+    if longest > _LONGEST_NAME:
+        return f"a name of {longest} bytes, at most {_LONGEST_NAME} are possible"
+    return None
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 80 else f"{name[:79]}…"
 
 
 def _role_not_found(role: FileRole) -> str:

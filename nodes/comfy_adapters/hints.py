@@ -9,11 +9,13 @@ from ...dispose_core.features.keypoint_features import KeypointFeatures
 from ...dispose_core.guidance.control_hints import ControlHints
 from ...dispose_core.guidance.motion_embedding import encode_motion
 from ...dispose_core.guidance.point_residuals import point_residuals
+from ...dispose_core.models.latent import DOWNSCALE
 from ...dispose_core.motion.motion_field import MotionField
 from ...dispose_core.pose.fit import fit_to_image
 from ...dispose_core.pose.sequence import PoseSequence
 from ...dispose_core.progress import Progress
 from .control import NAME
+from .memory import bytes_of, require_room
 from .model_management import load
 
 if TYPE_CHECKING:
@@ -64,6 +66,12 @@ def make_control_hints(
         )
     encoder = networks.motion.model
     pixels = size[0] * size[1]
+    shape = (len(sequence), encoder.out_channels, pixels // DOWNSCALE**2)
+    require_room(
+        f"hints: {len(sequence)} for images of {size[1]}×{size[0]}",
+        (1 + (features is not None)) * bytes_of(shape, encoder.dtype),
+        "Use fewer driving poses, or a smaller resolution in Prepare.",
+    )
     device = load(networks.motion, _CHUNK * _CHANNELS * pixels * encoder.dtype.itemsize)
     embedding = encode_motion(
         encoder,

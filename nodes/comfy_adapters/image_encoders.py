@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from ...dispose_core.errors import NetworkError
-from ...dispose_core.media.resize import resize_crop
+from ...dispose_core.media.resize import covering_crop, resize_crop
 from ...dispose_core.models.latent import DOWNSCALE
 from ...dispose_core.progress import Progress
 from ...dispose_core.sampling.clip_vision import clip_vision_image
 from ...dispose_core.sampling.decode import decode_frames
 from ...dispose_core.sampling.noise import sequence_noise
 from .conditioning import Conditioning
+from .memory import IMAGE, bytes_of, require_images, require_room, require_vae
 
 
 def condition(
@@ -39,6 +40,14 @@ def condition(
         ids: condition values that ComfyUI's SVD reads: fps (from which it subtracts 1),
             motion_bucket_id, augmentation_level.
     """
+    shape = (num_frames, 4, *(side // DOWNSCALE for side in size))
+    remedy = "Choose a smaller width and height in Prepare, or fewer frames."
+    noise = f"latents: {num_frames} of {shape[3]}×{shape[2]}"
+    require_room(noise, bytes_of(shape, torch.float32), remedy)
+    require_vae(vae, size, False, remedy)
+    covering, _ = covering_crop(tuple(image.shape[-2:]), size)
+    remedy = "Crop the reference image around the person, or use Prepare."
+    require_images("reference image before its sides are cut off", 1, covering, 2 * IMAGE, remedy)
     if tuple(image.shape[-2:]) != tuple(size):
         image = resize_crop(image, size)
     embedding = _embedding(clip_vision, clip_vision_image(image))
@@ -46,10 +55,7 @@ def condition(
         # Half the strength, which refers to -1…1, since this image is in 0…1.
         image = image + sequence_noise(seed, 1, size, length=1).image * (strength / 2)
     latent = vae.encode(_to_comfy(image))
-    height, width = (side // DOWNSCALE for side in size)
-    empty = torch.zeros(
-        num_frames, 4, height, width, device=comfy.model_management.intermediate_device()
-    )
+    empty = torch.zeros(shape, device=comfy.model_management.intermediate_device())
     return (
         [[embedding, {**ids, "concat_latent_image": latent}]],
         [[torch.zeros_like(embedding), {**ids, "concat_latent_image": torch.zeros_like(latent)}]],
@@ -92,6 +98,11 @@ def decode(vae: Any, latents: Tensor, chunk: int, on_frame: Progress) -> Tensor:
             f"DisPose Decode: got latents of shape {tuple(latents.shape)}, expected "
             "(frames, 4, h, w) with the reference frame first and at least one driving frame."
         )
+
+    size = tuple(DOWNSCALE * side for side in latents.shape[-2:])
+    remedy = "Make a smaller or shorter clip."
+    require_images("decoded clip", len(latents) - 1, size, IMAGE, remedy)
+    require_vae(vae, size, True, remedy)
 
     def run(part: Tensor) -> Tensor:
         return vae.decode(part).movedim(-1, 1)

@@ -17,7 +17,9 @@ from ...dispose_core.checkpoints.registry import SVD, SVD_COMFYUI, SVD_UNET, rec
 from ...dispose_core.checkpoints.state_dict import open_weights
 from ...dispose_core.checkpoints.weights import Weights
 from ...dispose_core.errors import CheckpointError, NetworkError
+from ...dispose_core.models.latent import DOWNSCALE
 from ...dispose_core.progress import Progress
+from .memory import bytes_of, require_room
 from .model_management import DEFAULT, DTYPES, load, patcher, precision
 from .window_frames import check_window, conditional_spans, current_window
 
@@ -132,6 +134,12 @@ def pose_latents(pose_net: ModelPatcher, skeletons: Tensor, on_frame: Progress) 
     net = pose_net.model
     pixels = skeletons.shape[1] * skeletons.shape[2]
     size = net.scale.dtype.itemsize
+    shape = (len(skeletons), net.final_proj.out_channels, pixels // DOWNSCALE**2)
+    require_room(
+        f"pose latents: {len(skeletons)} for images of {skeletons.shape[2]}×{skeletons.shape[1]}",
+        bytes_of(shape, net.scale.dtype),
+        "Use fewer or smaller images.",
+    )
     device = load(pose_net, _POSE_NET_CHUNK * _POSE_NET_CHANNELS * pixels * size)
     return encode_poses(
         net,

@@ -74,7 +74,7 @@ def running_server(base: Path) -> Iterator[ComfyServer]:
     """Starts ComfyUI and ends it.
 
     Args:
-        base: an empty folder for everything it reads and writes.
+        base: an empty folder for everything it reads and writes, or that of an earlier server.
 
     Raises:
         NotHere: COMFYUI_PATH is not set.
@@ -235,7 +235,9 @@ def _interpreter(comfyui: Path) -> str:
 
 
 def _fill(base: Path) -> None:
-    """The folders of a fresh installation, with our packs and settings."""
+    """The folders of a fresh installation, with our packs and settings, unless they are there."""
+    if (base / "custom_nodes").is_dir():
+        return
     for name in ("custom_nodes", "input", "output", "temp", "models", "user/default"):
         (base / name).mkdir(parents=True)
     (base / "user" / "default" / "comfy.settings.json").write_text(json.dumps(SETTINGS))

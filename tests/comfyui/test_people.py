@@ -71,3 +71,23 @@ def test_the_chosen_person_is_first_and_everybody_is_drawn(comfy, couple, tmp_pa
     people = load_poses(comfy.download(file, tmp_path))[0]
     neck = [person.body[:, 1, 0].max() for person in people]
     assert neck[0] < 0.4 < neck[1]
+
+
+def test_a_file_is_read_again_only_if_it_changed(comfy, couple):
+    job = {
+        "1": {
+            "class_type": "DisPoseLoadPoses",
+            "inputs": {"file": comfy.upload(couple), "width": 0, "height": 0},
+        },
+        "2": {"class_type": "PreviewAny", "inputs": {"source": ["1", 2]}},
+    }
+
+    def cached():
+        messages = comfy.run(job)["status"]["messages"]
+        return next(data["nodes"] for event, data in messages if event == "execution_cached")
+
+    cached()
+    assert "1" in cached()
+    couple.write_text(couple.read_text() + "\n")
+    comfy.upload(couple)
+    assert "1" not in cached()

@@ -57,12 +57,15 @@ def assert_same_workflow(prompt: Prompt, wanted: Prompt) -> None:
 
 
 def tiny(name: str, frames: int = 3, folder: Path = WORKFLOWS / "api") -> Prompt:
-    """A workflow that a CPU runs in seconds: 64×64 pixels, 2 steps, short windows."""
+    """A workflow that a CPU runs in seconds: 64×64 pixels (128×192 with saved poses), 2 steps, short windows."""
     prompt = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    # A pose that was saved with its picture needs the picture's shape, which 64×64 is not.
+    loads_poses = any(node["class_type"] == "DisPoseLoadPoses" for node in prompt.values())
+    smaller = shorter(frames) | ({"resolution": 128} if loads_poses else {})
     for node in prompt.values():
         node["class_type"] = LOADERS.get(node["class_type"], node["class_type"])
         inputs = node["inputs"]
-        inputs.update({k: v for k, v in shorter(frames).items() if k in inputs})
+        inputs.update({k: v for k, v in smaller.items() if k in inputs})
         if node["class_type"] in ("DisPoseContextWindows", "DisPoseNoise"):
             inputs["length"] = 4
     return prompt

@@ -103,7 +103,7 @@ def test_prepare_checks_the_memory_of_all_frames_of_a_recording(run, recording, 
     from comfy import model_management
 
     monkeypatch.setattr(model_management, "get_free_memory", lambda device: 24 * 32 * 32 * 15 - 1)
-    with pytest.raises(Exception, match="24 frames of 32×32 take"):
+    with pytest.raises(Exception, match="24 images of 32×32 take"):
         run("DisPosePrepare", reference=torch.rand(1, 64, 64, 3), driving_video=recording, stride=1)
 
 
@@ -112,7 +112,7 @@ def test_prepare_refuses_a_clip_that_does_not_fit_into_memory(run, monkeypatch):
 
     monkeypatch.setattr(model_management, "get_free_memory", lambda device: 10 * 8 * 6 * 15 - 1)
     given = {"reference": torch.rand(1, 64, 64, 3), "driving_fps": 24.0, "resolution": 64}
-    with pytest.raises(Exception, match=r"10 frames of 6×8 take .* Choose a shorter duration"):
+    with pytest.raises(Exception, match=r"10 images of 6×8 take .* Choose a shorter duration"):
         run("DisPosePrepare", **given, driving_images=torch.rand(10, 8, 6, 3), stride=1)
     assert run("DisPosePrepare", **given, driving_images=torch.rand(9, 8, 6, 3), stride=1)[4] == 9
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -132,9 +135,39 @@ def test_a_person_who_is_not_there_is_an_error(run, wire):
         ({"pose_keypoints_2d": [0.5] * 54}, "'people' is not a list of objects"),
         ([{"pose_keypoints_2d": [0.5] * 53}], "53 values, needed 51 or 54 or 75"),
         ([{"pose_keypoints_2d": [float("nan")] * 54}], "is nan, not a finite number"),
-        ([{}] * 80_001, "up to 80001 people in 1 frames, at most 80000 together"),
+        ([{}] * 200_001, "up to 200001 people in 1 frames, at most 200000 together"),
     ],
 )
 def test_hostile_poses_are_refused_with_their_place(run, people, message):
     with pytest.raises(Exception, match=message):
         run("DisPoseChoosePerson", poses=[{"people": people}])
+
+
+def test_choosing_among_many_frames_can_be_cancelled(run, wire, monkeypatch):
+    import comfy.model_management as management
+    from dispose_pack.nodes import person
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel():
+        raise Cancelled
+
+    begun = threading.Event()
+
+    def slow(people, choice):
+        begun.set()
+        monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", cancel)
+        time.sleep(20)
+
+    monkeypatch.setattr(person, "choose_person", slow)
+    start = time.monotonic()
+    with pytest.raises(Cancelled):
+        run("DisPoseChoosePerson", poses=wire)
+    assert begun.is_set() and time.monotonic() - start < 10
+
+
+def test_an_error_while_choosing_is_that_of_the_library(run, wire):
+    with pytest.raises(Exception, match="there is no person 7") as error:
+        run("DisPoseChoosePerson", poses=wire, person="index", index=7)
+    assert type(error.value).__name__ == "PoseError"

@@ -266,7 +266,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, standing, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("dispose_core.pose.openpose_json.write_list", full)
     with pytest.raises(MediaError, match="No space left on device"):
         save_openpose(path, [standing()])
     monkeypatch.undo()
