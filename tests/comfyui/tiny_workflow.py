@@ -57,7 +57,7 @@ def assert_same_workflow(prompt: Prompt, wanted: Prompt) -> None:
 
 
 def tiny(name: str, frames: int = 3, folder: Path = WORKFLOWS / "api") -> Prompt:
-    """A workflow that a CPU runs in seconds: 64×64 pixels (128×192 with saved poses), 2 steps, short windows."""
+    """A workflow that a CPU runs in seconds: 2 steps, short windows, 64×64 pixels."""
     prompt = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     # A pose that was saved with its picture needs the picture's shape, which 64×64 is not.
     loads_poses = any(node["class_type"] == "DisPoseLoadPoses" for node in prompt.values())

@@ -193,9 +193,10 @@ class OtherModel(Node):
         added = config.unet_config.get("adm_in_channels")
         return (
             SimpleNamespace(
+                clone=None,
                 model=SimpleNamespace(
                     diffusion_model=unet, model_config=config, adm_channels=added or 0
-                )
+                ),
             ),
         )
 
