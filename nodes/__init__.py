@@ -16,6 +16,7 @@ from . import (
     pose,
     prepare,
     sampling,
+    tracks,
 )
 from .comfy_adapters.files import register_folders
 from .input_checks import checked
@@ -51,6 +52,7 @@ class DisPoseExtension(ComfyExtension):
             sampling.Noise,
             sampling.Decode,
             export.MotionExport,
+            tracks.MotionTracks,
             features.KeypointFeatures,
         ]
         return [checked(node) for node in nodes]

@@ -54,8 +54,8 @@ class MotionExport(io.ComfyNode):
                     default=121,
                     min=0,
                     max=10000,
-                    tooltip="Points per track, spread evenly over the clip. WanTrackToVideo "
-                    "always reads 121; 0 gives one point per frame.",
+                    tooltip="Points per track, spread evenly over the clip; 0 gives one point per "
+                    "frame. For Wan-Move, ATI and LTX use Motion Tracks, which keeps the speed.",
                 ),
             ],
             outputs=[

@@ -5,14 +5,22 @@ from __future__ import annotations
 from comfy_api.latest import InputImpl, io
 
 from ..dispose_core.media.image import read_image
-from ..dispose_core.media.prepare import frame_stride, prepare
+from ..dispose_core.media.prepare import (
+    chosen_frames,
+    frame_stride,
+    prepare,
+    prepare_for_model,
+)
 from ..dispose_core.media.resize import describe_fit, fit_size, resize_crop
+from ..dispose_core.media.video_models import VIDEO_MODELS, video_model
 from .comfy_adapters import files
 from .comfy_adapters.memory import COLLECTED_IMAGE, require_images
 from .comfy_adapters.progress import progress
 from .search_aliases import search_words
 from .tensors import audio_to_comfy, frames_to_comfy, image_to_comfy, image_to_core
 from .video_inputs import Stretch, driving_source
+
+DISPOSE = "DisPose"
 
 
 class SampleMedia(io.ComfyNode):
@@ -125,6 +133,15 @@ class Prepare(io.ComfyNode):
                     tooltip="Seconds of the driving video or images to use; 0 uses all up to the "
                     "end.",
                 ),
+                io.Combo.Input(
+                    "made_for",
+                    options=[DISPOSE, *VIDEO_MODELS],
+                    default=DISPOSE,
+                    optional=True,
+                    tooltip="The video model that is to make the animation. Other models than "
+                    "DisPose get driving frames at their own frame rate and of a length that they "
+                    "accept, in place of stride.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -172,6 +189,7 @@ class Prepare(io.ComfyNode):
         driving_video=None,
         driving_images=None,
         driving_fps=24.0,
+        made_for=DISPOSE,
     ) -> io.NodeOutput:
         image = image_to_core(reference, "reference")
         source_size = tuple(image.shape[-2:])
@@ -183,10 +201,14 @@ class Prepare(io.ComfyNode):
             no_frames = fitted.new_empty(0, *size, 3)
             report = describe_fit(source_size, size)
             fps = driving_fps / frame_stride(driving_fps, stride)
+            if made_for != DISPOSE:
+                fps = float(video_model(made_for).fps)
             return io.NodeOutput(fitted, no_frames, size[1], size[0], 0, fps, None, report)
-        plan = prepare(
-            source_size, source.count, source.fps, resolution, stride, max_frames or None
-        )
+        given = source_size, source.count, source.fps, resolution
+        if made_for == DISPOSE:
+            plan = prepare(*given, stride, max_frames or None)
+        else:
+            plan = prepare_for_model(video_model(made_for), *given, max_frames or None)
         require_images(
             "driving video",
             plan.num_driving,
@@ -196,9 +218,12 @@ class Prepare(io.ComfyNode):
             "720p is enough to detect poses.",
         )
         fitted = image_to_comfy(resize_crop(image, plan.size))
-        driving = frames_to_comfy(
-            source.frames(plan.stride, max_frames or None, progress(plan.num_driving))
-        )
+        if plan.indices:
+            last = plan.indices[-1] + 1
+            read = chosen_frames(source.frames(1, last, progress(last)), plan.indices)
+        else:
+            read = source.frames(plan.stride, max_frames or None, progress(plan.num_driving))
+        driving = frames_to_comfy(read)
         height, width = plan.size
         fps = float(plan.fps)
         audio = audio_to_comfy(source.audio(len(driving) / fps))

@@ -12,5 +12,7 @@ KeypointFeatures = io.Custom("DISPOSE_KEYPOINT_FEATURES")
 # (n, H, W, 2) float32 (dx, dy) pixels, as used by comfyui_controlnet_aux. Since May 2026 ComfyUI's
 # own nodes use the name for a RAFT model; keeping it keeps graphs with ControlNet Aux working.
 OpticalFlow = io.Custom("OPTICAL_FLOW")
+# {track_path: (T, N, 2) pixels, track_visibility: (T, N) bool}. Older ComfyUIs do not name it.
+Tracks = getattr(io, "Tracks", None) or io.Custom("TRACKS")
 # PoseNet in a ModelPatcher.
 PoseNet = io.Custom("DISPOSE_POSE_NET")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+
+import numpy as np
 
 from ..errors import MediaError
 from .resize import MULTIPLE, describe_fit, fit_size, official_size, snap_resolution
+from .video_models import VideoModel, frames_at, nearest_frames
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Preparation:
     num_driving: int  # driving frames used; an estimate for files without a frame count
     fps: Fraction  # frame rate of these frames
     report: str  # one sentence per line
+    indices: Sequence[int] = ()  # frames of the driving video, where they are not every nth one
 
 
 def prepare(
@@ -63,6 +68,58 @@ def prepare(
     if used == 1:
         lines.append("One driving frame: the result is a single pose without motion.")
     return Preparation(size=size, stride=stride, num_driving=used, fps=out, report="\n".join(lines))
+
+
+def prepare_for_model(
+    model: VideoModel,
+    image: tuple[int, int],
+    frames: int,
+    fps: float | Fraction,
+    resolution: int = 576,
+    max_frames: int | None = None,
+) -> Preparation:
+    """`prepare` for a video model with a frame rate and lengths of its own.
+
+    The driving frames are those nearest in time to the model's, so the motion keeps its speed.
+
+    Args:
+        model: rate and lengths.
+        image, frames, fps, resolution: see `prepare`.
+        max_frames: largest number of driving frames; the model's usual one when None.
+
+    Raises:
+        MediaError: see `prepare`.
+    """
+    plan = prepare(image, frames, fps, resolution, 1)
+    available = frames_at(frames, fps, model.fps)
+    length = model.length(available, max_frames)
+    lines = plan.report.splitlines()[:-1]  # all but the line about the driving video
+    lines.append(
+        f"Driving video for {model.name}: {frames} frames at {float(fps):.4g} fps are {available} "
+        f"at {model.fps}, of which {length} are used ({model.step}n+1)."
+    )
+    if max_frames is None and available > model.usual:
+        lines.append(f"{model.name} makes {length} frames at a time; max_frames allows more.")
+    indices = nearest_frames(length, fps, model.fps)
+    return replace(
+        plan,
+        num_driving=length,
+        fps=Fraction(model.fps),
+        report="\n".join(lines),
+        indices=[min(index, frames - 1) for index in indices],
+    )
+
+
+def chosen_frames(frames: Iterator[np.ndarray], indices: Sequence[int]) -> Iterator[np.ndarray]:
+    """The frames at ascending `indices`, repeated where an index is; reads no further than that."""
+    wanted = iter(indices)
+    index = next(wanted, None)
+    for number, frame in enumerate(frames):
+        while index == number:
+            yield frame
+            index = next(wanted, None)
+        if index is None:
+            return
 
 
 def frame_stride(fps: float | Fraction, sample_stride: int) -> int:

@@ -38,7 +38,7 @@ def optical_flow(
     """
     height, width = size or field.size
     size = (height, width)
-    total = _num_driving(field)
+    total = num_driving(field)
     result = torch.empty(total, *size, 2)
     earlier = torch.zeros(2, *size)
     mask, layer = (_enlarged(plane, size) for plane in (field.subject, field.layer))
@@ -71,9 +71,9 @@ def joint_tracks(
     Raises:
         DisPoseError: the field has no frame besides the reference.
     """
-    num_frames = _num_driving(field) + 1
+    num_frames = num_driving(field) + 1
     height, width = size or field.size
-    positions, seen = _joint_positions(field)
+    positions, seen = joint_positions(field)
     times = np.linspace(0, num_frames - 1, points or num_frames)
     tracks = []
     for joint in range(positions.shape[1]):
@@ -85,8 +85,12 @@ def joint_tracks(
     return json.dumps(tracks)
 
 
-def _joint_positions(field: MotionField) -> tuple[np.ndarray, np.ndarray]:
-    """(F+1, 18, 2) fractions and (F+1, 18) visibility, from the ends and starts of all steps."""
+def joint_positions(field: MotionField) -> tuple[np.ndarray, np.ndarray]:
+    """Body joints of a field, from the ends and starts of all steps.
+
+    Returns:
+        (F+1, 18, 2) fractions and (F+1, 18) visibility.
+    """
     steps = field.trajectories
     positions, seen = steps.end.clone(), steps.visible.clone()
     starts = steps.visible[1:] & ~steps.visible[:-1]
@@ -95,7 +99,12 @@ def _joint_positions(field: MotionField) -> tuple[np.ndarray, np.ndarray]:
     return positions.numpy(), seen.numpy()
 
 
-def _num_driving(field: MotionField) -> int:
+def num_driving(field: MotionField) -> int:
+    """Number of driving frames.
+
+    Raises:
+        DisPoseError: there is none.
+    """
     if len(field) < 2:
         raise DisPoseError(
             "motion export: the field holds the reference alone. Make it from at least one "

@@ -7,6 +7,7 @@ import pytest
 import torch
 from pytest import approx
 
+from dispose_core.errors import MediaError
 from dispose_core.features.keypoint_features import KeypointFeatures
 from dispose_core.features.match_view import (
     describe_matches,
@@ -70,4 +71,6 @@ def test_a_line_in_the_joints_colour_leads_to_its_match(features, feature_map):
 def test_an_image_to_search_keeps_its_shape_at_sides_the_unet_takes():
     landscape = torch.rand(3, 360, 640)
     assert fit_target(landscape, 1024).shape == (3, 1024, 1792)  # 1820 wide, to 64s
-    assert fit_target(torch.rand(3, 1000, 10), 256).shape == (3, 256, 64)
+    assert fit_target(torch.rand(3, 1000, 125), 256).shape == (3, 256, 64)
+    with pytest.raises(MediaError, match="target of 10×1000: more than 8 times as long as wide"):
+        fit_target(torch.rand(3, 1000, 10), 256)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -31,13 +29,14 @@ def file(couple, tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["load", "read", "write", "save"])
 def test_no_step_takes_long_between_two_callbacks(name, couple, file, tmp_path, monkeypatch):
-    """Of 80,000 frames a tenth would be seconds; processor time, as other programs run too."""
+    """Counted, as time depends on the machine: at least one for every 100 of 3,000 frames."""
     monkeypatch.setattr(openpose_json, "_CHUNK", 100)
     frames = write_openpose(couple)
-    times = [time.process_time()]
+    calls = 0
 
     def tick(*_):
-        times.append(time.process_time())
+        nonlocal calls
+        calls += 1
 
     {
         "load": lambda: load_poses(file, None, tick),
@@ -45,10 +44,8 @@ def test_no_step_takes_long_between_two_callbacks(name, couple, file, tmp_path, 
         "write": lambda: write_openpose(couple, tick),
         "save": lambda: save_openpose(tmp_path / "saved.json", couple, tick),
     }[name]()
-    times.append(time.process_time())
 
-    gaps = np.diff(times)
-    assert gaps.max() < 0.25 * (times[-1] - times[0])
+    assert calls >= len(couple[0]) / 100
 
 
 @pytest.mark.parametrize("after", [0, 5, 40, 70])
