@@ -239,6 +239,48 @@ class RecordMotion(Node):
         return {"ui": {}}
 
 
+class VideoVAE(Node):
+    """For the VAE of Wan: means of 8×8 pixels and of 4 frames after the first, in 16 channels."""
+
+    RETURN_TYPES = ("VAE",)
+    INPUT_TYPES = inputs()
+
+    def run(self):
+        return (self,)
+
+    def encode(self, frames):
+        frames = torch.cat([frames[:1].expand(3, -1, -1, -1), frames]).movedim(-1, 0)[None]
+        small = torch.nn.functional.avg_pool3d(frames, (4, 8, 8))  # (1, 3, t, h, w)
+        return small.repeat(1, 6, 1, 1, 1)[:, :16].float() + torch.arange(16.0).view(1, 16, 1, 1, 1)
+
+
+class Text(Node):
+    """A prompt that says nothing."""
+
+    RETURN_TYPES = ("CONDITIONING",)
+    INPUT_TYPES = inputs()
+
+    def run(self):
+        return ([[torch.zeros(1, 4, 8), {}]],)
+
+
+class RecordConditioning(Node):
+    """Ends a graph: the tensors of a CONDITIONING by name."""
+
+    RETURN_TYPES, OUTPUT_NODE = (), True
+    INPUT_TYPES = inputs(conditioning="CONDITIONING", latent="LATENT", run_name="STRING")
+
+    def run(self, conditioning, latent, run_name):
+        path = Path(folder_paths.get_output_directory()) / f"{run_name}.npz"
+        found = {}
+        for name, value in conditioning[0][1].items():
+            value = value[0] if isinstance(value, list) else value
+            if isinstance(value, torch.Tensor):
+                found[name] = value.float().numpy()
+        np.savez(path, latent_shape=latent["samples"].shape, **found)
+        return {"ui": {}}
+
+
 class RawPoses(Node):
     """POSE_KEYPOINT exactly as a file of the input folder has it, past this pack's reader."""
 
@@ -254,5 +296,6 @@ NODE_CLASS_MAPPINGS = {
     for node in (
         *(CheckpointLoader, ImageOnlyLoader, MimicMotionLoader, ControlNetLoader, DetectorLoader),
         *(ReadSD15, OtherModel, RecordFeatures, RecordMotion, RawPoses),
+        *(VideoVAE, Text, RecordConditioning),
     )
 }
