@@ -8,7 +8,7 @@ from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
 from ..dispose_core.pose.fit import fit_to_drawing
 from ..dispose_core.pose.openpose_json import read_openpose, save_openpose, write_openpose
 from ..dispose_core.pose.pose_files import CanvasSize, frame_files, load_poses
-from ..dispose_core.pose.render import DrawOptions, render_poses
+from ..dispose_core.pose.render import BACKGROUNDS, STYLES, DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.progress import progress
@@ -239,7 +239,8 @@ class PoseRender(io.ComfyNode):
             node_id="DisPosePoseRender",
             display_name="Pose Render",
             category="DisPose/pose",
-            description="Draws poses as skeleton images like those MimicMotion was trained on.",
+            description="Draws poses as skeleton images, in the style that the video model was "
+            "trained on: MimicMotion's, DWPose's, Wan-Animate's and others.",
             inputs=[
                 wire_types.PoseKeypoint.Input(
                     "poses", tooltip="Poses to draw, from Pose Align, one image each."
@@ -271,6 +272,21 @@ class PoseRender(io.ComfyNode):
                 io.Boolean.Input("body", default=True, tooltip="Draw the body: limbs and joints."),
                 io.Boolean.Input("hands", default=True, tooltip="Draw the hands."),
                 io.Boolean.Input("face", default=True, tooltip="Draw the face keypoints."),
+                io.Combo.Input(
+                    "style",
+                    options=list(STYLES),
+                    default="mimicmotion",
+                    optional=True,
+                    tooltip=STYLES.summaries(),
+                ),
+                io.Combo.Input(
+                    "background",
+                    options=list(BACKGROUNDS),
+                    default="black",
+                    optional=True,
+                    tooltip="Colour behind the skeletons. All models named here expect black.",
+                    **RARE,
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -279,14 +295,26 @@ class PoseRender(io.ComfyNode):
                     "connected.",
                 )
             ],
-            **search_words("draw skeleton", "openpose image"),
+            **search_words("draw skeleton", "openpose image", "dwpose", "wan animate", "vace"),
         )
 
     @classmethod
-    def execute(cls, poses, width, height, body, hands, face, reference_pose=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        poses,
+        width,
+        height,
+        body,
+        hands,
+        face,
+        reference_pose=None,
+        style="mimicmotion",
+        background="black",
+    ) -> io.NodeOutput:
         people = read_openpose([*(reference_pose or []), *poses])
         people = fit_to_drawing(people, width, height)
         size = people[0].canvas
         total = len(people[0])
-        drawn = render_poses(people, size, DrawOptions(body, hands, face), progress(total))
+        options = DrawOptions(body, hands, face, style, background)
+        drawn = render_poses(people, size, options, progress(total))
         return io.NodeOutput(frames_to_comfy(drawn))

@@ -10,7 +10,8 @@ import pytest
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import align_poses
-from dispose_core.pose.render import DrawOptions, draw_body, draw_frame, render_poses
+from dispose_core.pose.drawing.mimicmotion import draw_body
+from dispose_core.pose.render import DrawOptions, draw_frame, render_poses
 from dispose_core.pose.sequence import PoseSequence
 
 
