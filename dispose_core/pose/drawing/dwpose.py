@@ -168,9 +168,10 @@ class RulePainter:
 
     def _place(self, pose: PoseSequence) -> _Person:
         height, width = self.pixels.shape[:2]
-        # float32, in which a pixel that became a fraction is a whole pixel again.
-        points = (pose.points[0] * (width, height)).astype(np.float32).astype(np.float64)
         scores = valid_scores(pose)
+        points = np.where(scores[:, None] > 0, pose.points[0], np.nan) * (width, height)
+        # float32, in which a pixel that became a fraction is a whole pixel again.
+        points = points.astype(np.float32).astype(np.float64)
         joints, joint_scores = points[skeleton.BODY_SLICE], scores[skeleton.BODY_SLICE]
         if self.rules.toes:
             for foot in (skeleton.LEFT_FOOT_SLICE, skeleton.RIGHT_FOOT_SLICE):
