@@ -16,6 +16,7 @@ from . import (
     pose,
     prepare,
     sampling,
+    video_models,
 )
 from .comfy_adapters.files import register_folders
 
@@ -37,6 +38,8 @@ class DisPoseExtension(ComfyExtension):
             pose.PoseAlign,
             editor.PoseEditor,
             pose.PoseRender,
+            video_models.ConvertPoses,
+            video_models.WanAnimateSet,
             motion.CMPLoader,
             motion.DensifierLoader,
             motion.MotionField,

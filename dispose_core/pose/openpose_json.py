@@ -53,6 +53,7 @@ _COUNTS = {
 _CANVAS_KEYS = (("canvas_height", "canvas_width"), ("height", "width"))
 _EYES = [skeleton.R_EYE, skeleton.L_EYE]  # the last two of 70 face points
 _CHUNK = 2000  # lists that are converted at once, between two calls of `on_frame`
+_AT_WRIST = 0.25  # a hand lies at a wrist that is this much nearer than the other
 _PERCENT = 10.0  # confidences that are mostly above this are percentages
 
 
@@ -84,7 +85,8 @@ def read_openpose(
         on_frame: called now and then, also to interrupt.
 
     Returns:
-        One sequence per person of the fullest frame, at least one, all of T frames. Where a pack
+        One sequence per person of the fullest frame, at least one, all of T frames. Left and right
+        hands are exchanged where they lie at each other's wrists. Where a pack
         has chosen a person (`person_selection.choose_person`), that person comes first.
 
     Raises:
@@ -131,6 +133,9 @@ def read_openpose(
     scale = np.array([(w, h) for h, w in sizes], dtype=np.float64)[None, :, None]
     for key in in_pixels:
         values[:, :, PARTS[key], :2] /= scale
+    if _hands_are_exchanged(values, scale):
+        hands = [skeleton.RIGHT_HAND_SLICE, skeleton.LEFT_HAND_SLICE]
+        values[:, :, skeleton.HANDS_SLICE] = np.concatenate([values[:, :, h] for h in hands], 2)
     return [PoseSequence(person[..., :2], person[..., 2], sizes[first]) for person in values]
 
 
@@ -288,6 +293,26 @@ def _are_fractions(points: np.ndarray) -> bool:
     weight = np.cumsum(points[order, 2])
     median = size[order[np.searchsorted(weight, weight[-1] / 2)]]
     return bool(median <= LARGEST_FRACTION)
+
+
+def _hands_are_exchanged(values: np.ndarray, scale: np.ndarray) -> bool:
+    """Whether the program that wrote the poses calls left hands right, as ComfyUI's SDPose does.
+
+    Args:
+        values: (P, T, 134, 3) fractions and confidence.
+        scale: (1, T, 1, 2) width and height in pixels.
+    """
+    wrists = values[:, :, [skeleton.L_WRIST, skeleton.R_WRIST]]
+    roots = values[:, :, [skeleton.LEFT_HAND_SLICE.start, skeleton.RIGHT_HAND_SLICE.start]]
+    seen = (wrists[..., 2] > 0).all(-1) & (roots[..., 2] > 0).all(-1)
+    if not seen.any():
+        return False
+    apart = (
+        (wrists[..., :2] - roots[..., :2]) * scale,
+        (wrists - roots[:, :, ::-1])[..., :2] * scale,
+    )
+    own, other = (np.linalg.norm(each, axis=-1).sum(-1)[seen] for each in apart)
+    return bool((other < _AT_WRIST * own).mean() > 0.5 and not (own < _AT_WRIST * other).any())
 
 
 def _canvases(
