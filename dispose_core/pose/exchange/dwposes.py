@@ -19,7 +19,12 @@ from .. import skeleton
 from ..openpose_json import LARGEST_FRACTION
 from ..sequence import PoseSequence
 
-_FACE = 70  # 68 and both eyes, as convert_openpose_to_target_format gives it
+# 68 points and both eyes, as convert_openpose_to_target_format gives them.
+_FACE = [
+    *range(skeleton.FACE_SLICE.start, skeleton.FACE_SLICE.stop),
+    skeleton.R_EYE,
+    skeleton.L_EYE,
+]
 _HANDS = (skeleton.LEFT_HAND_SLICE, skeleton.RIGHT_HAND_SLICE)
 _WRISTS = (skeleton.L_WRIST, skeleton.R_WRIST)
 
@@ -76,33 +81,21 @@ def write_dwposes(people: Sequence[PoseSequence]) -> dict[str, Any]:
 
 
 def _frame_of(people: Sequence[PoseSequence], t: int) -> dict[str, Any]:
-    def part(points: slice | list[int]) -> tuple[np.ndarray, np.ndarray]:
-        places = [np.nan_to_num(person.points[t, points]) for person in people]
-        scores = [person.scores[t, points] for person in people]
-        return np.array(places, np.float32), np.array(scores, np.float32)
-
-    body, body_score = part(skeleton.BODY_SLICE)
-    hands = [part(hand) for hand in _HANDS]
-    face, face_score = part(
-        [
-            *range(skeleton.FACE_SLICE.start, skeleton.FACE_SLICE.stop),
-            skeleton.R_EYE,
-            skeleton.L_EYE,
-        ]
-    )
-    shape = (2 * len(people), skeleton.N_HAND)
-    hidden = body_score <= skeleton.VISIBLE
+    points = np.array([person.points[t] for person in people]).reshape(-1, skeleton.N_POINTS, 2)
+    scores = np.array([person.scores[t] for person in people]).reshape(-1, skeleton.N_POINTS)
+    points, scores = np.nan_to_num(points).astype(np.float32), scores.astype(np.float32)
+    body, hands = skeleton.BODY_SLICE, skeleton.HANDS_SLICE
     numbers = np.arange(skeleton.N_BODY, dtype=np.float32)
     return {
         "bodies": {
-            "candidate": body.reshape(-1, skeleton.N_BODY, 2),
-            "subset": np.where(hidden, -1.0, numbers).reshape(-1, skeleton.N_BODY),
+            "candidate": points[:, body],
+            "subset": np.where(scores[:, body] > skeleton.VISIBLE, numbers, np.float32(-1)),
         },
-        "hands": np.stack([h[0] for h in hands], 1).reshape(*shape, 2),
-        "faces": face.reshape(-1, _FACE, 2),
-        "body_score": body_score.reshape(-1, skeleton.N_BODY),
-        "hand_score": np.stack([h[1] for h in hands], 1).reshape(shape),
-        "face_score": face_score.reshape(-1, _FACE),
+        "hands": points[:, hands].reshape(-1, skeleton.N_HAND, 2),
+        "faces": points[:, _FACE],
+        "body_score": scores[:, body],
+        "hand_score": scores[:, hands].reshape(-1, skeleton.N_HAND),
+        "face_score": scores[:, _FACE],
     }
 
 
@@ -156,12 +149,12 @@ def _points(
     given = pose.get(key)
     places = np.empty(0) if given is None else np.asarray(given, dtype=np.float64)
     if not places.size:
-        return np.empty((0, count or _FACE, 2)), np.empty((0, count or _FACE))
+        return np.empty((0, count or len(_FACE), 2)), np.empty((0, count or len(_FACE)))
     scores = pose.get(score_key)
     scores = np.ones(places.shape[:2]) if scores is None else np.asarray(scores, dtype=np.float64)
     if places.ndim != 3 or (count and places.shape[1] != count):
         raise ValueError(f"{key} of shape {places.shape}")
-    if count is None and places.shape[1] not in (skeleton.N_FACE, _FACE):
+    if count is None and places.shape[1] not in (skeleton.N_FACE, len(_FACE)):
         raise ValueError(f"{key} of shape {places.shape}")
     return places, scores
 
