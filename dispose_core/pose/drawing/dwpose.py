@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .. import skeleton
+from ..feet import toes_middle
 from ..sequence import PoseSequence
 from .shapes import BACKGROUNDS, EDGE_HUES, DrawOptions, draw_limb, pixel, valid_scores
 
@@ -21,7 +22,6 @@ Colour = tuple[int, int, int]
 
 N_JOINTS = skeleton.N_BODY + 2  # the body, then the toes of the left and of the right foot
 TOE_LIMBS = ((skeleton.ANKLES[1], 18), (skeleton.ANKLES[0], 19))  # left, right
-_BIG_AND_SMALL_TOE = slice(0, 2)
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,9 @@ class RulePainter:
         joints, joint_scores = points[skeleton.BODY_SLICE], scores[skeleton.BODY_SLICE]
         if self.rules.toes:
             for foot in (skeleton.LEFT_FOOT_SLICE, skeleton.RIGHT_FOOT_SLICE):
-                toes = points[foot][_BIG_AND_SMALL_TOE], scores[foot][_BIG_AND_SMALL_TOE]
-                found = toes[1].min() > 0
-                joints = np.vstack([joints, toes[0].mean(0) if found else np.full(2, np.nan)])
-                joint_scores = np.append(joint_scores, toes[1].mean() if found else 0.0)
+                place, score = toes_middle(points[foot], scores[foot])
+                joints = np.vstack([joints, place])
+                joint_scores = np.append(joint_scores, score)
         hands = (skeleton.LEFT_HAND_SLICE, skeleton.RIGHT_HAND_SLICE)
         left, right = (points[hand] for hand in hands)
         seen = scores >= self.rules.threshold

@@ -19,6 +19,7 @@ import numpy as np
 
 from ...errors import PoseError
 from .. import skeleton
+from ..feet import TOES, toes_middle
 from ..sequence import PoseSequence
 
 _PARTS = (  # attribute, key of the dict, part of the skeleton
@@ -28,7 +29,6 @@ _PARTS = (  # attribute, key of the dict, part of the skeleton
 )
 _BODY = ("kps_body", "keypoints_body")
 _FEET = (skeleton.LEFT_FOOT_SLICE, skeleton.RIGHT_FOOT_SLICE)
-_TOES = slice(0, 2)  # big and small toe of a foot
 # First of the 68 points, by the number of face points.
 _FACE_STARTS = {68: 0, 69: 1, 70: 0}
 
@@ -125,10 +125,7 @@ def _dict_of(pose: PoseSequence, t: int) -> dict[str, Any]:
 def _points_of(pose: PoseSequence, t: int) -> dict[str, np.ndarray]:
     """(N, 3) float32 fractions and scores by attribute; 0, 0, 0 for a missing point."""
     values = np.concatenate([pose.points[t], pose.scores[t, :, None]], -1)
-    toes = []
-    for foot in _FEET:
-        pair = values[foot][_TOES]
-        toes.append(pair.mean(0) if pair[:, 2].min() > 0 else np.zeros(3))
+    toes = [np.hstack(toes_middle(values[foot, :2], values[foot, 2])) for foot in _FEET]
     parts = {attribute: values[part] for attribute, _, part in _PARTS}
     heel = values[skeleton.RIGHT_FOOT_SLICE][2:]
     parts["kps_face"] = np.concatenate([heel, parts["kps_face"]])
@@ -148,7 +145,7 @@ def _frame_of(meta: Any) -> tuple[np.ndarray, tuple[int, int]]:
         raise ValueError(f"{len(body)} body points")
     values[skeleton.BODY_SLICE] = body[: skeleton.N_BODY]
     for toe, foot in zip(body[skeleton.N_BODY :], _FEET, strict=False):
-        values[foot][_TOES] = toe
+        values[foot][TOES] = toe
     for attribute, key, part in _PARTS:
         points = _array(meta, attribute, key, size)
         if part == skeleton.FACE_SLICE and len(points):
