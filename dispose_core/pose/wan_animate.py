@@ -186,9 +186,11 @@ def _require_mask(mask: Clip, images: Clip) -> None:
 def _lengths(frames: int, length: int) -> list[str]:
     lines = []
     if length != frames:
+        cut = frames - length
         lines.append(
-            f"{frames} frames: Wan-Animate makes 4n + 1, so the last {frames - length} are cut at "
-            f"a length of {length}; with {length + 4} the last frame is repeated"
+            f"{frames} frames: Wan-Animate makes 4n + 1, so the last "
+            f"{'one is' if cut == 1 else f'{cut} are'} cut at a length of {length}; with "
+            f"{length + 4} the last frame is repeated"
         )
     if frames > _CHUNK:
         lines.append(

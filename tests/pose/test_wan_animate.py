@@ -57,16 +57,17 @@ def test_frames_are_taken_for_thirty_per_second(fps, taken):
 
 
 @pytest.mark.parametrize(
-    ("frames", "length"), [(1, 1), (4, 1), (5, 5), (8, 5), (77, 77), (80, 77), (81, 81)]
+    ("frames", "length"), [(1, 1), (4, 1), (5, 5), (6, 5), (77, 77), (80, 77), (81, 81)]
 )
 def test_the_report_says_what_is_cut_from_a_length_that_is_not_4n_plus_1(frames, length):
     made = wan_animate_set([walker(frames)], clip(frames))
     assert made.length == length
     said = [line for line in made.report if "4n + 1" in line]
     cut = frames - length
+    said_cut = "one is" if cut == 1 else f"{cut} are"
     assert said == (
         [
-            f"{frames} frames: Wan-Animate makes 4n + 1, so the last {cut} are cut at a length of "
+            f"{frames} frames: Wan-Animate makes 4n + 1, so the last {said_cut} cut at a length of "
             f"{length}; with {length + 4} the last frame is repeated"
         ]
         if cut
