@@ -17,6 +17,7 @@ from . import (
     prepare,
     sampling,
     tracks,
+    video_models,
 )
 from .comfy_adapters.files import register_folders
 from .input_checks import checked
@@ -39,6 +40,8 @@ class DisPoseExtension(ComfyExtension):
             pose.PoseAlign,
             editor.PoseEditor,
             pose.PoseRender,
+            video_models.ConvertPoses,
+            video_models.WanAnimateSet,
             motion.CMPLoader,
             motion.DensifierLoader,
             motion.MotionField,

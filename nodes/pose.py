@@ -13,7 +13,7 @@ from ..dispose_core.pose.openpose_json import (
     write_openpose,
 )
 from ..dispose_core.pose.pose_files import CanvasSize, frame_files, load_poses
-from ..dispose_core.pose.render import DrawOptions, render_poses
+from ..dispose_core.pose.render import BACKGROUNDS, STYLES, DrawOptions, render_poses
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.memory import IMAGE, require_images
@@ -247,7 +247,8 @@ class PoseRender(io.ComfyNode):
             node_id="DisPosePoseRender",
             display_name="Pose Render",
             category="DisPose/pose",
-            description="Draws poses as skeleton images like those MimicMotion was trained on.",
+            description="Draws poses as skeleton images, in the style that the video model was "
+            "trained on: MimicMotion's, DWPose's, Wan-Animate's and others.",
             inputs=[
                 wire_types.PoseKeypoint.Input(
                     "poses", tooltip="Poses to draw, from Pose Align, one image each."
@@ -279,6 +280,21 @@ class PoseRender(io.ComfyNode):
                 io.Boolean.Input("body", default=True, tooltip="Draw the body: limbs and joints."),
                 io.Boolean.Input("hands", default=True, tooltip="Draw the hands."),
                 io.Boolean.Input("face", default=True, tooltip="Draw the face keypoints."),
+                io.Combo.Input(
+                    "style",
+                    options=list(STYLES),
+                    default="mimicmotion",
+                    optional=True,
+                    tooltip=STYLES.summaries(),
+                ),
+                io.Combo.Input(
+                    "background",
+                    options=list(BACKGROUNDS),
+                    default="black",
+                    optional=True,
+                    tooltip="Colour behind the skeletons. All models named here expect black.",
+                    **RARE,
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -287,11 +303,22 @@ class PoseRender(io.ComfyNode):
                     "connected.",
                 )
             ],
-            **search_words("draw skeleton", "openpose image"),
+            **search_words("draw skeleton", "openpose image", "dwpose", "wan animate", "vace"),
         )
 
     @classmethod
-    def execute(cls, poses, width, height, body, hands, face, reference_pose=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        poses,
+        width,
+        height,
+        body,
+        hands,
+        face,
+        reference_pose=None,
+        style="mimicmotion",
+        background="black",
+    ) -> io.NodeOutput:
         first = [] if reference_pose is None else frames_of(reference_pose, "reference_pose")
         people = fit_to_drawing(read_openpose([*first, *frames_of(poses)]), width, height)
         size = people[0].canvas
@@ -299,5 +326,7 @@ class PoseRender(io.ComfyNode):
         require_images(
             "skeletons", total, size, IMAGE, "Choose a smaller width and height, or fewer poses."
         )
-        drawn = render_poses(people, size, DrawOptions(body, hands, face), progress(total))
-        return io.NodeOutput(frames_to_comfy(drawn, total))
+        options = DrawOptions(body, hands, face, style, background)
+        return io.NodeOutput(
+            frames_to_comfy(render_poses(people, size, options, progress(total)), total)
+        )

@@ -4,6 +4,9 @@ from comfy_api.latest import io
 
 # List of OpenPose dicts, one per frame, as exchanged by pose nodes of many packs.
 PoseKeypoint = io.Custom("POSE_KEYPOINT")
+# Poses of ComfyUI-SCAIL-Pose and of ComfyUI-WanAnimatePreprocess: `pose/exchange` in the library.
+DwPoses = io.Custom("DWPOSES")
+PoseData = io.Custom("POSEDATA")
 PoseDetector = io.Custom("DISPOSE_POSE_DETECTOR")
 # A densifier; DISPOSE_CMP in graphs of earlier versions.
 Densifier = io.Custom("DISPOSE_DENSIFIER")

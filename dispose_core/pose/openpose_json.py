@@ -59,6 +59,7 @@ _COUNTS = {
 _CANVAS_KEYS = (("canvas_height", "canvas_width"), ("height", "width"))
 _EYES = [skeleton.R_EYE, skeleton.L_EYE]  # the last two of 70 face points
 _CHUNK = 2000  # lists that are converted at once, between two calls of `on_frame`
+_AT_WRIST = 0.25  # a hand lies at a wrist that is this much nearer than the other
 _PERCENT = 10.0  # confidences that are mostly above this are percentages
 
 
@@ -90,7 +91,8 @@ def read_openpose(
         on_frame: called now and then, also to interrupt.
 
     Returns:
-        One sequence per person of the fullest frame, at least one, all of T frames. Where a pack
+        One sequence per person of the fullest frame, at least one, all of T frames. Left and right
+        hands are exchanged where they lie at each other's wrists. Where a pack
         has chosen a person (`person_selection.choose_person`), that person comes first.
 
     Raises:
@@ -136,6 +138,9 @@ def read_openpose(
     for key in in_pixels:
         values[:, :, PARTS[key], :2] /= scale
         on_frame(len(PARTS), len(PARTS))
+    if _hands_are_exchanged(values, scale):
+        hands = [skeleton.RIGHT_HAND_SLICE, skeleton.LEFT_HAND_SLICE]
+        values[:, :, skeleton.HANDS_SLICE] = np.concatenate([values[:, :, h] for h in hands], 2)
     sequences = []
     for person in values:
         on_frame(len(PARTS), len(PARTS))
@@ -328,6 +333,26 @@ def _are_fractions(points: np.ndarray) -> bool:
     weight = points[..., 2]
     near = np.abs(points[..., :2]).max(-1) <= LARGEST_FRACTION
     return bool(weight[near].sum() >= weight.sum() / 2)
+
+
+def _hands_are_exchanged(values: np.ndarray, scale: np.ndarray) -> bool:
+    """Whether the program that wrote the poses calls left hands right, as ComfyUI's SDPose does.
+
+    Args:
+        values: (P, T, 134, 3) fractions and confidence.
+        scale: (1, T, 1, 2) width and height in pixels.
+    """
+    wrists = values[:, :, [skeleton.L_WRIST, skeleton.R_WRIST]]
+    roots = values[:, :, [skeleton.LEFT_HAND_SLICE.start, skeleton.RIGHT_HAND_SLICE.start]]
+    seen = (wrists[..., 2] > 0).all(-1) & (roots[..., 2] > 0).all(-1)
+    if not seen.any():
+        return False
+    apart = (
+        (wrists[..., :2] - roots[..., :2]) * scale,
+        (wrists - roots[:, :, ::-1])[..., :2] * scale,
+    )
+    own, other = (np.linalg.norm(each, axis=-1).sum(-1)[seen] for each in apart)
+    return bool((other < _AT_WRIST * own).mean() > 0.5 and not (own < _AT_WRIST * other).any())
 
 
 def _canvases(

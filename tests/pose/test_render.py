@@ -10,7 +10,8 @@ import pytest
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import align_poses
-from dispose_core.pose.render import DrawOptions, _Canvas, draw_body, draw_frame, render_poses
+from dispose_core.pose.drawing.mimicmotion import MimicMotionPainter, draw_body
+from dispose_core.pose.render import DrawOptions, draw_frame, render_poses
 from dispose_core.pose.sequence import PoseSequence
 
 
@@ -197,10 +198,10 @@ def test_matches_the_official_clips(golden, official_people, alignment_cases):
 @pytest.mark.parametrize("size", [(1, 8192), (8192, 1), (64, 8192)])
 def test_a_long_canvas_needs_no_more_than_one_of_eight_to_one(size, standing):
     longest = 2160 * 8 * 2160 * 3
-    assert _Canvas(size).pixels.nbytes <= longest
+    assert MimicMotionPainter(size).pixels.nbytes <= longest
     assert next(render_poses([standing()], size)).shape == (*size, 3)
 
 
 def test_canvases_up_to_eight_to_one_are_as_large_as_ever():
-    assert _Canvas((72, 576)).pixels.shape == (2160, 17280, 3)
-    assert _Canvas((1024, 576)).pixels.shape == (3840, 2160, 3)
+    assert MimicMotionPainter((72, 576)).pixels.shape == (2160, 17280, 3)
+    assert MimicMotionPainter((1024, 576)).pixels.shape == (3840, 2160, 3)

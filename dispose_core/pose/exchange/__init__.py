@@ -1,0 +1,1 @@
+"""Poses as Python objects on the wires of other packs: `DWPOSES` and `POSEDATA`."""
