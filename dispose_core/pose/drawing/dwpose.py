@@ -107,7 +107,7 @@ class RulePainter:
             placed = placed[:1]
         for group in [placed] if self.rules.people == "layers" else [[one] for one in placed]:
             self._draw_group(group, options)
-        image = self.pixels
+        image: np.ndarray = self.pixels
         if image.shape[:2] != self.size:
             smaller = self.size[0] * self.size[1] < image.shape[0] * image.shape[1]
             how = self.rules.shrink if smaller else self.rules.enlarge
