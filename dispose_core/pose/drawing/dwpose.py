@@ -107,12 +107,12 @@ class RulePainter:
             placed = placed[:1]
         for group in [placed] if self.rules.people == "layers" else [[one] for one in placed]:
             self._draw_group(group, options)
-        image = self.pixels[..., ::-1] if self.rules.swapped else self.pixels
-        if image.shape[:2] == self.size:
-            return image.copy()
-        smaller = self.size[0] * self.size[1] < image.shape[0] * image.shape[1]
-        how = self.rules.shrink if smaller else self.rules.enlarge
-        return cv2.resize(np.ascontiguousarray(image), self.size[::-1], interpolation=how)
+        image: np.ndarray = self.pixels
+        if image.shape[:2] != self.size:
+            smaller = self.size[0] * self.size[1] < image.shape[0] * image.shape[1]
+            how = self.rules.shrink if smaller else self.rules.enlarge
+            image = cv2.resize(image, self.size[::-1], interpolation=how)
+        return (image[..., ::-1] if self.rules.swapped else image).copy()
 
     def _draw_group(self, people: Sequence[_Person], options: DrawOptions) -> None:
         if options.body:
