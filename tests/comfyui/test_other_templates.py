@@ -23,15 +23,26 @@ STAND_INS = {
     "DisPosePoseDetectorLoader": "TinyDetectorLoader",
     "UNETLoader": None, "ModelSamplingSD3": None, "LoraLoaderModelOnly": None,
     "CLIPLoader": None, "CLIPVisionLoader": None, "CLIPVisionEncode": None,
-    "CheckpointLoaderSimple": "TinyVideoVAE", "VAELoader": "TinyVideoVAE",
+    "CheckpointLoaderSimple": "TinyLtxVAE", "VAELoader": "TinyVideoVAE",
     "CLIPTextEncode": "TinyText",
 }  # fmt: skip
+BARE = ("TinyVideoVAE", "TinyLtxVAE", "TinyText")  # without inputs, one output
+FRAMES = 17  # 4n + 1 and 8n + 1
 each_template = pytest.mark.parametrize("name", TEMPLATES)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def files(server, assets):
+    """Also the sample's poses with a face, which Wan-Animate needs and the sample has not."""
     write_files(server.base, assets)
+    frames = json.loads((assets / "poses" / "driving.json").read_text())[:FRAMES]
+    around = np.linspace(0, 2 * np.pi, 70)
+    for frame in frames:
+        person = frame["people"][0]
+        x, y = person["pose_keypoints_2d"][:2]
+        face = np.stack([x + 25 * np.cos(around), y + 30 * np.sin(around), 0 * around + 1], -1)
+        person["face_keypoints_2d"] = face.ravel().tolist()
+    (server.base / "input" / "with_face.json").write_text(json.dumps(frames))
 
 
 def until_conditioning(comfy, name: str, run_name: str) -> dict:
@@ -48,7 +59,7 @@ def until_conditioning(comfy, name: str, run_name: str) -> dict:
         stand_in = STAND_INS.get(value["class_type"], value["class_type"])
         if key in kept or stand_in is None:
             continue
-        inputs = {} if stand_in in ("TinyVideoVAE", "TinyText") else dict(value["inputs"])
+        inputs = {} if stand_in in BARE else dict(value["inputs"])
         if stand_in == "TinyDetectorLoader":
             inputs = {k: v for k, v in inputs.items() if k in ("backend", "smoothing")}
         inputs.update(
@@ -62,9 +73,11 @@ def until_conditioning(comfy, name: str, run_name: str) -> dict:
                 del inputs[k]  # networks that nothing is read from here
             else:
                 wanted.append(link[0])
-                if STAND_INS.get(source) == "TinyVideoVAE":
+                if STAND_INS.get(source) in BARE:
                     inputs[k] = [link[0], 0]
         kept[key] = {"class_type": stand_in, "inputs": inputs}
+        if name == "wan_animate" and value["_meta"]["title"] == "Pose Extract: the driving video":
+            kept[key] = node("TinyRawPoses", file="with_face.json")
     kept["record"] = node(
         "TinyRecordConditioning", conditioning=[last, 0], latent=[last, 2], run_name=run_name
     )
@@ -77,9 +90,8 @@ def test_a_template_makes_the_conditioning_of_its_model(comfy, server, name):
 
     recorded = np.load(server.base / "output" / f"{name}.npz")
     assert TEMPLATES[name][1] in recorded.files
-    frames = 17  # 4n + 1 and 8n + 1
     step = 8 if name == "ltx_pose" else 4
-    assert recorded["latent_shape"][2] >= (frames - 1) // step + 1
+    assert recorded["latent_shape"][2] >= (FRAMES - 1) // step + 1
     value = recorded[TEMPLATES[name][1]]
     assert np.isfinite(value).all() and value.std() > 0
 

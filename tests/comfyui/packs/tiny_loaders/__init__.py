@@ -244,14 +244,24 @@ class VideoVAE(Node):
 
     RETURN_TYPES = ("VAE",)
     INPUT_TYPES = inputs()
+    channels, frames, side = 16, 4, 8
 
     def run(self):
         return (self,)
 
     def encode(self, frames):
-        frames = torch.cat([frames[:1].expand(3, -1, -1, -1), frames]).movedim(-1, 0)[None]
-        small = torch.nn.functional.avg_pool3d(frames, (4, 8, 8))  # (1, 3, t, h, w)
-        return small.repeat(1, 6, 1, 1, 1)[:, :16].float() + torch.arange(16.0).view(1, 16, 1, 1, 1)
+        first = frames[:1].expand(self.frames - 1, -1, -1, -1)
+        frames = torch.cat([first, frames]).movedim(-1, 0)[None].float()
+        small = torch.nn.functional.avg_pool3d(frames, (self.frames, self.side, self.side))
+        channel = torch.arange(float(self.channels)).view(1, -1, 1, 1, 1)
+        return small.mean(1, keepdim=True) + channel  # (1, channels, t, h, w)
+
+
+class LtxVAE(VideoVAE):
+    """For the VAE of LTX-Video."""
+
+    channels, frames, side = 128, 8, 32
+    downscale_index_formula = (8, 32, 32)
 
 
 class Text(Node):
@@ -296,6 +306,6 @@ NODE_CLASS_MAPPINGS = {
     for node in (
         *(CheckpointLoader, ImageOnlyLoader, MimicMotionLoader, ControlNetLoader, DetectorLoader),
         *(ReadSD15, OtherModel, RecordFeatures, RecordMotion, RawPoses),
-        *(VideoVAE, Text, RecordConditioning),
+        *(VideoVAE, LtxVAE, Text, RecordConditioning),
     )
 }
