@@ -33,7 +33,7 @@ CONNECT = """sinks => {
 }"""
 SINKS = {
     "Animate": {"video": "SaveVideo", "images": "PreviewImage"},
-    "Motion": {"tracks": "PreviewAny", "motion": "PreviewImage"},
+    "Motion": {"json": "PreviewAny", "motion": "PreviewImage"},
     "Poses": {"poses": "DisPoseSavePoses", "skeletons": "PreviewImage"},
 }
 
@@ -67,7 +67,9 @@ def test_a_blueprint_runs(browser_page, comfy, server, name):
     if kind == "Motion":
         (text,) = outputs_of(entry, "text")
         tracks = json.loads(text)
-        assert {len(track) for track in tracks} == {121}
+        (length,) = {len(track) for track in tracks}
+        assert (length - 1) % 4 == 0  # Wan-Move
+        assert len(tracks) > 30  # a grid of about 64 points
     else:
         assert len(outputs_of(entry, "images")) >= 3
     if kind == "Animate":
