@@ -36,8 +36,8 @@ def people_of(given: dict) -> list[PoseSequence]:
     return people
 
 
-def text_of(edits: list[dict], **made_for: int) -> str:
-    return json.dumps({"version": 1, "made_for": made_for, "edits": edits})
+def text_of(edits: list[dict], version: int = 1, **made_for: int) -> str:
+    return json.dumps({"version": version, "made_for": made_for, "edits": edits})
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def people() -> list[PoseSequence]:
 
 @pytest.mark.parametrize("case", CASES["applied"], ids=lambda case: case["name"])
 def test_edits_do_what_the_shared_cases_say(people, case):
-    edited, report = apply_edits(people, text_of(case["edits"]))
+    edited, report = apply_edits(people, text_of(case["edits"], case.get("version", 1)))
     expected = [(person.points.copy(), person.scores.copy()) for person in people]
     for change in case["changed"]:
         points, scores = expected[change.get("person", 0)]
