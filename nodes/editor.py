@@ -23,8 +23,8 @@ class PoseEditor(io.ComfyNode):
             display_name="Pose Editor",
             category="DisPose/pose",
             description="Corrects poses by hand. Run the workflow once, then open the editor to "
-            "drag, hide, copy and interpolate joints over the images. The edits are stored in "
-            "this node and applied again on every run.",
+            "drag, hide, copy and key joints over the images. The edits are stored in this node and "
+            "applied again on every run.",
             inputs=[
                 wire_types.PoseKeypoint.Input(
                     "poses",
@@ -42,6 +42,13 @@ class PoseEditor(io.ComfyNode):
                     multiline=True,
                     tooltip="The edits as the editor writes them, one per line. Clear this text "
                     "to remove all edits.",
+                ),
+                wire_types.PoseKeypoint.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="A pose to compare with, shown in the editor as a silhouette behind the "
+                    "skeleton: the reference's, from Pose Extract. Its first person and frame are "
+                    "used. The poses are not changed by it.",
                 ),
             ],
             outputs=[
@@ -69,10 +76,11 @@ class PoseEditor(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, poses, edits: str, pictures=None) -> io.NodeOutput:
+    def execute(cls, poses, edits: str, pictures=None, reference=None) -> io.NodeOutput:
         people = read_openpose(poses)
         edited, report = apply_edits(people, edits)
-        run, notes = editor_files.keep_run(people, pictures, progress(len(people[0])))
+        compared = None if reference is None else read_openpose(reference)[0]
+        run, notes = editor_files.keep_run(people, pictures, compared, progress(len(people[0])))
         report = [*report, *notes]
         ui = {"dispose_pose_editor": [run], "dispose_report": report}
         return io.NodeOutput(write_openpose(edited), "\n".join(report), ui=ui)

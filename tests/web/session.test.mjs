@@ -80,7 +80,13 @@ test("changes go to the whole figure without a selection, and to the marked rang
   assert.deepEqual(session.edits, [{ do: "hide", frames: [0, 2], points: "all" }]);
   session.restore();
   assert.equal(session.pointAt(NECK, 1).score, 0.9);
-  session.setMark(0); // pressed again at its begin: no range any more
+  session.setMark(); // ends it here
+  session.goTo(1);
+  assert.deepEqual(session.range, [0, 2]);
+  session.goTo(4); // outside: only what is seen is changed
+  assert.deepEqual([session.range, session.chosen], [[4, 4], [0, 2]]);
+  session.goTo(2);
+  session.setMark(); // no range any more
   session.copyPrevious();
   assert.deepEqual(session.edits.at(-1), { do: "copy", frames: 2, points: "all", from: 1 });
 });

@@ -8,6 +8,7 @@
  * @property {Float64Array[]} people one a person: x, y as fractions and score of 134 points a
  *   frame; a missing point is NaN, NaN, 0
  * @property {number} crowd people there are; the editor shows the first of them
+ * @property {Float64Array | null} [reference] one frame to compare with, as those of a person
  */
 import { framesOf, pairOf, pointsOf } from "./edits_text.js";
 import { MIRROR, N_POINTS, SWAP } from "./skeleton.js";
