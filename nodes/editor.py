@@ -23,8 +23,8 @@ class PoseEditor(io.ComfyNode):
             display_name="Pose Editor",
             category="DisPose/pose",
             description="Corrects poses by hand. Run the workflow once, then open the editor to "
-            "drag, hide, copy and key joints over the images. The edits are stored in this node and "
-            "applied again on every run.",
+            "drag, hide, copy and interpolate joints over the images. The edits are stored in "
+            "this node and applied again on every run.",
             inputs=[
                 wire_types.PoseKeypoint.Input(
                     "poses",
@@ -46,9 +46,9 @@ class PoseEditor(io.ComfyNode):
                 wire_types.PoseKeypoint.Input(
                     "reference",
                     optional=True,
-                    tooltip="A pose to compare with, shown in the editor as a silhouette behind the "
-                    "skeleton: the reference's, from Pose Extract. Its first person and frame are "
-                    "used. The poses are not changed by it.",
+                    tooltip="A pose to compare with, shown in the editor as a silhouette behind "
+                    "the skeleton, such as that of the reference. Its first person and frame are "
+                    "used. It does not change the poses.",
                 ),
             ],
             outputs=[

@@ -83,7 +83,7 @@ export const CHINESE = {
   "Reverse": "倒放",
   "Copy": "复制",
   "Paste": "粘贴",
-  "Keys": "关键帧",
+  "Motion": "运动",
   "Set key": "设关键帧",
   "Remove key": "删关键帧",
   "Linear": "线性",

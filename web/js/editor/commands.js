@@ -27,6 +27,7 @@ const arrows = (modifier, label, help, act) =>
 /** @type {Command[]} */
 export const COMMANDS = [
   { label: "Play", keys: [" "], group: "Frames", help: "Play or stop", run: (e) => e.togglePlay() },
+  { label: "Mark range", keys: ["b"], group: "Frames", help: "Start to select frames here; press again at the other end, and a third time to clear (Shift + drag on the timeline)", run: (e) => e.session.setMark() },
   { label: "◀ Frame", keys: ["ArrowLeft"], group: "Frames", help: "Previous frame", run: (e) => e.session.goTo(e.session.frame - 1) },
   { label: "Frame ▶", keys: ["ArrowRight"], group: "Frames", help: "Next frame", run: (e) => e.session.goTo(e.session.frame + 1) },
   { label: "", keys: ["Shift+ArrowLeft"], help: "Ten frames back", run: (e) => e.session.goTo(e.session.frame - 10) },
@@ -37,7 +38,6 @@ export const COMMANDS = [
   { label: "Flagged ▶", keys: ["d"], group: "Frames", help: "Next frame with a missing or doubtful point", run: (e) => e.session.nextDoubt(1) },
   { label: "◀ Key", keys: [","], group: "Frames", help: "Previous key of the points", run: (e) => e.session.nextKey(-1) },
   { label: "Key ▶", keys: ["."], group: "Frames", help: "Next key of the points", run: (e) => e.session.nextKey(1) },
-  { label: "Mark range", keys: ["b"], group: "Frames", help: "Start to select frames here; press again at the other end, and a third time to clear (Shift + drag on the timeline)", run: (e) => e.session.setMark() },
 
   { label: "Clear selection", keys: ["a"], group: "Points", help: "Clear the selection, so that changes apply to the whole figure", run: (e) => e.session.select([]) },
   { label: "Select all", keys: ["Ctrl+a"], group: "Points", help: "Select all points, to drag the whole figure", run: (e) => e.selectShown() },
@@ -48,9 +48,6 @@ export const COMMANDS = [
 
   { label: "Hide", keys: ["h", "Delete"], group: "Change", help: "Hide the points, so that they count as missing", run: (e) => e.session.hide() },
   { label: "Restore", keys: ["r"], group: "Change", help: "Restore the points as they were detected", run: (e) => e.session.restore() },
-  { label: "Copy previous", keys: ["c"], group: "Change", help: "Copy the points from the previous frame", run: (e) => e.session.copyPrevious() },
-  { label: "Interpolate", keys: ["i"], group: "Change", help: "Interpolate between the ends of the selected frames", run: (e) => e.session.interpolate() },
-  { label: "Reverse", keys: ["t"], group: "Change", help: "Play the points backwards in the selected frames", run: (e) => e.session.reverse() },
   { label: "Copy", keys: ["Ctrl+c"], group: "Change", help: "Copy the points of this frame, or of the selected frames", run: (e) => e.session.copy() },
   { label: "Paste", keys: ["Ctrl+v"], group: "Change", help: "Paste at this frame; into selected frames again and again until they are full", run: (e) => e.session.paste() },
   { label: "Larger", keys: ["+", "="], group: "Change", help: "Scale up around the centre", run: (e) => e.session.scale(1.02) },
@@ -62,8 +59,11 @@ export const COMMANDS = [
   { label: "Undo", keys: ["Ctrl+z"], group: "Change", help: "Undo the last change", run: (e) => e.session.undo() },
   { label: "Redo", keys: ["Ctrl+Shift+Z", "Ctrl+y"], group: "Change", help: "Redo the change that was undone", run: (e) => e.session.redo() },
 
-  { label: "Set key", keys: ["k"], group: "Keys", help: "Set a key for the points; between keys they are interpolated, and dragging there sets another", run: (e) => e.session.setKey() },
-  { label: "Remove key", keys: ["Shift+K"], group: "Keys", help: "Remove the keys of the points from this frame, or from the selected frames", run: (e) => e.session.removeKey() },
+  { label: "Set key", keys: ["k"], group: "Motion", help: "Set a key for the points; between keys they are interpolated, and dragging there sets another", run: (e) => e.session.setKey() },
+  { label: "Remove key", keys: ["Shift+K"], group: "Motion", help: "Remove the keys of the points from this frame, or from the selected frames", run: (e) => e.session.removeKey() },
+  { label: "Interpolate", keys: ["i"], group: "Motion", help: "Interpolate between the ends of the selected frames", run: (e) => e.session.interpolate() },
+  { label: "Reverse", keys: ["t"], group: "Motion", help: "Play the points backwards in the selected frames", run: (e) => e.session.reverse() },
+  { label: "Copy previous", keys: ["c"], group: "Motion", help: "Copy the points from the previous frame", run: (e) => e.session.copyPrevious() },
   { label: "", keys: ["e"], help: "Change the ease of the keys around this frame, and of new ones: linear, smooth, hold, keep", run: (e) => e.session.nextEase() },
 
   { label: "Fit", keys: ["0"], group: "View", help: "Show the whole image", run: (e) => e.fit() },

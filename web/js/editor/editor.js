@@ -178,7 +178,7 @@ export class Editor {
     this.status = make("div", { class: "dp-status" });
     this.missing = make("div", { class: "dp-missing" });
     const aside = make("aside", {}, this.status, this.missing);
-    for (const group of ["Frames", "Points", "Change", "Keys", "View"]) {
+    for (const group of ["Frames", "Points", "Change", "Motion", "View"]) {
       const buttons = COMMANDS.filter((command) => command.group === group).map((command) =>
         buttonFor(
           say(command.label), say("{help} ({key})", { help: say(command.help), key: keyName(command) }),
