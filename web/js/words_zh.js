@@ -55,7 +55,7 @@ export const CHINESE = {
   "What was copied belongs to person {person}. Go to that person (P), or copy again.":
     "复制的内容属于第 {person} 人。请切换到该人（P），或重新复制。",
   "Connect a pose to the input reference of the node and run the workflow to see it here.":
-    "将姿态连接到节点的 reference 输入并运行工作流，即可在此看到它。",
+    "将姿态连接到节点的“参考”输入（reference）并运行工作流，即可在此看到它。",
   "There are no more frames with missing or doubtful points.": "没有更多包含缺失或可疑点的帧。",
 
   // Headings and buttons
