@@ -101,6 +101,9 @@ export class Curves {
       this.#line(session.given.people[session.person], axis, session, colours.text, 1);
       this.#line(session.figure, axis, session, colour, 2);
       for (const dot of this.dots) this.#dot(dot, axis, session, colour, colours);
+      context.fillStyle = colour;
+      context.font = "600 11px Inter, Arial, sans-serif";
+      context.fillText(axis ? "y" : "x", 4, axis * (band + GAP) + 12);
       context.restore();
     }
   }

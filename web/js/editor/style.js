@@ -1,7 +1,7 @@
 /** How the editor looks: ComfyUI's own colours, light or dark. */
 export const STYLE = `
 .dispose-editor {
-  --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6; --dp-main: #0b6bcb; --dp-x: #e5697a; --dp-y: #3fae63;
+  --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6; --dp-main: #0b6bcb; --dp-x: #d9485f; --dp-y: #2a9d52;
   position: fixed; inset: 0; width: 100vw; height: 100vh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; pointer-events: auto; cursor: default; font: 13px/1.4 Inter, Arial, sans-serif;
   color: var(--fg-color, #ddd); background: var(--bg-color, #202020);
@@ -46,7 +46,7 @@ export const STYLE = `
 }
 .dispose-editor footer canvas { width: 100%; height: 34px; cursor: pointer; touch-action: none; }
 .dispose-editor footer input[type="range"] { width: 100%; margin: 0; accent-color: var(--dp-edited); }
-.dispose-editor footer canvas.dp-curves { height: 136px; cursor: crosshair; border-radius: 4px; }
+.dispose-editor footer canvas.dp-curves { height: clamp(104px, 14vh, 144px); cursor: crosshair; border-radius: 4px; }
 .dispose-editor .dp-side { align-self: stretch; display: flex; flex-direction: column; justify-content: space-between; min-width: 0; }
 .dispose-editor .dp-curve-text { font-size: 12px; white-space: pre-line; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .dispose-editor .dp-eases { display: grid; grid-template-columns: 1fr 1fr; gap: 3px; }
