@@ -43,6 +43,13 @@ class PoseEditor(io.ComfyNode):
                     tooltip="The edits as the editor writes them, one per line. Clear this text "
                     "to remove all edits.",
                 ),
+                wire_types.PoseKeypoint.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="A pose to compare with, shown in the editor as a silhouette behind "
+                    "the skeleton, such as that of the reference. Its first person and frame are "
+                    "used. It does not change the poses.",
+                ),
             ],
             outputs=[
                 wire_types.PoseKeypoint.Output(
@@ -69,10 +76,11 @@ class PoseEditor(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, poses, edits: str, pictures=None) -> io.NodeOutput:
+    def execute(cls, poses, edits: str, pictures=None, reference=None) -> io.NodeOutput:
         people = read_openpose(poses)
         edited, report = apply_edits(people, edits)
-        run, notes = editor_files.keep_run(people, pictures, progress(len(people[0])))
+        compared = None if reference is None else read_openpose(reference)[0]
+        run, notes = editor_files.keep_run(people, pictures, compared, progress(len(people[0])))
         report = [*report, *notes]
         ui = {"dispose_pose_editor": [run], "dispose_report": report}
         return io.NodeOutput(write_openpose(edited), "\n".join(report), ui=ui)

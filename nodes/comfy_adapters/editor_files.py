@@ -33,7 +33,10 @@ MOST_POSES = 20_000
 
 
 def keep_run(
-    people: Sequence[PoseSequence], images: Tensor | None, on_frame: Progress
+    people: Sequence[PoseSequence],
+    images: Tensor | None,
+    reference: PoseSequence | None,
+    on_frame: Progress,
 ) -> tuple[dict[str, str], list[str]]:
     """Write the files with which the editor displays a run.
 
@@ -42,6 +45,7 @@ def keep_run(
     Args:
         people: poses before edits.
         images: IMAGE (1 or T, H, W, C), one for each pose or one for all.
+        reference: its first frame is shown behind the poses.
 
     Returns:
         The subfolder of ComfyUI's temp folder, for the node's ui output; and messages for the user.
@@ -65,7 +69,7 @@ def keep_run(
             f"{MOST_POSES} poses. Edits to the other people are still applied; to see them, choose "
             "a person or a shorter clip before this node."
         )
-    name = _name_of(people, images)
+    name = _name_of(people, images, reference)
     root = Path(folder_paths.get_temp_directory()) / FOLDER
     if (root / name).is_dir():
         os.utime(root / name)
@@ -73,16 +77,23 @@ def keep_run(
         data = _poses(editable) | {
             "crowd": len(people),
             "images": 0 if images is None else len(images),
+            "reference": None if reference is None else _values(reference[:1]),
         }
         _write(root, name, data, images, on_frame)
         _forget_old(root)
     return {"subfolder": f"{FOLDER}/{name}", "type": "temp"}, report
 
 
-def _name_of(people: Sequence[PoseSequence], images: Tensor | None) -> str:
+def _name_of(
+    people: Sequence[PoseSequence], images: Tensor | None, reference: PoseSequence | None
+) -> str:
     digest = hashlib.sha256(repr(people[0].canvas).encode())
     for person in people:
         digest.update(person.points.tobytes() + person.scores.tobytes())
+    if reference is not None:
+        digest.update(
+            b"reference" + reference.points[:1].tobytes() + reference.scores[:1].tobytes()
+        )
     if images is not None:
         # Every 16th row and column suffices to distinguish images.
         sampled = images[:, ::16, ::16].contiguous().cpu().float().numpy()
@@ -121,18 +132,19 @@ def _write(
 
 
 def _poses(people: Sequence[PoseSequence]) -> dict:
-    """Poses with six decimals (a thousandth of a pixel); missing points are 0, 0, 0."""
     height, width = people[0].canvas
-    values = [
-        np.nan_to_num(np.concatenate([person.points, person.scores[..., None]], -1)).round(6)
-        for person in people
-    ]
     return {
         "width": width,
         "height": height,
         "frames": len(people[0]),
-        "people": [value.ravel().tolist() for value in values],
+        "people": [_values(person) for person in people],
     }
+
+
+def _values(person: PoseSequence) -> list[float]:
+    """x, y, score with six decimals (a thousandth of a pixel); missing points are 0, 0, 0."""
+    values = np.concatenate([person.points, person.scores[..., None]], -1)
+    return np.nan_to_num(values).round(6).ravel().tolist()
 
 
 def _small_jpeg(image: Tensor, count: int) -> bytes:

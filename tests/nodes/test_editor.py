@@ -50,8 +50,10 @@ def standing():
 def edit(pack, temp):
     """edit(poses, text, images) -> poses, report, folder of the run."""
 
-    def execute(poses, text="", images=None):
-        done = pack["DisPosePoseEditor"].execute(poses=poses, edits=text, pictures=images)
+    def execute(poses, text="", images=None, reference=None):
+        done = pack["DisPosePoseEditor"].execute(
+            poses=poses, edits=text, pictures=images, reference=reference
+        )
         (run,) = done.ui["dispose_pose_editor"]
         assert run["type"] == "temp"
         return *done.result, temp / run["subfolder"]
@@ -173,3 +175,18 @@ def test_the_web_folder_of_the_pack_is_served():
     root = Path(__file__).parents[2]
     assert 'WEB_DIRECTORY = "./web"' in (root / "__init__.py").read_text("utf-8")
     assert (root / "web" / "js" / "pose_editor.js").is_file()
+
+
+def test_the_reference_is_kept_for_the_editor_and_changes_nothing(edit, wire, standing):
+    from dispose_core.pose.openpose_json import write_openpose
+
+    other = standing(2)
+    other = other.with_points(other.points + 0.1)
+    poses, _, folder = edit(wire, MOVE, reference=write_openpose([other, standing(2)]))
+    assert wrist(poses[1]) == [25.0, 100.0, 1.0] and poses[0] == wire[0]
+    kept = json.loads((folder / "poses.json").read_text())
+    assert len(kept["reference"]) == 134 * 3  # its first frame
+    assert kept["reference"][12:14] == pytest.approx(other.points[0, 4], abs=1e-6)
+    _, _, without = edit(wire, MOVE)
+    assert without != folder
+    assert json.loads((without / "poses.json").read_text())["reference"] is None

@@ -36,8 +36,8 @@ def people_of(given: dict) -> list[PoseSequence]:
     return people
 
 
-def text_of(edits: list[dict], **made_for: int) -> str:
-    return json.dumps({"version": 1, "made_for": made_for, "edits": edits})
+def text_of(edits: list[dict], version: int = 1, **made_for: int) -> str:
+    return json.dumps({"version": version, "made_for": made_for, "edits": edits})
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def people() -> list[PoseSequence]:
 
 @pytest.mark.parametrize("case", CASES["applied"], ids=lambda case: case["name"])
 def test_edits_do_what_the_shared_cases_say(people, case):
-    edited, report = apply_edits(people, text_of(case["edits"]))
+    edited, report = apply_edits(people, text_of(case["edits"], case.get("version", 1)))
     expected = [(person.points.copy(), person.scores.copy()) for person in people]
     for change in case["changed"]:
         points, scores = expected[change.get("person", 0)]
@@ -111,6 +111,40 @@ def test_the_report_counts_and_says_what_became_of_the_clip(people):
         "of the image",
         "edit 2 (move RWrist, Nose, 3, …, frame 9) not applied: the clip ends at frame 4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ease", "quarter"), [("linear", 0.25), ("smooth", 0.15625), ("hold", 0.0), ("keep", None)]
+)
+def test_keys_go_a_known_share_of_the_way(standing, ease, quarter):
+    keys = [[2, 0.1, 0.9, ease], [6, 0.5, 0.1]]
+    text = text_of([{"do": "keys", "points": "RWrist", "keys": keys}], version=2)
+    person = standing(9)
+    (edited,), report = apply_edits([person], text)
+    assert report == ["1 edit: 1 applied"]
+    expected = person.points.copy()
+    expected[2, 4], expected[6, 4] = (0.1, 0.9), (0.5, 0.1)
+    if quarter is not None:
+        for frame, share in ((3, quarter), (4, 0.5 if quarter else 0.0)):
+            expected[frame, 4] = 0.1 + 0.4 * share, 0.9 - 0.8 * share
+        share = 1 - quarter if quarter else 0.0
+        expected[5, 4] = 0.1 + 0.4 * share, 0.9 - 0.8 * share
+    np.testing.assert_allclose(edited.points, expected, atol=1e-12)
+
+
+def test_an_edit_of_keys_is_named_by_its_point_and_frames(people):
+    keys = [[5, 0.1, 0.1], [9, 0.1, 0.1]]
+    _, report = apply_edits(
+        people, text_of([{"do": "keys", "points": "RWrist", "keys": keys}], version=2)
+    )
+    assert (
+        report[1] == "edit 1 (keys RWrist, frames 5\u20139) not applied: the clip ends at frame 4"
+    )
+
+
+def test_a_text_of_version_1_is_read_by_version_2_as_before(people):
+    edits = [edit for case in CASES["applied"][:3] for edit in case["edits"]]
+    assert parse_edits(text_of(edits, 1)) == parse_edits(text_of(edits, 2))
 
 
 def test_a_long_list_of_trouble_is_cut(people):

@@ -4,7 +4,10 @@ import test from "node:test";
 
 import { at, STRIDE } from "../../web/js/editor/apply.js";
 import { COMMANDS, comboOf, commandFor, keyName } from "../../web/js/editor/commands.js";
-import { NOBODY, NO_DOUBT, NO_FRAME_BEFORE, NO_RANGE, NOTHING_DONE, Session } from "../../web/js/editor/session.js";
+import {
+  COPIED, NOBODY, NO_DOUBT, NO_FRAME_BEFORE, NO_FRAMES, NO_KEY, NO_MORE_KEYS, NO_RANGE, NOTHING_COPIED, NOTHING_DONE,
+  OTHER_PERSON, Session,
+} from "../../web/js/editor/session.js";
 
 const RWRIST = 4;
 const NECK = 1;
@@ -80,7 +83,13 @@ test("changes go to the whole figure without a selection, and to the marked rang
   assert.deepEqual(session.edits, [{ do: "hide", frames: [0, 2], points: "all" }]);
   session.restore();
   assert.equal(session.pointAt(NECK, 1).score, 0.9);
-  session.setMark(0); // pressed again at its begin: no range any more
+  session.setMark(); // ends it here
+  session.goTo(1);
+  assert.deepEqual(session.range, [0, 2]);
+  session.goTo(4); // outside: only what is seen is changed
+  assert.deepEqual([session.range, session.chosen], [[4, 4], [0, 2]]);
+  session.goTo(2);
+  session.setMark(); // no range any more
   session.copyPrevious();
   assert.deepEqual(session.edits.at(-1), { do: "copy", frames: 2, points: "all", from: 1 });
 });
@@ -201,4 +210,173 @@ test("every key means one thing and every button has one", () => {
   assert.equal(press("р", { code: "KeyH" }), "h"); // Cyrillic
   assert.equal(press("Я", { code: "KeyZ", ctrlKey: true, shiftKey: true }), "Ctrl+Shift+Z");
   assert.equal(press("a", { code: "KeyQ" }), "a"); // a Latin keyboard of another layout
+});
+
+const keysAt = (session) => session.edits.filter((edit) => edit.do === "keys").map(({ keys }) => keys);
+
+test("between keys the point follows them, and placing it there sets another", () => {
+  const session = new Session(clip());
+  session.select([RWRIST]);
+  session.setEase("smooth");
+  session.move(RWRIST, 0.1, 0.1);
+  session.setKey();
+  session.goTo(8);
+  session.move(RWRIST, 0.5, 0.9);
+  session.setKey();
+  assert.deepEqual(keysAt(session), [[[0, 0.1, 0.1, "smooth"], [8, 0.5, 0.9, "smooth"]]]);
+  near(session.pointAt(RWRIST, 2).x, 0.1 + 0.4 * 0.15625); // t = 1/4: t^2 (3 - 2t)
+  session.goTo(4);
+  near(session.pointAt(RWRIST).y, 0.5);
+  session.shift(0, 0.1);
+  assert.deepEqual(keysAt(session)[0][1], [4, 0.3, 0.6, "smooth"]);
+  near(session.pointAt(RWRIST, 2).y, 0.1 + 0.5 * 0.5);
+  assert.deepEqual(session.keyFrames(), [0, 4, 8]);
+  session.goTo(9); // behind the keys
+  session.move(RWRIST, 0.9, 0.9);
+  assert.equal(session.edits.at(-1).do, "move");
+  assert.deepEqual(session.movedFrames(RWRIST), [0, 8, 9]);
+  session.undo();
+  session.undo();
+  assert.deepEqual(session.keyFrames(), [0, 8]);
+  session.redo();
+  assert.deepEqual(session.keyFrames(), [0, 4, 8]);
+});
+
+test("the ease around a frame is changed, that of the last key's way too; keep leaves what was found", () => {
+  const session = new Session(clip());
+  session.select([RWRIST]);
+  session.setMark();
+  session.goTo(8);
+  session.setKey(); // at both ends
+  assert.deepEqual(keysAt(session), [[[0, 0.2, 0.3], [8, 0.28, 0.3]]]);
+  assert.deepEqual([session.easeHere(), session.edits.length], ["linear", 1]);
+  session.nextEase();
+  session.nextEase();
+  assert.equal(session.edits[0].keys[0][3], "hold");
+  near(session.pointAt(RWRIST, 7).x, 0.2);
+  session.nextEase();
+  near(session.pointAt(RWRIST, 7).x, 0.27);
+  session.goTo(4);
+  session.clearFrames();
+  session.move(RWRIST, 0.9, 0.9); // no key where frames are kept
+  assert.equal(session.edits.at(-1).do, "move");
+  session.select([NECK]);
+  assert.equal(session.easeHere(), "keep"); // of new keys
+});
+
+test("keys move behind later edits of the same frames, as they are seen", () => {
+  const session = new Session(clip());
+  session.select([RWRIST]);
+  session.setMark();
+  session.goTo(8);
+  session.setKey();
+  session.shift(0.1, 0); // the whole range
+  session.clearFrames();
+  session.select([NECK]);
+  session.shift(0.1, 0); // another point
+  session.select([RWRIST]);
+  session.goTo(4);
+  session.shift(0, 0.1);
+  assert.deepEqual(session.edits.map((edit) => edit.do), ["transform", "move", "keys"]);
+  assert.deepEqual(keysAt(session), [[[0, 0.3, 0.3], [4, 0.34, 0.4], [8, 0.38, 0.3]]]);
+  session.shift(0, 0.1); // nothing behind them now: they stay where they are
+  session.select([NECK]);
+  session.hide();
+  session.select([RWRIST]);
+  session.shift(0, 0.1);
+  assert.deepEqual(session.edits.map((edit) => edit.do), ["transform", "move", "keys", "hide"]);
+  near(session.pointAt(RWRIST, 2).y, 0.45);
+});
+
+test("a group between keys is keyed where it is dragged, the others of it are shifted", () => {
+  const session = new Session(clip());
+  session.select([RWRIST, 3]);
+  session.setMark();
+  session.goTo(8);
+  session.setKey();
+  session.setMark();
+  session.setMark();
+  session.goTo(4);
+  session.select([RWRIST, 3, NECK]);
+  session.shift(0.1, 0);
+  assert.deepEqual(session.edits.map((edit) => edit.do), ["keys", "keys", "transform"]);
+  assert.deepEqual(session.edits[2].points, "Neck");
+  near(session.pointAt(3).x, 0.53);
+  near(session.pointAt(RWRIST, 2).x, 0.27);
+  session.undo();
+  assert.deepEqual(session.edits.map((edit) => edit.do), ["keys", "keys"]);
+  session.removeKey();
+  assert.equal(session.hint, NO_KEY);
+  session.goTo(8);
+  session.removeKey();
+  assert.deepEqual(keysAt(session).map((keys) => keys.length), [1, 1]);
+  session.goTo(0);
+  session.removeKey();
+  assert.deepEqual(session.edits, []);
+});
+
+test("previous and next key are those of the selection", () => {
+  const session = new Session(clip(10, 2));
+  session.select([RWRIST]);
+  session.goTo(3);
+  session.setKey();
+  session.select([NECK]);
+  session.goTo(6);
+  session.setKey();
+  session.select([]);
+  session.nextKey(-1);
+  assert.equal(session.frame, 3);
+  session.select([RWRIST]);
+  session.nextKey(1);
+  assert.deepEqual([session.frame, session.hint], [3, NO_MORE_KEYS]);
+  session.choosePerson(1);
+  assert.deepEqual(session.keyFrames(), []);
+  session.setKey();
+  assert.deepEqual([session.edits.at(-1).person, session.keyFrames()], [1, [3]]);
+});
+
+test("selected frames are reversed, copied, and pasted again and again", () => {
+  const session = new Session(clip(10, 2));
+  session.select([RWRIST]);
+  session.paste();
+  assert.equal(session.hint, NOTHING_COPIED);
+  session.reverse();
+  assert.equal(session.hint, NO_FRAMES);
+  session.selectFrames(1, 3);
+  session.reverse();
+  near(session.pointAt(RWRIST, 1).x, 0.23);
+  near(session.pointAt(RWRIST, 3).x, 0.21);
+  session.copy();
+  assert.deepEqual([session.hint, session.hintValues], [COPIED, { count: 1, first: 1, last: 3 }]);
+  session.goTo(8);
+  session.paste(); // up to the end of the clip
+  assert.deepEqual(session.edits.at(-1), { do: "copy", frames: [8, 9], points: "RWrist", from: [1, 3] });
+  session.selectFrames(4, 8);
+  session.paste();
+  assert.deepEqual([4, 5, 6, 7, 8].map((frame) => Math.round(100 * session.pointAt(RWRIST, frame).x)), [23, 22, 21, 23, 22]);
+  session.clearFrames();
+  session.goTo(0);
+  session.copy();
+  session.goTo(5);
+  session.paste();
+  assert.deepEqual(session.edits.at(-1), { do: "copy", frames: 5, points: "RWrist", from: 0 });
+  session.choosePerson(1);
+  session.paste();
+  assert.deepEqual([session.hint, session.hintValues], [OTHER_PERSON, { person: 0 }]);
+});
+
+test("a preview shows the way to a key, and is taken back", () => {
+  const session = new Session(clip());
+  session.select([RWRIST]);
+  session.selectFrames(0, 8);
+  session.setKey();
+  session.goTo(4);
+  session.preview(RWRIST, 0.24, 0.7);
+  near(session.pointAt(RWRIST, 2).y, 0.5);
+  session.reapply();
+  near(session.pointAt(RWRIST, 2).y, 0.3);
+  assert.equal(session.edits.length, 1);
+  session.setEase("hold");
+  session.interpolate();
+  assert.equal(session.edits.at(-1).ease, "hold");
 });

@@ -43,7 +43,7 @@ def test_a_chinese_user_finds_the_editor_in_chinese(front, comfy):
         page.keyboard.press("Shift+ArrowRight")
         page.keyboard.press("b")
         page.keyboard.press("ArrowRight")
-        legend = chinese("red: missing · orange: doubtful · blue: edited")
+        legend = chinese("red: missing · orange: doubtful · blue: edited · \u25c6 key")
         assert dialog.locator(".dp-legend").text_content() == chinese(
             "{legend} · changes apply to frames {first}–{last}", legend=legend, first=10, last=11
         )

@@ -24,6 +24,8 @@ function shown() {
   for (const [, row] of rows.matchAll(/\[([^\]]+)\]/g)) {
     texts.push(...[...row.matchAll(STRING)].slice(1).map(([, text]) => text));
   }
+  const [, eases] = source.match(/const EASE_NAMES = \{([^;]+)\};/);
+  texts.push(...[...eases.matchAll(STRING)].map(([, text]) => text));
   for (const { label, help, group } of COMMANDS) texts.push(label, help, group);
   return new Set(texts.filter(Boolean));
 }

@@ -32,11 +32,17 @@ def apply_edits(
     - move: set points to a position, with score 1.
     - hide: mark points as missing.
     - restore: bring back the values of `people`.
-    - copy: copy points from another frame.
-    - interpolate: interpolate points linearly between the first and the last frame.
+    - copy: copy points from another frame, or from several, repeated where `frames` are more.
+    - interpolate: interpolate points between the first and the last frame, with an ease.
     - transform: scale about a point, then shift.
     - mirror: reflect the figure horizontally and exchange its left and right points.
     - swap: exchange left and right points without moving them.
+    - reverse: play points backwards from the last frame to the first.
+    - keys: set a point in some frames, with score 1, and interpolate it between them.
+
+    With an ease, the share s of the way at the share t of the time is t for "linear",
+    t^2 (3 - 2t) for "smooth" (slow at both ends, known as easy ease), and 0 until t = 1 for
+    "hold"; between keys with "keep" the point is left as it is.
 
     Points missing in the source frames of copy and interpolate stay unchanged.
 
@@ -87,9 +93,12 @@ def describe(edit: Edit) -> str:
     """Text such as "move RWrist, frame 12" for a report."""
     what = f"{edit.do} {edit.label}".strip()
     person = f", person {edit.person}" if edit.person else ""
-    single = edit.first == edit.last
-    frames = f"frame {edit.first}" if single else f"frames {edit.first}–{edit.last}"
-    return f"{what}{person}, {frames}"
+    plural = "s" if edit.last > edit.first else ""
+    return f"{what}{person}, frame{plural} {_span(edit.first, edit.last)}"
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first}" if first == last else f"{first}–{last}"
 
 
 def _problem(edit: Edit, people: int, frames: int) -> tuple[str, bool]:
@@ -98,10 +107,10 @@ def _problem(edit: Edit, people: int, frames: int) -> tuple[str, bool]:
         count = "is 1 person" if people == 1 else f"are {people} people"
         return f"there {count}, counted from 0", False
     end = f"the clip ends at frame {frames - 1}"
-    if edit.first >= frames or (edit.do == "interpolate" and edit.last >= frames):
+    if edit.first >= frames or (edit.do in ("interpolate", "reverse") and edit.last >= frames):
         return end, False
-    if edit.do == "copy" and edit.source >= frames:
-        return f"frame {edit.source} to copy from is gone, {end}", False
+    if edit.do == "copy" and edit.source_last >= frames:
+        return f"frame {edit.source_last} to copy from is gone, {end}", False
     return (end if edit.last >= frames else ""), True
 
 
@@ -130,11 +139,15 @@ def _restore(person: np.ndarray, original: np.ndarray, edit: Edit) -> None:
 
 def _copy(person: np.ndarray, original: np.ndarray, edit: Edit) -> str | None:
     points = np.array(edit.points)
-    source = person[edit.source, points].copy()  # (K, 3)
-    known = source[:, 2] > 0
-    if not known.any():
-        return f"missing in frame {edit.source}"
-    person[edit.first : edit.last + 1, points[known]] = source[known]
+    source = person[edit.source : edit.source_last + 1, points].copy()  # (S, K, 3)
+    if not (source[..., 2] > 0).any():
+        plural = "s" if edit.source_last > edit.source else ""
+        return f"missing in frame{plural} {_span(edit.source, edit.source_last)}"
+    target = np.arange(edit.first, min(edit.last + 1, len(person)))
+    source = source[(target - edit.first) % len(source)]  # (T, K, 3)
+    known = source[..., 2:] > 0
+    cells = np.ix_(target, points)
+    person[cells] = np.where(known, source, person[cells])
     return None
 
 
@@ -146,7 +159,8 @@ def _interpolate(person: np.ndarray, original: np.ndarray, edit: Edit) -> str | 
         end = edit.last if (before[:, 2] > 0).any() else edit.first
         return f"missing in frame {end}"
     before, after = before[known], after[known]
-    share = np.arange(1, edit.last - edit.first)[:, None, None] / (edit.last - edit.first)
+    share = np.arange(1, edit.last - edit.first) / (edit.last - edit.first)
+    share = _EASE[edit.ease](share)[:, None, None]
     between = before + (after - before) * share  # (frames between, K, 3)
     between[..., 2] = np.minimum(before[:, 2], after[:, 2])
     person[edit.first + 1 : edit.last, points[known]] = between
@@ -171,6 +185,30 @@ def _swap(person: np.ndarray, original: np.ndarray, edit: Edit) -> None:
     person[frames] = person[frames, SWAP]
 
 
+def _reverse(person: np.ndarray, original: np.ndarray, edit: Edit) -> None:
+    person[_selection(edit)] = person[_selection(edit)][::-1]
+
+
+def _keys(person: np.ndarray, original: np.ndarray, edit: Edit) -> None:
+    (point,) = edit.points
+    for key, following in zip(edit.keys, (*edit.keys[1:], None), strict=True):
+        if key.frame >= len(person):
+            return
+        person[key.frame, point] = (*key.to, 1.0)
+        if following is None or key.ease == "keep":
+            continue
+        between = np.arange(key.frame + 1, min(following.frame, len(person)))
+        share = _EASE[key.ease]((between - key.frame) / (following.frame - key.frame))[:, None]
+        start, end = np.array(key.to), np.array(following.to)
+        person[between, point, :2] = start + (end - start) * share
+        person[between, point, 2] = 1.0
+
+
+_EASE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "linear": lambda time: time,
+    "smooth": lambda time: time * time * (3 - 2 * time),
+    "hold": np.floor,
+}
 _APPLY: dict[str, Callable[[np.ndarray, np.ndarray, Edit], str | None]] = {
     "hide": _hide,
     "restore": _restore,
@@ -179,6 +217,8 @@ _APPLY: dict[str, Callable[[np.ndarray, np.ndarray, Edit], str | None]] = {
     "transform": _transform,
     "mirror": _mirror,
     "swap": _swap,
+    "reverse": _reverse,
+    "keys": _keys,
 }
 
 

@@ -6,6 +6,9 @@
       {"do": "move", "frames": 12, "points": "RWrist", "to": [0.41, 0.55]},
       {"do": "interpolate", "frames": [12, 20], "points": ["RElbow", "right_hand"]}]}
 
+Version 2 adds keys, reverse, ease, and copying from several frames; the editor writes it only where
+one of them is used, so that texts without them can be read by versions of the pack before it.
+
 `web/js/editor/edits_text.js` parses the same format; `tests/web/edits_cases.json` tests both.
 """
 
@@ -19,13 +22,16 @@ from typing import Any
 from ...errors import PoseError
 from .. import skeleton
 
-VERSION = 1
+VERSIONS = (1, 2)
 # Limits far above manual work, so that any file is parsed within a second.
 MOST_CHARACTERS = 4_000_000
 MOST_EDITS = 20_000
 LAST_FRAME = 1_000_000
 # Largest coordinate; joints further outside are not drawn (`render.py`).
 FARTHEST = 10.0
+EASES = ("linear", "smooth", "hold")
+# Between two keys the poses may also stay as they are.
+KEY_EASES = (*EASES, "keep")
 
 _GROUPS = {
     "body": skeleton.BODY_SLICE,
@@ -51,11 +57,27 @@ _KEYS = {
     "hide": (("points",), ()),
     "restore": (("points",), ()),
     "copy": (("points", "from"), ()),
-    "interpolate": (("points",), ()),
+    "interpolate": (("points",), ("ease",)),
     "transform": (("points",), ("about", "scale", "shift")),
     "mirror": (("about",), ()),
     "swap": ((), ()),
+    "reverse": (("points",), ()),
+    "keys": (("points", "keys"), ()),  # has no frames: they are those of the keys
 }
+
+
+@dataclass(frozen=True)
+class Key:
+    """Place of a point in a frame.
+
+    Attributes:
+        to: (x, y) as fractions of the canvas.
+        ease: how the point goes on to the next key: "linear", "smooth", "hold" or "keep".
+    """
+
+    frame: int
+    to: tuple[float, float]
+    ease: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -63,17 +85,19 @@ class Edit:
     """A single edit.
 
     Attributes:
-        do: "move", "hide", "restore", "copy", "interpolate", "transform", "mirror" or "swap"; see
-            `apply_edits`.
+        do: "move", "hide", "restore", "copy", "interpolate", "transform", "mirror", "swap",
+            "reverse" or "keys"; see `apply_edits`.
         first, last: frame range, inclusive.
         person: counted from 0.
         points: indices (`skeleton.py`), in the order given.
         label: the points as named in the text, for the report.
         to: (x, y) as fractions of the canvas.
-        source: frame to copy from.
+        source, source_last: frames to copy from, inclusive.
         about: (x, y) fixed point of scaling or mirroring.
         scale: factor.
         shift: (dx, dy) as fractions of the canvas.
+        ease: of interpolate: "linear", "smooth" or "hold".
+        keys: in the order of their frames.
     """
 
     do: str
@@ -84,9 +108,12 @@ class Edit:
     label: str = ""
     to: tuple[float, float] = (0.0, 0.0)
     source: int = 0
+    source_last: int = 0
     about: tuple[float, float] = (0.5, 0.5)
     scale: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
+    ease: str = "linear"
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,10 +148,10 @@ def parse_edits(text: str) -> Edits:
     if not isinstance(raw, dict) or not isinstance(raw.get("edits"), list):
         raise PoseError('edits: needed {"version": 1, "edits": [ … ]}. Clear it to start again.')
     _check_keys(raw, ("version", "made_for", "edits"), "edits")
-    if raw.get("version") != VERSION or isinstance(raw["version"], bool):
+    if raw.get("version") not in VERSIONS or isinstance(raw["version"], bool):
         raise PoseError(
-            f"edits: version {_short_json(raw.get('version'))}, needed {VERSION}. Update the pack "
-            "if the workflow is newer than it."
+            f"edits: version {_short_json(raw.get('version'))}, needed "
+            f"{' or '.join(map(str, VERSIONS))}. Update the pack if the workflow is newer than it."
         )
     if len(raw["edits"]) > MOST_EDITS:
         raise PoseError(
@@ -148,18 +175,30 @@ def _edit(raw: Any, where: str) -> Edit:
     if not isinstance(kind, str) or kind not in _KEYS:
         raise PoseError(f"{where}: do {_short_json(kind)}, needed one of {', '.join(_KEYS)}.")
     needed, optional = _KEYS[kind]
-    _check_keys(raw, ("do", "frames", "person", *needed, *optional), where)
-    for key in ("frames", *needed):
+    frames = () if kind == "keys" else ("frames",)
+    _check_keys(raw, ("do", *frames, "person", *needed, *optional), where)
+    for key in (*frames, *needed):
         if key not in raw:
             raise PoseError(f"{where} ({kind}): {key} is missing.")
-    first, last = _frames(raw["frames"], where)
+    values: dict[str, Any] = {}
+    if kind == "keys":
+        keys = _keys(raw["keys"], f"{where}, keys")
+        first, last = keys[0].frame, keys[-1].frame
+        values["keys"] = keys
+    else:
+        first, last = _frames(raw["frames"], f"{where}, frames")
     if kind == "interpolate" and last - first < 2:
         raise PoseError(f"{where}: frames {first} and {last} have none between them.")
-    values: dict[str, Any] = {}
+    if kind == "reverse" and first == last:
+        raise PoseError(f"{where}: frame {first} alone cannot be reversed, needed [first, last].")
     if "points" in raw:
         values["points"], values["label"] = _points(raw["points"], where)
+        if kind == "keys" and len(values["points"]) != 1:
+            raise PoseError(f"{where}: keys are of one point, not {len(values['points'])}.")
     if "from" in raw:
-        values["source"] = _integer(raw["from"], f"{where}, from")
+        values["source"], values["source_last"] = _frames(raw["from"], f"{where}, from")
+    if "ease" in raw:
+        values["ease"] = _ease(raw["ease"], EASES, where)
     if "scale" in raw:
         values["scale"] = _number(raw["scale"], f"{where}, scale", 0.01, 100.0)
     if "about" in raw:
@@ -177,11 +216,32 @@ def _edit(raw: Any, where: str) -> Edit:
 def _frames(raw: Any, where: str) -> tuple[int, int]:
     pair = raw if isinstance(raw, list) else [raw, raw]
     if len(pair) != 2:
-        raise PoseError(f"{where}: frames {_short_json(raw)}, needed a frame or [first, last].")
-    first, last = (_integer(frame, f"{where}, frames") for frame in pair)
+        raise PoseError(f"{where}: {_short_json(raw)}, needed a frame or [first, last].")
+    first, last = (_integer(frame, where) for frame in pair)
     if first > last:
-        raise PoseError(f"{where}: frames {_short_json(raw)}, needed the first one first.")
+        raise PoseError(f"{where}: {_short_json(raw)}, needed the first one first.")
     return first, last
+
+
+def _keys(raw: Any, where: str) -> tuple[Key, ...]:
+    if not isinstance(raw, list) or not raw:
+        raise PoseError(f"{where}: {_short_json(raw)}, needed [[frame, x, y, ease], … ].")
+    keys: list[Key] = []
+    for key in raw:
+        if not isinstance(key, list) or len(key) not in (3, 4):
+            raise PoseError(f"{where}: {_short_json(key)}, needed [frame, x, y, ease].")
+        frame = _integer(key[0], where)
+        if keys and frame <= keys[-1].frame:
+            raise PoseError(f"{where}: frame {frame} after {keys[-1].frame}, needed in order.")
+        ease = _ease(key[3], KEY_EASES, where) if len(key) == 4 else "linear"
+        keys.append(Key(frame, (_number(key[1], where), _number(key[2], where)), ease))
+    return tuple(keys)
+
+
+def _ease(raw: Any, known: tuple[str, ...], where: str) -> str:
+    if raw not in known:
+        raise PoseError(f"{where}: ease {_short_json(raw)}, needed one of {', '.join(known)}.")
+    return raw
 
 
 def _points(raw: Any, where: str) -> tuple[tuple[int, ...], str]:

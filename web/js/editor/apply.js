@@ -1,5 +1,5 @@
 /**
- * Edits applied to poses, by the rules of `dispose_core/pose/edits.py`.
+ * Edits applied to poses, by the rules of `dispose_core/pose/edits/apply.py`.
  *
  * @typedef {object} Poses
  * @property {number} width of the canvas in pixels
@@ -8,8 +8,9 @@
  * @property {Float64Array[]} people one a person: x, y as fractions and score of 134 points a
  *   frame; a missing point is NaN, NaN, 0
  * @property {number} crowd people there are; the editor shows the first of them
+ * @property {Float64Array | null} [reference] one frame to compare with, as those of a person
  */
-import { framesOf, pointsOf } from "./edits_text.js";
+import { framesOf, pairOf, pointsOf } from "./edits_text.js";
 import { MIRROR, N_POINTS, SWAP } from "./skeleton.js";
 
 /** Numbers a frame of one person takes. */
@@ -43,8 +44,10 @@ export function applyOne(poses, given, edit) {
   const [first, end] = framesOf(edit);
   const last = Math.min(end, poses.frames - 1);
   const points = "points" in edit ? pointsOf(edit.points) : [];
-  if (edit.do === "interpolate") return interpolate(figure, first, last, points);
-  if (edit.do === "copy") return copy(figure, edit.from, first, last, points);
+  if (edit.do === "interpolate") return interpolate(figure, first, last, points, edit.ease);
+  if (edit.do === "copy") return copy(figure, pairOf(edit.from), first, last, points);
+  if (edit.do === "reverse") return reverse(figure, first, last, points);
+  if (edit.do === "keys") return setKeys(figure, poses.frames, points[0], edit.keys);
   if (edit.do === "mirror" || edit.do === "swap") {
     for (let frame = first; frame <= last; frame++) turn(figure, frame, edit);
     return "";
@@ -77,26 +80,62 @@ function problemOf(edit, { people, crowd, frames }) {
   }
   if (person >= people.length) return ["", false]; // not shown here; the node makes it
   const end = `the clip ends at frame ${frames - 1}`;
-  if (first >= frames || (edit.do === "interpolate" && last >= frames)) return [end, false];
-  if (edit.do === "copy" && edit.from >= frames) {
-    return [`frame ${edit.from} to copy from is gone, ${end}`, false];
+  const needsLast = edit.do === "interpolate" || edit.do === "reverse";
+  if (first >= frames || (needsLast && last >= frames)) return [end, false];
+  if (edit.do === "copy" && pairOf(edit.from)[1] >= frames) {
+    return [`frame ${pairOf(edit.from)[1]} to copy from is gone, ${end}`, false];
   }
   return [last >= frames ? end : "", true];
 }
 
-function copy(figure, from, first, last, points) {
-  const there = points.filter((point) => figure[at(from, point) + 2] > 0);
-  if (!there.length) return `missing in frame ${from}`;
-  const source = figure.slice(at(from, 0), at(from + 1, 0));
+/** The share of the way at a share of the time, from 0 to 1. */
+const EASE = {
+  linear: (time) => time,
+  smooth: (time) => time * time * (3 - 2 * time),
+  hold: Math.floor,
+};
+
+function copy(figure, [from, to], first, last, points) {
+  const source = figure.slice(at(from, 0), at(to + 1, 0));
+  const count = to - from + 1;
+  let found = false;
+  for (let i = 0; i < count; i++) found ||= points.some((point) => source[at(i, point) + 2] > 0);
+  if (!found) return count === 1 ? `missing in frame ${from}` : `missing in frames ${from}–${to}`;
   for (let frame = first; frame <= last; frame++) {
-    for (const point of there) {
-      figure.set(source.subarray(3 * point, 3 * point + 3), at(frame, point));
+    for (const point of points) {
+      const i = at((frame - first) % count, point);
+      if (source[i + 2] > 0) figure.set(source.subarray(i, i + 3), at(frame, point));
     }
   }
   return "";
 }
 
-function interpolate(figure, first, last, points) {
+function reverse(figure, first, last, points) {
+  const source = figure.slice(at(first, 0), at(last + 1, 0));
+  for (let frame = first; frame <= last; frame++) {
+    for (const point of points) {
+      const i = at(last - frame, point);
+      figure.set(source.subarray(i, i + 3), at(frame, point));
+    }
+  }
+  return "";
+}
+
+function setKeys(figure, frames, point, keys) {
+  keys.forEach(([start, x, y, ease = "linear"], i) => {
+    if (start >= frames) return;
+    figure.set([x, y, 1], at(start, point));
+    if (i + 1 === keys.length || ease === "keep") return;
+    const [end, nextX, nextY] = keys[i + 1];
+    for (let frame = start + 1; frame < Math.min(end, frames); frame++) {
+      const share = EASE[ease]((frame - start) / (end - start));
+      figure.set([x + (nextX - x) * share, y + (nextY - y) * share, 1], at(frame, point));
+    }
+  });
+  return "";
+}
+
+function interpolate(figure, first, last, points, ease = "linear") {
   const seen = (frame) => points.filter((point) => figure[at(frame, point) + 2] > 0);
   const before = seen(first);
   const after = new Set(seen(last));
@@ -106,7 +145,7 @@ function interpolate(figure, first, last, points) {
     const a = at(first, point);
     const b = at(last, point);
     for (let frame = first + 1; frame < last; frame++) {
-      const share = (frame - first) / (last - first);
+      const share = EASE[ease]((frame - first) / (last - first));
       const i = at(frame, point);
       figure[i] = figure[a] + (figure[b] - figure[a]) * share;
       figure[i + 1] = figure[a + 1] + (figure[b + 1] - figure[a + 1]) * share;

@@ -5,13 +5,18 @@ import { say } from "../words.js";
 import { at } from "./apply.js";
 import { button } from "./button.js";
 import { COMMANDS, commandFor, keyName } from "./commands.js";
-import { listenOnStage, listenOnTimeline } from "./pointer.js";
+import { Curves } from "./curves.js";
+import { listenOnCurves, listenOnStage, listenOnTimeline } from "./pointer.js";
 import { Session } from "./session.js";
 import { BODY, DOUBTFUL, GROUPS, NAMES } from "./skeleton.js";
 import { Stage } from "./stage.js";
 import { STYLE } from "./style.js";
 import { Timeline } from "./timeline.js";
 import { showWindow } from "./window.js";
+
+const NO_REFERENCE = "Connect a pose to the input reference of the node and run the workflow to see it here.";
+/** Keys that a slider takes for itself. */
+const SLIDER_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 
 export class Editor {
   /**
@@ -63,12 +68,14 @@ export class Editor {
     this.close();
   }
 
-  /** Shows points elsewhere without making an edit of it. */
+  /** Shows points elsewhere, in all frames that are meant, without making an edit of it. */
   preview(points, dx, dy) {
-    const { figure, frame } = this.session;
-    for (const point of points) {
-      figure[at(frame, point)] += dx;
-      figure[at(frame, point) + 1] += dy;
+    const { figure, range } = this.session;
+    for (let frame = range[0]; frame <= range[1]; frame++) {
+      for (const point of points) {
+        figure[at(frame, point)] += dx;
+        figure[at(frame, point) + 1] += dy;
+      }
     }
     this.paintSoon();
   }
@@ -89,10 +96,20 @@ export class Editor {
     this.paintSoon();
   }
 
-  /** @param {"hands" | "face" | "image"} part */
+  /** @param {"hands" | "face" | "image" | "onion" | "reference"} part */
   toggle(part) {
     this.stage.shown[part] = !this.stage.shown[part];
     this.paintSoon();
+  }
+
+  toggleReference() {
+    if (this.session.given.reference) this.toggle("reference");
+    else this.session.tell(NO_REFERENCE);
+  }
+
+  toggleCurves() {
+    this.curves.canvas.hidden = this.side.hidden = !this.side.hidden;
+    this.#resize();
   }
 
   toggleHelp() {
@@ -110,6 +127,7 @@ export class Editor {
   escape() {
     if (!this.help.hidden) this.help.hidden = true;
     else if (this.session.selection.size) this.session.select([]);
+    else if (this.session.chosen) this.session.clearFrames();
     else this.close();
   }
 
@@ -128,6 +146,7 @@ export class Editor {
       this.painting = null;
       this.stage.draw(this.session, this.images.of(this.session.frame), this.box);
       this.timeline.draw(this.session, this.colours);
+      if (!this.side.hidden) this.curves.draw(this.session, this.colours);
     });
   }
 
@@ -159,7 +178,7 @@ export class Editor {
     this.status = make("div", { class: "dp-status" });
     this.missing = make("div", { class: "dp-missing" });
     const aside = make("aside", {}, this.status, this.missing);
-    for (const group of ["Frames", "Points", "Change", "View"]) {
+    for (const group of ["Frames", "Points", "Change", "Motion", "View"]) {
       const buttons = COMMANDS.filter((command) => command.group === group).map((command) =>
         buttonFor(
           say(command.label), say("{help} ({key})", { help: say(command.help), key: keyName(command) }),
@@ -168,13 +187,23 @@ export class Editor {
       );
       aside.append(make("h3", {}, say(group)), make("div", { class: "dp-buttons" }, ...buttons));
     }
+    this.opacity = make("input", { type: "range", min: "0", max: "100", step: "5" });
+    this.opacity.value = String(100 * this.stage.opacity);
+    aside.append(make("label", { class: "dp-slider" }, say("Opacity of onion skin and reference"), this.opacity));
     this.label = make("span", { class: "dp-frame" });
     this.scrubber = make("input", { type: "range", min: "0", step: "1", "aria-label": say("Frame") });
     this.timeline = new Timeline(make("canvas"));
     this.legend = make("span", { class: "dp-legend" });
+    this.count = make("span", { class: "dp-count" });
+    this.curves = new Curves(make("canvas", { class: "dp-curves", role: "img", "aria-label": say("Curves") }));
+    this.curveText = make("div", { class: "dp-curve-text" });
+    this.eases = Object.entries(EASE_NAMES).map(([ease, [label, help]]) =>
+      Object.assign(buttonFor(say(label), say(help), () => this.session.setEase(ease)), { ease }),
+    );
+    this.side = make("div", { class: "dp-side" }, this.curveText, make("div", { class: "dp-eases" }, ...this.eases));
     const footer = make(
-      "footer", {}, this.label, this.scrubber, make("span"), this.timeline.canvas,
-      make("span"), this.legend,
+      "footer", {}, this.label, this.scrubber, this.count, this.timeline.canvas,
+      this.side, this.curves.canvas, make("span"), this.legend,
     );
     this.dialog = make(
       "dialog", { class: "dispose-editor", "aria-label": title }, make("style", {}, STYLE),
@@ -191,13 +220,21 @@ export class Editor {
     this.dialog.addEventListener("focusin", ({ target }) => target === this.dialog && this.scrubber.focus(), { signal });
     listenOnStage(this, signal);
     listenOnTimeline(this, signal);
+    listenOnCurves(this, signal);
+    this.opacity.addEventListener("input", () => {
+      this.stage.opacity = Number(this.opacity.value) / 100;
+      this.paintSoon();
+    }, { signal });
+    // By mouse it gives the focus back, so that the arrow keys go on through the frames.
+    this.opacity.addEventListener("pointerup", () => this.scrubber.focus(), { signal });
     this.sizes = new ResizeObserver(() => this.#resize());
     this.sizes.observe(this.stage.canvas);
   }
 
   #press(event) {
     const onButton = event.target.type === "button" && (event.key === " " || event.key === "Enter");
-    const command = onButton ? undefined : commandFor(event);
+    const onSlider = event.target === this.opacity && SLIDER_KEYS.has(event.key) && !event.altKey && !event.ctrlKey;
+    const command = onButton || onSlider ? undefined : commandFor(event);
     if (!command) return;
     event.preventDefault();
     command.run(this);
@@ -206,6 +243,7 @@ export class Editor {
   #resize() {
     this.stage.resize();
     this.timeline.resize();
+    this.curves.resize();
     this.paintSoon();
   }
 
@@ -218,18 +256,46 @@ export class Editor {
       this.onEdit(session);
     }
     this.timeline.update(session);
+    this.curves.update(session);
     this.scrubber.value = String(session.frame);
     this.label.textContent = `${session.frame} / ${session.given.frames - 1}`;
-    const [first, last] = session.range;
-    const legend = say("red: missing · orange: doubtful · blue: edited");
-    this.legend.textContent =
-      session.mark === null
-        ? legend
-        : say("{legend} · changes apply to frames {first}–{last}", { legend, first, last });
+    this.#tellFrames();
+    this.#tellCurves();
     this.hint.textContent = say(session.hint, session.hintValues);
     this.#tellEdits();
     this.#tellSelection();
     this.paintSoon();
+  }
+
+  /** Which frames are selected, and whether changes apply to them. */
+  #tellFrames() {
+    const { chosen, frame } = this.session;
+    const legend = say("red: missing · orange: doubtful · blue: edited · ◆ key");
+    this.count.textContent = "";
+    this.legend.textContent = legend;
+    if (!chosen) return;
+    const [first, last] = chosen;
+    const values = { legend, first, last };
+    const isActive = first <= frame && frame <= last;
+    this.count.textContent = say("{count} frames", { count: last - first + 1 });
+    this.count.classList.toggle("dp-active", isActive);
+    this.legend.textContent = isActive
+      ? say("{legend} · changes apply to frames {first}–{last}", values)
+      : say("{legend} · this frame is outside the selected frames {first}–{last}: changes apply to it alone", values);
+  }
+
+  #tellCurves() {
+    const { session, curves } = this;
+    const { width, height } = session.given;
+    const ease = session.easeHere();
+    for (const made of this.eases) made.setAttribute("aria-pressed", String(made.ease === ease));
+    if (curves.point === null) {
+      this.curveText.textContent = say("Select a point to see its curves.");
+      return;
+    }
+    const { x, y, score } = session.pointAt(curves.point);
+    const places = score > 0 ? `x ${(x * width).toFixed(1)}\ny ${(y * height).toFixed(1)}` : "–";
+    this.curveText.textContent = `${NAMES[curves.point]}\n${places}`;
   }
 
   #tellEdits() {
@@ -273,13 +339,24 @@ export class Editor {
     return {
       quiet: of("--comfy-input-bg", "#222"),
       current: of("--fg-color", "#fff"),
-      range: of("--fg-color", "#fff"),
+      range: of("--dp-edited", "blue"),
+      text: of("--descrip-text", "#999"),
+      curveX: of("--dp-x", "red"),
+      curveY: of("--dp-y", "green"),
       missing: of("--dp-missing", "red"),
       doubtful: of("--dp-doubtful", "orange"),
       edited: of("--dp-edited", "blue"),
     };
   }
 }
+
+/** Of each ease: its button, and what it does. */
+const EASE_NAMES = {
+  linear: ["Linear", "At even speed to the next key (E)"],
+  smooth: ["Smooth", "Slowly away from the key and slowly towards the next one (E)"],
+  hold: ["Hold", "Stay until the next key (E)"],
+  keep: ["Keep", "Leave the frames up to the next key as they are (E)"],
+};
 
 function stateOf({ score }) {
   if (!(score > 0)) return say("missing in this frame: click the image or press Alt + arrow to place it");

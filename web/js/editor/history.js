@@ -12,11 +12,15 @@ export class History {
 
   /** @param {import("./edits_text.js").Edit} edit */
   push(edit) {
+    this.set(appended(this.edits, edit));
+  }
+
+  /** @param {import("./edits_text.js").Edit[]} edits in place of those that are there */
+  set(edits) {
     this.past.push(this.edits);
     if (this.past.length > MOST_STEPS) this.past.shift();
     this.future = [];
-    const together = merged(this.edits.at(-1), edit);
-    this.edits = together ? [...this.edits.slice(0, -1), together] : [...this.edits, edit];
+    this.edits = edits;
   }
 
   /** @returns {boolean} whether there was a step to take back */
@@ -35,6 +39,12 @@ export class History {
     this.edits = from.pop();
     return true;
   }
+}
+
+/** Edits and one more, made one with the last of them where that does the same. */
+export function appended(edits, edit) {
+  const together = merged(edits.at(-1), edit);
+  return together ? [...edits.slice(0, -1), together] : [...edits, edit];
 }
 
 /**

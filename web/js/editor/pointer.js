@@ -77,7 +77,9 @@ function begin(editor, event) {
   if (point === null) return drawBox(editor, start, event.shiftKey);
   if (event.shiftKey) session.select([point], { add: true });
   else if (!session.selection.has(point)) session.select([point]);
-  return session.selection.size > 1 ? shiftPoints(editor, start) : movePoint(editor, start, point);
+  const [first, last] = session.range;
+  const isOne = session.selection.size === 1 && first === last;
+  return isOne ? movePoint(editor, start, point) : shiftPoints(editor, start);
 }
 
 function movePoint(editor, start, point) {
@@ -90,7 +92,10 @@ function movePoint(editor, start, point) {
   };
   return {
     ...start,
-    move: (event) => editor.preview([point], ...difference(place(event), session.pointAt(point))),
+    move: (event) => {
+      session.preview(point, ...place(event));
+      editor.paintSoon();
+    },
     end: (event, moved) => (moved ? session.move(point, ...place(event)) : session.reapply()),
   };
 }
@@ -150,23 +155,88 @@ function pointsIn(box, session, stage) {
   });
 }
 
-const difference = ([x, y], point) => [x - point.x, y - point.y];
-
-/** Click or drag on the timeline goes to a frame; with Shift it marks a range. */
+/**
+ * Click or drag on the timeline goes to a frame. With Shift a drag selects frames, and a click those
+ * from the selected ones, or from the current frame, to it.
+ */
 export function listenOnTimeline(editor, signal) {
   const { canvas } = editor.timeline;
+  const { session } = editor;
+  let held = null; // the frame that was pressed, and whether frames are being selected
+  const frameAt = ({ offsetX }) => editor.timeline.frameAt(offsetX, session.given.frames);
+  listenTo(canvas, signal, {
+    down(event) {
+      const frame = frameAt(event);
+      held = { frame, selects: event.shiftKey };
+      if (!event.shiftKey) session.goTo(frame);
+    },
+    move(event) {
+      const frame = frameAt(event);
+      if (!held.selects) session.goTo(frame);
+      else if (frame !== held.frame || held.moved) {
+        held.moved = true;
+        session.selectFrames(held.frame, frame);
+      }
+    },
+    up() {
+      if (held.selects && !held.moved) session.selectFrames(session.mark ?? session.frame, held.frame);
+    },
+  });
+}
+
+/** On the curves a click or drag goes to a frame, and keys and placed points are dragged up and down. */
+export function listenOnCurves(editor, signal) {
+  const { curves, session } = editor;
+  const { canvas } = curves;
+  let held = null;
+  const placeOf = ({ offsetY }) => {
+    const { axis, start, y } = held;
+    const moved = (y - offsetY) * curves.unit(axis);
+    return axis ? [start.x, start.y + moved] : [start.x + moved, start.y];
+  };
+  listenTo(canvas, signal, {
+    down(event) {
+      const { offsetX: x, offsetY: y } = event;
+      const dot = curves.under(x, y, session);
+      if (dot) held = { ...dot, y, start: session.pointAt(curves.point, dot.frame), moved: false };
+      session.goTo(dot ? dot.frame : curves.frameAt(x, session.given.frames));
+    },
+    move(event) {
+      if (!held) return session.goTo(curves.frameAt(event.offsetX, session.given.frames));
+      held.moved ||= Math.abs(event.offsetY - held.y) > 2;
+      if (!held.moved) return;
+      session.preview(curves.point, ...placeOf(event), held.frame);
+      editor.paintSoon();
+    },
+    up(event) {
+      if (held?.moved) session.move(curves.point, ...placeOf(event), held.frame);
+      held = null;
+    },
+    cancel() {
+      held = null;
+      session.reapply();
+    },
+  });
+}
+
+/** Presses of the main button on a canvas, and what follows until it is let go. */
+function listenTo(canvas, signal, { down, move, up, cancel }) {
   let held = false;
-  const go = ({ offsetX }) =>
-    editor.session.goTo(editor.timeline.frameAt(offsetX, editor.session.given.frames));
   const on = (type, listener) => canvas.addEventListener(type, listener, { signal });
   on("pointerdown", (event) => {
-    event.preventDefault();
+    event.preventDefault(); // the focus stays on an input
+    if (held || event.button !== 0) return;
     held = true;
     if (event.isTrusted) canvas.setPointerCapture(event.pointerId);
-    if (event.shiftKey && editor.session.mark === null) editor.session.setMark();
-    go(event);
+    down(event);
   });
-  on("pointermove", (event) => held && go(event));
-  on("pointerup", () => (held = false));
-  on("pointercancel", () => (held = false));
+  on("pointermove", (event) => held && move(event));
+  on("pointerup", (event) => {
+    if (held) up(event);
+    held = false;
+  });
+  on("pointercancel", () => {
+    held = false;
+    cancel?.();
+  });
 }

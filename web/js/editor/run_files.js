@@ -21,16 +21,19 @@ export async function loadPoses(apiURL, run) {
   const reply = await fetch(addressOf(apiURL, run, "poses.json"));
   if (!reply.ok) return null;
   const told = await reply.json();
-  const people = told.people.map((values) => {
-    const figure = Float64Array.from(values);
-    for (let i = 0; i < figure.length; i += 3) {
-      if (!(figure[i + 2] > 0)) figure.set([NaN, NaN, 0], i);
-    }
-    return figure;
-  });
+  const people = told.people.map(figureOf);
   if (people.some((figure) => figure.length !== told.frames * N_POINTS * 3)) return null;
   const { width, height, frames, crowd, images } = told;
-  return { poses: { width, height, frames, people, crowd }, images };
+  const reference = told.reference ? figureOf(told.reference) : null;
+  return { poses: { width, height, frames, people, crowd, reference }, images };
+}
+
+function figureOf(values) {
+  const figure = Float64Array.from(values);
+  for (let i = 0; i < figure.length; i += 3) {
+    if (!(figure[i + 2] > 0)) figure.set([NaN, NaN, 0], i);
+  }
+  return figure;
 }
 
 /** Images by frame: loaded when wanted, the next ones ahead, the oldest forgotten. */

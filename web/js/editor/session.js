@@ -6,8 +6,9 @@
  * @typedef {import("./apply.js").Poses} Poses
  */
 import { applyEdits, applyOne, at } from "./apply.js";
-import { framesOf, namePoints } from "./edits_text.js";
-import { History } from "./history.js";
+import { framesOf, KEY_EASES, namePoints, pointsOf } from "./edits_text.js";
+import { appended, History } from "./history.js";
+import { easeAt, isKeyed, keysOf, rounded, withEase, withKey, withoutKey } from "./keys.js";
 import { DOUBTFUL, GROUPS, groupOf, N_POINTS } from "./skeleton.js";
 
 /** Why a command did nothing, with the way out. */
@@ -18,9 +19,13 @@ export const NO_FRAME_BEFORE = "This is the first frame; there is no previous fr
 export const NOBODY = "None of these points is in this frame.";
 export const NOTHING_DONE = "Nothing was changed: {problem}.";
 export const NO_DOUBT = "There are no more frames with missing or doubtful points.";
-
-/** Five decimals are a fiftieth of a pixel of an image of 2000; further out nothing is drawn. */
-const rounded = (value) => Math.round(Math.max(-10, Math.min(10, value)) * 1e5) / 1e5;
+export const NO_FRAMES =
+  "Select several frames first: drag on the timeline with Shift, or press Mark range (B) at both ends.";
+export const NO_KEY = "These points have no key in this frame. Set one with Set key (K).";
+export const NO_MORE_KEYS = "There are no more keys.";
+export const COPIED = "Copied {count} points of frames {first}–{last}. Paste (Ctrl+V) puts them at the current frame.";
+export const NOTHING_COPIED = "Copy a pose or selected frames first (Ctrl+C).";
+export const OTHER_PERSON = "What was copied belongs to person {person}. Go to that person (P), or copy again.";
 
 export class Session {
   /**
@@ -36,8 +41,13 @@ export class Session {
     this.person = 0;
     /** @type {Set<number>} points that keys and buttons act on; empty means the whole figure */
     this.selection = new Set();
-    /** @type {number | null} the other end of a range of frames */
+    /** @type {number | null} one end of the selected frames */
     this.mark = null;
+    /** @type {number | null} the other end; null while it is the current frame */
+    this.end = null;
+    this.ease = "linear"; // of new keys and of interpolation
+    /** @type {{person: number, frames: [number, number], points: number[]} | null} */
+    this.copied = null;
     this.hint = ""; // why the last command did nothing, and the values in it
     this.hintValues = {};
     this.reapply();
@@ -63,10 +73,17 @@ export class Session {
     return this.selection.size ? [...this.selection] : GROUPS.all;
   }
 
-  /** First and last frame between the mark and the current frame. */
+  /** @returns {[number, number] | null} first and last of the selected frames */
+  get chosen() {
+    if (this.mark === null) return null;
+    const other = this.end ?? this.frame;
+    return [Math.min(other, this.mark), Math.max(other, this.mark)];
+  }
+
+  /** First and last frame that changes apply to: the selected ones, if the current one is of them. */
   get range() {
-    const other = this.mark ?? this.frame;
-    return [Math.min(other, this.frame), Math.max(other, this.frame)];
+    const { chosen, frame } = this;
+    return chosen && chosen[0] <= frame && frame <= chosen[1] ? chosen : [frame, frame];
   }
 
   goTo(frame) {
@@ -97,14 +114,132 @@ export class Session {
     this.select([first === undefined ? 0 : (first + step + N_POINTS) % N_POINTS]);
   }
 
-  setMark(frame = this.frame) {
-    this.mark = this.mark === frame ? null : frame;
+  /** Begins to select frames here, ends it at the next call, and selects none at the third. */
+  setMark() {
+    if (this.mark === null) this.mark = this.frame;
+    else if (this.end === null && this.mark !== this.frame) this.end = this.frame;
+    else this.mark = this.end = null;
     this.#changed();
   }
 
-  /** Puts one point at a place. */
-  move(point, x, y) {
-    this.add({ do: "move", frames: this.frame, points: namePoints([point]), to: [rounded(x), rounded(y)] });
+  /** Selects the frames from one to another, and goes to the other. */
+  selectFrames(from, to) {
+    this.mark = from;
+    this.end = to;
+    this.goTo(to);
+  }
+
+  clearFrames() {
+    this.mark = this.end = null;
+    this.#changed();
+  }
+
+  /** Puts one point at a place: its key, where keys say where it is, so that the way there follows. */
+  move(point, x, y, frame = this.frame) {
+    if (!this.isKeyed(point, frame)) {
+      const edit = { do: "move", frames: frame, points: namePoints([point]), to: [rounded(x), rounded(y)] };
+      return this.add(edit);
+    }
+    this.#set(this.#withKey(this.edits, point, frame, [x, y]));
+  }
+
+  /** Shows what `move` would do without making an edit of it; `reapply` takes it back. */
+  preview(point, x, y, frame = this.frame) {
+    if (!this.isKeyed(point, frame)) return this.figure.set([x, y, 1], at(frame, point));
+    const edits = this.#withKey(this.edits, point, frame, [x, y]);
+    this.poses = applyEdits(this.given, edits).poses;
+  }
+
+  isKeyed(point, frame = this.frame) {
+    return isKeyed(keysOf(this.edits, this.person, point), frame);
+  }
+
+  #withKey(edits, point, frame, to) {
+    return withKey(edits, this.figure, { person: this.person, point, frame, to, ease: this.ease });
+  }
+
+  /** Sets a key for the meant points where they are: in this frame, or at both ends of the range. */
+  setKey() {
+    let edits = this.edits;
+    for (const frame of new Set(this.range)) {
+      for (const point of this.points) {
+        const { x, y, score } = this.pointAt(point, frame);
+        if (score > 0) edits = this.#withKey(edits, point, frame, [x, y]);
+      }
+    }
+    if (edits === this.edits) return this.tell(NOBODY);
+    this.#set(edits);
+  }
+
+  /** Removes the keys of the meant points in the range. */
+  removeKey() {
+    let edits = this.edits;
+    const [first, last] = this.range;
+    for (const point of this.points) {
+      for (const [frame] of keysOf(edits, this.person, point)) {
+        if (frame < first || frame > last) continue;
+        edits = withoutKey(edits, this.figure, this.person, point, frame);
+      }
+    }
+    if (edits === this.edits) return this.tell(NO_KEY);
+    this.#set(edits);
+  }
+
+  /** The ease around this frame: of the first meant point that has keys here, else of new keys. */
+  easeHere() {
+    for (const point of this.points) {
+      const keys = keysOf(this.edits, this.person, point);
+      const i = easeAt(keys, this.frame);
+      if (i >= 0) return keys[i][3] ?? "linear";
+    }
+    return this.ease;
+  }
+
+  /** Chooses the ease of new keys, and gives it to the meant points' keys around this frame. */
+  setEase(ease) {
+    this.ease = ease;
+    let edits = this.edits;
+    for (const point of this.points) {
+      const keys = keysOf(edits, this.person, point);
+      const i = easeAt(keys, this.frame);
+      if (i < 0 || (keys[i][3] ?? "linear") === ease) continue;
+      edits = withEase(edits, this.figure, this.person, point, this.frame, ease);
+    }
+    if (edits === this.edits) this.#changed();
+    else this.#set(edits);
+  }
+
+  nextEase() {
+    this.setEase(KEY_EASES[(KEY_EASES.indexOf(this.easeHere()) + 1) % KEY_EASES.length]);
+  }
+
+  /** Frames with keys of the selected points; without a selection, of all points of the person. */
+  keyFrames() {
+    const frames = new Set();
+    for (const edit of this.edits) {
+      if (edit.do !== "keys" || (edit.person ?? 0) !== this.person) continue;
+      if (this.selection.size && !this.selection.has(pointsOf(edit.points)[0])) continue;
+      for (const [frame] of edit.keys) if (frame < this.given.frames) frames.add(frame);
+    }
+    return [...frames].sort((a, b) => a - b);
+  }
+
+  /** Frames in which a point was placed by hand without a key. */
+  movedFrames(point) {
+    const frames = new Set();
+    for (const edit of this.edits) {
+      if (edit.do !== "move" || (edit.person ?? 0) !== this.person) continue;
+      if (!pointsOf(edit.points).includes(point)) continue;
+      const [first, last] = framesOf(edit);
+      for (let frame = first; frame <= Math.min(last, this.given.frames - 1); frame++) frames.add(frame);
+    }
+    return [...frames];
+  }
+
+  nextKey(step) {
+    const frames = this.keyFrames().filter((frame) => (frame - this.frame) * step > 0);
+    if (!frames.length) return this.tell(NO_MORE_KEYS);
+    this.goTo(step > 0 ? frames[0] : frames.at(-1));
   }
 
   /**
@@ -112,12 +247,29 @@ export class Session {
    * selected alone is put beside where it was last seen.
    */
   shift(dx, dy) {
-    if (this.selection.size === 1 && this.mark === null) {
+    const [first, last] = this.range;
+    if (this.selection.size === 1 && first === last) {
       const [x, y] = this.placeOf(this.points[0]);
       this.move(this.points[0], x + dx, y + dy);
       return;
     }
-    this.add({ do: "transform", ...this.meant(), shift: [rounded(dx), rounded(dy)] });
+    this.#transform({ shift: [rounded(dx), rounded(dy)] }, ([x, y]) => [x + dx, y + dy]);
+  }
+
+  /** Moves the meant points; in a single frame those between keys get a key instead. */
+  #transform(change, moved) {
+    const edit = { do: "transform", ...this.meant(), ...change };
+    const [first, last] = this.range;
+    const keyed = first === last ? this.points.filter((point) => this.isKeyed(point)) : [];
+    if (!keyed.length) return this.add(edit);
+    const others = this.points.filter((point) => !keyed.includes(point) && this.pointAt(point).score > 0);
+    let { edits } = this;
+    for (const point of keyed) {
+      const { x, y } = this.pointAt(point);
+      edits = this.#withKey(edits, point, this.frame, moved([x, y]));
+    }
+    if (others.length) edits = appended(edits, this.#ours({ ...edit, points: namePoints(others) }));
+    this.#set(edits);
   }
 
   /**
@@ -140,7 +292,8 @@ export class Session {
   scale(factor) {
     const about = this.middle();
     if (!about) return this.tell(NOBODY);
-    this.add({ do: "transform", ...this.meant(), about, scale: rounded(factor) });
+    const scaled = (value, i) => about[i] + (value - about[i]) * rounded(factor);
+    this.#transform({ about, scale: rounded(factor) }, (place) => place.map(scaled));
   }
 
   /** @returns {[number, number] | null} middle of the box around the meant points */
@@ -169,7 +322,38 @@ export class Session {
   interpolate() {
     const [first, last] = this.range;
     if (last - first < 2) return this.tell(NO_RANGE);
-    this.add({ do: "interpolate", ...this.meant() });
+    const ease = this.ease === "linear" || this.ease === "keep" ? {} : { ease: this.ease };
+    this.add({ do: "interpolate", ...this.meant(), ...ease });
+  }
+
+  /** Plays the meant points backwards in the range. */
+  reverse() {
+    const [first, last] = this.range;
+    if (first === last) return this.tell(NO_FRAMES);
+    this.add({ do: "reverse", ...this.meant() });
+  }
+
+  /** Remembers the meant points of the range, for `paste`. */
+  copy() {
+    const { person, range, points } = this;
+    this.copied = { person, frames: range, points };
+    this.tell(COPIED, { count: points.length, first: range[0], last: range[1] });
+  }
+
+  /** Puts what was copied at the current frame on, or into all of the range, again and again. */
+  paste() {
+    if (!this.copied) return this.tell(NOTHING_COPIED);
+    const { person, frames, points } = this.copied;
+    if (person !== this.person) return this.tell(OTHER_PERSON, { person });
+    const [from, to] = frames;
+    const [first, end] = this.range;
+    const last = end > first ? end : Math.min(this.given.frames - 1, first + to - from);
+    this.add({
+      do: "copy",
+      frames: first === last ? first : [first, last],
+      points: namePoints(points),
+      from: from === to ? from : [from, to],
+    });
   }
 
   mirror() {
@@ -195,11 +379,21 @@ export class Session {
    * @param {Edit} edit
    */
   add(edit) {
-    const whole = { ...edit, ...(this.person ? { person: this.person } : {}) };
+    const whole = this.#ours(edit);
     const problem = applyOne(this.poses, this.given, whole);
     if (problem) return this.tell(NOTHING_DONE, { problem });
     this.history.push(whole);
     this.#changed();
+  }
+
+  #ours(edit) {
+    return { ...edit, ...(this.person ? { person: this.person } : {}) };
+  }
+
+  /** Other edits in place of those that are there, as one step to undo. */
+  #set(edits) {
+    this.history.set(edits);
+    this.reapply();
   }
 
   /**

@@ -1,9 +1,13 @@
 /** The large canvas: image, skeleton, zoom and pan, and which point is under the pointer. */
 import { at } from "./apply.js";
+import { fitBuffer } from "./buffer.js";
 import { colourOf, FOOT_EDGES, GROUPS, HAND_EDGES, LIMBS, VISIBLE } from "./skeleton.js";
 
 const REACH = 14; // pixels from a joint at which it is taken hold of
 const MARGIN = 24;
+const GHOSTS = 3; // frames before, and after, of the onion skin
+const BEFORE = "#ff9d4d";
+const AFTER = "#4db8ff";
 
 export class Stage {
   /** @param {HTMLCanvasElement} canvas */
@@ -12,16 +16,13 @@ export class Stage {
     this.context = canvas.getContext("2d");
     this.zoom = 1;
     this.pan = { x: 0, y: 0 };
-    this.shown = { hands: true, face: true, image: true };
+    this.shown = { hands: true, face: true, image: true, onion: false, reference: true };
+    this.opacity = 0.4; // of what lies under the figure: onion skin and reference
+    this.silhouette = document.createElement("canvas");
   }
 
-  /** Fits the drawing buffer to the place that the page gives the canvas. */
   resize() {
-    const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = this.canvas;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
-    this.ratio = ratio;
+    this.ratio = fitBuffer(this.canvas);
   }
 
   /** Where the image lies, in CSS pixels of the canvas. */
@@ -96,6 +97,8 @@ export class Stage {
     if (image && this.shown.image) {
       context.drawImage(image, frame.x, frame.y, frame.width, frame.height);
     }
+    if (this.shown.reference && session.given.reference) this.#drawReference(session.given.reference, frame);
+    if (this.shown.onion) this.#drawOnion(session, frame);
     session.poses.people.forEach((figure, person) => {
       context.globalAlpha = person === session.person ? 1 : 0.3;
       this.#drawFigure(figure, session, frame, person === session.person);
@@ -107,6 +110,63 @@ export class Stage {
       context.strokeRect(box.x, box.y, box.width, box.height);
       context.setLineDash([]);
     }
+  }
+
+  /** The figure in the frames around, before in orange and after in blue. */
+  #drawOnion(session, frame) {
+    const { context } = this;
+    const edges = [...LIMBS, ...(this.shown.hands ? HAND_EDGES.flat() : [])];
+    context.lineCap = "round";
+    for (let away = GHOSTS; away > 0; away--) {
+      for (const [side, colour] of [[-1, BEFORE], [1, AFTER]]) {
+        const other = session.frame + side * away;
+        if (other < 0 || other >= session.given.frames) continue;
+        const start = at(other, 0);
+        context.globalAlpha = this.opacity * (1 - (away - 1) / GHOSTS);
+        context.strokeStyle = colour;
+        context.lineWidth = 3;
+        context.beginPath();
+        for (const edge of edges) traceEdge(context, session.figure, start, edge, frame);
+        context.stroke();
+      }
+    }
+    context.globalAlpha = 1;
+    context.lineCap = "butt";
+  }
+
+  /** The reference as one even shape: limbs as thick as half its shoulders are wide, trunk and head. */
+  #drawReference(figure, frame) {
+    const { silhouette, context } = this;
+    const seen = (point) => figure[3 * point + 2] > 0;
+    const place = (point) => [frame.x + figure[3 * point] * frame.width, frame.y + figure[3 * point + 1] * frame.height];
+    const apart = (a, b) => Math.hypot(place(a)[0] - place(b)[0], place(a)[1] - place(b)[1]);
+    Object.assign(silhouette, { width: this.canvas.width, height: this.canvas.height });
+    const shape = silhouette.getContext("2d");
+    shape.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    shape.strokeStyle = shape.fillStyle = "#fff";
+    shape.lineCap = shape.lineJoin = "round";
+    shape.lineWidth = seen(2) && seen(5) ? Math.max(6, apart(2, 5) / 2.5) : frame.height / 30;
+    shape.beginPath();
+    // Up to the neck: the head's points are a circle.
+    for (const edge of LIMBS.slice(0, 12)) traceEdge(shape, figure, 0, edge, frame);
+    shape.stroke();
+    if ([2, 5, 11, 8].every(seen)) {
+      shape.beginPath();
+      for (const point of [2, 5, 11, 8]) shape.lineTo(...place(point));
+      shape.closePath();
+      shape.fill();
+      shape.stroke();
+    }
+    if (seen(0) && seen(1)) {
+      shape.beginPath();
+      shape.ellipse(...place(0), apart(0, 1) * 0.55, apart(0, 1) * 0.7, 0, 0, 2 * Math.PI);
+      shape.fill();
+    }
+    context.globalAlpha = this.opacity;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(silhouette, 0, 0);
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.globalAlpha = 1;
   }
 
   #drawFigure(figure, session, frame, current) {
@@ -147,4 +207,12 @@ export class Stage {
       context.stroke();
     }
   }
+}
+
+/** Adds an edge to the path where both ends are seen; `start` is where the frame's numbers begin. */
+function traceEdge(context, figure, start, [a, b], frame) {
+  const [i, k] = [start + 3 * a, start + 3 * b];
+  if (!(figure[i + 2] > 0 && figure[k + 2] > 0)) return;
+  context.moveTo(frame.x + figure[i] * frame.width, frame.y + figure[i + 1] * frame.height);
+  context.lineTo(frame.x + figure[k] * frame.width, frame.y + figure[k + 1] * frame.height);
 }

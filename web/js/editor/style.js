@@ -1,7 +1,7 @@
 /** How the editor looks: ComfyUI's own colours, light or dark. */
 export const STYLE = `
 .dispose-editor {
-  --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6; --dp-main: #0b6bcb;
+  --dp-missing: #e5484d; --dp-doubtful: #e2a336; --dp-edited: #3b82f6; --dp-main: #0b6bcb; --dp-x: #d9485f; --dp-y: #2a9d52;
   position: fixed; inset: 0; width: 100vw; height: 100vh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; pointer-events: auto; cursor: default; font: 13px/1.4 Inter, Arial, sans-serif;
   color: var(--fg-color, #ddd); background: var(--bg-color, #202020);
@@ -22,6 +22,7 @@ export const STYLE = `
   position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; cursor: crosshair;
 }
 .dispose-editor aside {
+  grid-row: 2 / 4; grid-column: 2;
   overflow-y: auto; padding: 8px 12px; background: var(--comfy-menu-bg, #353535);
   border-left: 1px solid var(--border-color, #4e4e4e);
 }
@@ -39,12 +40,22 @@ export const STYLE = `
 .dispose-editor .dp-missing { display: flex; flex-wrap: wrap; gap: 4px; }
 .dispose-editor .dp-missing input { padding: 1px 6px; border-color: var(--dp-missing); }
 .dispose-editor footer {
-  grid-column: 1 / 3; display: grid; grid-template-columns: 96px 1fr; gap: 2px 10px; align-items: center;
+  grid-column: 1; display: grid; grid-template-columns: 112px minmax(0, 1fr); gap: 2px 10px; align-items: center;
   padding: 8px 12px; background: var(--comfy-menu-bg, #353535);
   border-top: 1px solid var(--border-color, #4e4e4e);
 }
 .dispose-editor footer canvas { width: 100%; height: 34px; cursor: pointer; touch-action: none; }
 .dispose-editor footer input[type="range"] { width: 100%; margin: 0; accent-color: var(--dp-edited); }
+.dispose-editor footer canvas.dp-curves { height: clamp(104px, 14vh, 144px); cursor: crosshair; border-radius: 4px; }
+.dispose-editor .dp-side { align-self: stretch; display: flex; flex-direction: column; justify-content: space-between; min-width: 0; }
+.dispose-editor .dp-curve-text { font-size: 12px; white-space: pre-line; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.dispose-editor .dp-eases { display: grid; grid-template-columns: 1fr 1fr; gap: 3px; }
+.dispose-editor .dp-eases input[type="button"] { padding: 2px 0; font-size: 11px; }
+.dispose-editor .dp-eases input[aria-pressed="true"] { background: var(--dp-main); color: #fff; border-color: transparent; }
+.dispose-editor .dp-count { font-size: 11px; color: var(--descrip-text, #999); }
+.dispose-editor .dp-count.dp-active { justify-self: start; padding: 1px 7px; border-radius: 5px; background: var(--dp-main); color: #fff; }
+.dispose-editor .dp-slider { display: block; margin-top: 8px; font-size: 12px; color: var(--descrip-text, #999); }
+.dispose-editor .dp-slider input { width: 100%; margin: 2px 0 0; accent-color: var(--dp-edited); }
 .dispose-editor footer .dp-frame { font-variant-numeric: tabular-nums; }
 .dispose-editor footer .dp-legend { color: var(--descrip-text, #999); font-size: 11px; }
 .dispose-editor .dp-help {

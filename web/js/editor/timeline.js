@@ -1,4 +1,6 @@
-/** The strip of frames: where watched points are missing or doubtful, where edits are, the range. */
+/** The strip of frames: where watched points are missing or doubtful, edits, keys, selected frames. */
+import { fitBuffer } from "./buffer.js";
+import { diamond } from "./curves.js";
 
 /** Heights in CSS pixels: doubts above, edits below. */
 const EDITS_HEIGHT = 6;
@@ -10,19 +12,18 @@ export class Timeline {
     this.context = canvas.getContext("2d");
     this.doubts = new Uint8Array(0);
     this.edited = new Uint8Array(0);
+    this.keys = [];
   }
 
   resize() {
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
-    this.ratio = ratio;
+    this.ratio = fitBuffer(this.canvas);
   }
 
   /** Works out the marks again: after an edit or with other points selected. */
   update(session) {
     this.doubts = session.doubts();
     this.edited = session.edited();
+    this.keys = session.keyFrames();
   }
 
   /** The frame at a place of the strip, in CSS pixels. */
@@ -48,12 +49,33 @@ export class Timeline {
     this.edited.forEach((edited, frame) => {
       if (edited) bar(frame, colours.edited, height - EDITS_HEIGHT, EDITS_HEIGHT, 2);
     });
-    const [first, last] = session.range;
-    if (session.mark !== null) {
-      context.strokeStyle = colours.range;
-      context.lineWidth = 2;
-      context.strokeRect(first * step + 1, 1, (last - first + 1) * step - 2, height - 2);
-    }
+    if (session.chosen) this.#drawChosen(session, step, height, colours);
     bar(session.frame, colours.current, 0, height, 3);
+    for (const frame of this.keys) {
+      context.beginPath();
+      diamond(context, (frame + 0.5) * step, height - EDITS_HEIGHT - 1, 5);
+      context.fillStyle = frame === session.frame ? colours.edited : colours.current;
+      context.fill();
+      context.strokeStyle = colours.quiet;
+      context.lineWidth = 1;
+      context.stroke();
+    }
+  }
+
+  /** A frame around the selected frames; a broken one where the current frame is not of them. */
+  #drawChosen(session, step, height, colours) {
+    const { context } = this;
+    const [first, last] = session.chosen;
+    const [x, width] = [first * step, (last - first + 1) * step];
+    context.globalAlpha = 0.25;
+    context.fillStyle = colours.range;
+    context.fillRect(x, 0, width, height);
+    context.globalAlpha = 1;
+    context.strokeStyle = colours.range;
+    context.lineWidth = 2;
+    const isActive = first <= session.frame && session.frame <= last;
+    context.setLineDash(isActive ? [] : [4, 3]);
+    context.strokeRect(x + 1, 1, Math.max(1, width - 2), height - 2);
+    context.setLineDash([]);
   }
 }
