@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dispose_core.pose.pose_files import load_poses
+from dispose_core.pose.render import DrawOptions, draw_frame
+
 from .tiny_graph import node
 
 SIZE = (192, 128)  # H, W
@@ -36,6 +39,7 @@ def clip(server, assets):
     (folder / "still.json").write_text(json.dumps([shifted(0)]))
     driving = [shifted(STEP * n) for n in range(FRAMES)]
     (folder / "sliding.json").write_text(json.dumps(driving))
+    (folder / "short.json").write_text(json.dumps(driving[:17]))
     noise = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "noise.png")
 
@@ -123,6 +127,56 @@ def test_ati_gets_the_tracks_that_one_would_write_by_hand(comfy, server):
     key = "concat_latent_image"
     np.testing.assert_allclose(ours[key], hand[key], atol=0.003)
     assert np.abs(ours[key] - slow[key]).max() > 0.012
+
+
+def skeletons(prompt: dict) -> dict:
+    """The sliding poses drawn, as control video of 17 frames."""
+    prompt["drawn"] = node("DisPosePoseRender", poses=["sliding", 0], width=0, height=0, body=True,
+                           hands=True, face=True, style="dwpose")  # fmt: skip
+    return prompt
+
+
+def averaged(server, count: int, side: int, channels: int) -> np.ndarray:
+    """(channels, t, h, w): what the stand-in VAE makes of the skeletons, drawn here and averaged."""
+    people = load_poses(server.base / "input" / "sliding.json")[0]
+    options = DrawOptions(style="dwpose")
+    drawn = np.stack([draw_frame(people, t, SIZE, options) for t in range(17)]) / 255.0
+    first = np.repeat(drawn[:1], count - 1, 0)
+    frames = np.concatenate([first, drawn]).mean(-1)
+    blocks = frames.reshape(-1, count, SIZE[0] // side, side, SIZE[1] // side, side)
+    return blocks.mean((1, 3, 5)) + np.arange(channels)[:, None, None, None]
+
+
+def test_vace_gets_the_skeletons_that_one_would_draw_by_hand(comfy, server):
+    needs(comfy, "WanVaceToVideo")
+    video = {"kind": "WanVaceToVideo", "strength": 1.0, "control_video": ["drawn", 0], "length": 17}
+    ours = recorded(comfy, server, skeletons(front("Wan-Move")), video, "vace")
+
+    frames = ours["vace_frames"][0]  # what stays, then what is controlled
+    np.testing.assert_allclose(
+        frames[:16], 0.5 + np.arange(16.0)[:, None, None, None] + 0 * frames[:16]
+    )
+    np.testing.assert_allclose(frames[16:], averaged(server, 4, 8, 16), atol=1e-5)
+
+
+def test_the_guide_of_ltx_is_the_skeletons_that_one_would_draw_by_hand(comfy, server):
+    prompt = skeletons(front("LTX 25 fps"))
+    prompt["vae"] = node("TinyLtxVAE")
+    prompt["empty"] = node("EmptyLTXVLatentVideo", width=SIZE[1], height=SIZE[0], length=17,
+                           batch_size=1)  # fmt: skip
+    prompt["rate"] = node("LTXVConditioning", positive=["text", 0], negative=["text", 0],
+                          frame_rate=25.0)  # fmt: skip
+    prompt["guide"] = node("LTXVAddGuide", positive=["rate", 0], negative=["rate", 1],
+                           vae=["vae", 0], latent=["empty", 0], image=["drawn", 0], frame_idx=0,
+                           strength=1.0)  # fmt: skip
+    prompt["record"] = node("TinyRecordConditioning", conditioning=["guide", 0],
+                            latent=["guide", 2], run_name="ltx")  # fmt: skip
+    prompt["sliding"] = node("TinyRawPoses", file="short.json")
+    comfy.run(prompt)
+
+    latent = np.load(server.base / "output" / "ltx.npz")["latent"][0]
+    assert latent.shape == (128, 3 + 3, SIZE[0] // 32, SIZE[1] // 32)
+    np.testing.assert_allclose(latent[:, 3:], averaged(server, 8, 32, 128), atol=1e-5)
 
 
 @pytest.mark.parametrize("made_for, frames, fps", [("Wan / VACE", 45, 16), ("LTX 25 fps", 73, 25)])

@@ -287,7 +287,8 @@ class RecordConditioning(Node):
             value = value[0] if isinstance(value, list) else value
             if isinstance(value, torch.Tensor):
                 found[name] = value.float().numpy()
-        np.savez(path, latent_shape=latent["samples"].shape, **found)
+        samples = latent["samples"]
+        np.savez(path, latent_shape=samples.shape, latent=samples.float().numpy(), **found)
         return {"ui": {}}
 
 
