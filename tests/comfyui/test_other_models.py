@@ -137,7 +137,7 @@ def skeletons(prompt: dict) -> dict:
 
 
 def averaged(server, count: int, side: int, channels: int) -> np.ndarray:
-    """(channels, t, h, w): what the stand-in VAE makes of the skeletons, drawn here and averaged."""
+    """(channels, t, h, w): what the stand-in VAE makes of the skeletons, drawn here."""
     people = load_poses(server.base / "input" / "sliding.json")[0]
     options = DrawOptions(style="dwpose")
     drawn = np.stack([draw_frame(people, t, SIZE, options) for t in range(17)]) / 255.0
@@ -153,9 +153,8 @@ def test_vace_gets_the_skeletons_that_one_would_draw_by_hand(comfy, server):
     ours = recorded(comfy, server, skeletons(front("Wan-Move")), video, "vace")
 
     frames = ours["vace_frames"][0]  # what stays, then what is controlled
-    np.testing.assert_allclose(
-        frames[:16], 0.5 + np.arange(16.0)[:, None, None, None] + 0 * frames[:16]
-    )
+    grey = 0.5 + np.arange(16.0)[:, None, None, None]
+    np.testing.assert_allclose(frames[:16], np.broadcast_to(grey, frames[:16].shape))
     np.testing.assert_allclose(frames[16:], averaged(server, 4, 8, 16), atol=1e-5)
 
 
