@@ -7,13 +7,13 @@ from comfy_api.latest import io
 from ..dispose_core.pose.alignment.align import AlignOptions, align_poses
 from ..dispose_core.pose.fit import fit_to_drawing
 from ..dispose_core.pose.openpose_json import (
-    frames_of,
     read_openpose,
     save_openpose,
     write_openpose,
 )
 from ..dispose_core.pose.pose_files import CanvasSize, frame_files, load_poses
 from ..dispose_core.pose.render import BACKGROUNDS, STYLES, DrawOptions, render_poses
+from ..dispose_core.pose.sequence import joined
 from . import wire_types
 from .comfy_adapters import files
 from .comfy_adapters.memory import IMAGE, require_images
@@ -319,8 +319,10 @@ class PoseRender(io.ComfyNode):
         style="mimicmotion",
         background="black",
     ) -> io.NodeOutput:
-        first = [] if reference_pose is None else frames_of(reference_pose, "reference_pose")
-        people = fit_to_drawing(read_openpose([*first, *frames_of(poses)]), width, height)
+        people = read_openpose(poses)
+        if reference_pose is not None:
+            people = joined(read_openpose(reference_pose, "reference_pose"), people)
+        people = fit_to_drawing(people, width, height)
         size = people[0].canvas
         total = len(people[0])
         require_images(

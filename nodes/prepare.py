@@ -219,7 +219,7 @@ class Prepare(io.ComfyNode):
         )
         fitted = image_to_comfy(resize_crop(image, plan.size))
         if plan.indices:
-            last = plan.indices[-1] + 1
+            last = max(plan.indices[-1] + 1, 1)
             read = chosen_frames(source.frames(1, last, progress(last)), plan.indices)
         else:
             read = source.frames(plan.stride, max_frames or None, progress(plan.num_driving))

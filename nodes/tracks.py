@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..dispose_core.media.image import to_pixels
 from ..dispose_core.media.video_models import VIDEO_MODELS, video_model
+from ..dispose_core.pose.canvas import drawing_size
 from ..dispose_core.preview.point_tracks import WHERE, draw_tracks, point_tracks, tracks_for
 from . import wire_types
 from .comfy_adapters.progress import progress
-from .newer_options import RARE
+from .newer_options import KEEPS_VIEW, RARE
 from .search_aliases import search_words
 from .tensors import image_to_comfy, image_to_core
+from .views import tracks_ui
 
 MODELS = [name for name in VIDEO_MODELS if name in ("Wan-Move", "ATI") or "LTX" in name]
 
@@ -67,7 +70,8 @@ class MotionTracks(io.ComfyNode):
                     default="0.5,0.3",
                     optional=True,
                     tooltip="Points as x,y, fractions of the image's width and height with 0,0 at "
-                    "the top left, separated by spaces: 0.5,0.3 0.45,0.6. Only for own points.",
+                    "the top left, separated by spaces: 0.5,0.3 0.45,0.6. Only for own points. "
+                    "After a run, click the picture in the node to add points.",
                 ),
                 io.Int.Input(
                     "length",
@@ -85,7 +89,8 @@ class MotionTracks(io.ComfyNode):
                     min=0,
                     max=8192,
                     optional=True,
-                    tooltip="Width of the video in pixels; 0 takes that of the reference image.",
+                    tooltip="Width of the video in pixels; 0 takes that of the reference image, or "
+                    "follows from the height.",
                     **RARE,
                 ),
                 io.Int.Input(
@@ -94,7 +99,8 @@ class MotionTracks(io.ComfyNode):
                     min=0,
                     max=8192,
                     optional=True,
-                    tooltip="Height of the video in pixels; 0 takes that of the reference image.",
+                    tooltip="Height of the video in pixels; 0 takes that of the reference image, "
+                    "or follows from the width.",
                     **RARE,
                 ),
             ],
@@ -122,6 +128,8 @@ class MotionTracks(io.ComfyNode):
                     display_name="report", tooltip="Which points were used, and at what speed."
                 ),
             ],
+            is_output_node=True,  # updates its view on every run, also without changes
+            **KEEPS_VIEW,
             **search_words("wan move", "ati", "ltx", "trajectory", "tracks"),
         )
 
@@ -148,13 +156,18 @@ class MotionTracks(io.ComfyNode):
             points,
             count,
             own_points,
-            (height or motion_field.size[0], width or motion_field.size[1]),
+            drawing_size(motion_field.size, width, height),
             length or None,
             progress(len(motion_field) - 1),
         )
         wire = {"track_path": tracks.paths, "track_visibility": tracks.visible}
-        picture = image_to_comfy(draw_tracks(image, tracks))
-        report = "\n".join(tracks.report)
+        drawn = draw_tracks(image, tracks)
         return io.NodeOutput(
-            wire, tracks_for(tracks, model), len(tracks), float(tracks.fps), picture, report
+            wire,
+            tracks_for(tracks, model),
+            len(tracks),
+            float(tracks.fps),
+            image_to_comfy(drawn),
+            "\n".join(tracks.report),
+            ui=tracks_ui(to_pixels(drawn)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import count
 from typing import TypeVar
@@ -18,7 +19,7 @@ from ..dispose_core.pose.face_crops import SIZE as FACE_SIDE
 from ..dispose_core.pose.openpose_json import read_openpose, write_openpose
 from ..dispose_core.pose.wan_animate import Clip, WanAnimateOptions, wan_animate_set
 from . import wire_types
-from .comfy_adapters.memory import IMAGE, require_images
+from .comfy_adapters.memory import IMAGE, MASK, require_room
 from .comfy_adapters.other_packs import has_node
 from .comfy_adapters.progress import progress
 from .newer_options import RARE
@@ -252,8 +253,11 @@ class WanAnimateSet(io.ComfyNode):
             WanAnimateOptions((height, width), fps, face_smoothing, mask_grow, mask_block),
         )
         way_out = "Choose a smaller width and height, or fewer frames."
-        require_images("Wan-Animate's videos", made.frames, made.size, IMAGE, way_out)
-        require_images("face video", made.frames, (FACE_SIDE, FACE_SIDE), IMAGE, way_out)
+        pixels = math.prod(made.size)
+        scene = 0 if mask is None else pixels * (IMAGE + MASK)
+        needed = made.frames * (pixels * IMAGE + scene + FACE_SIDE**2 * IMAGE)
+        height, width = made.size
+        require_room(f"{made.frames} frames of {width}×{height} and faces", needed, way_out)
         total = made.frames * (2 if mask is None else 3)
         tick, done = progress(total), count(1)
 
@@ -262,8 +266,8 @@ class WanAnimateSet(io.ComfyNode):
                 yield frame
                 tick(next(done), total)
 
-        poses = frames_to_comfy(counted(made.poses))
-        faces = frames_to_comfy(counted(made.faces))
+        poses = frames_to_comfy(counted(made.poses), made.frames)
+        faces = frames_to_comfy(counted(made.faces), made.frames)
         region, background = _scenes(made.scenes and counted(made.scenes), made.frames, made.size)
         missing = "" if has_node(_DRAW) else ", which is not installed here"
         report = [*made.report, f"posedata: for {_PREPROCESS}{missing}"]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from ..dispose_core.errors import MediaError
 from ..dispose_core.features.browser_view import PointView
-from ..dispose_core.media.sprite_sheet import Strips
+from ..dispose_core.media.sprite_sheet import Strips, jpeg
 from .comfy_adapters.temp_files import SUBFOLDER, write_temp
 
 Ui = dict[str, list[dict]]  # what ComfyUI sends to the page and keeps in the history
@@ -33,6 +35,15 @@ def motion_ui(frames: range, modes: Mapping[str, Strips]) -> Ui | None:
         return {"first": frames.start - 1, "stride": frames.step, "modes": described}
 
     return _ui("dispose_motion", view)
+
+
+def tracks_ui(picture: np.ndarray) -> Ui | None:
+    """UI output of the view of tracks, in which points are picked.
+
+    Args:
+        picture: (H, W, 3) uint8, paths over the image.
+    """
+    return _ui("dispose_tracks", lambda: {"file": write_temp(jpeg(picture), ".jpg")})
 
 
 def points_ui(view: PointView | None) -> Ui | None:

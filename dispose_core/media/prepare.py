@@ -12,6 +12,9 @@ from ..errors import MediaError
 from .resize import MULTIPLE, describe_fit, fit_size, official_size, snap_resolution
 from .video_models import VideoModel, frames_at, nearest_frames
 
+_DRIVING = "Driving video:"
+_STILL = "One driving frame: the result is a single pose without motion."
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -62,11 +65,11 @@ def prepare(
         used = max_frames
     out = Fraction(fps).limit_denominator(1001) / stride
     lines.append(
-        f"Driving video: {used} of {frames} frames, every {_ordinal(stride)}, "
+        f"{_DRIVING} {used} of {frames} frames, every {_ordinal(stride)}, "
         f"{float(fps):.4g} to {float(out):.4g} fps."
     )
     if used == 1:
-        lines.append("One driving frame: the result is a single pose without motion.")
+        lines.append(_STILL)
     return Preparation(size=size, stride=stride, num_driving=used, fps=out, report="\n".join(lines))
 
 
@@ -93,11 +96,17 @@ def prepare_for_model(
     plan = prepare(image, frames, fps, resolution, 1)
     available = frames_at(frames, fps, model.fps)
     length = model.length(available, max_frames)
-    lines = plan.report.splitlines()[:-1]  # all but the line about the driving video
+    lines = [
+        line
+        for line in plan.report.splitlines()
+        if line != _STILL and not line.startswith(_DRIVING)
+    ]
     lines.append(
         f"Driving video for {model.name}: {frames} frames at {float(fps):.4g} fps are {available} "
         f"at {model.fps}, of which {length} are used ({model.step}n+1)."
     )
+    if length == 1:
+        lines.append(_STILL)
     if max_frames is None and available > model.usual:
         lines.append(f"{model.name} makes {length} frames at a time; max_frames allows more.")
     indices = nearest_frames(length, fps, model.fps)

@@ -26,6 +26,16 @@ def same_shape(
     return abs(math.log(ratio)) <= tolerance
 
 
+def drawing_size(canvas: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """(H, W) in which a side that is 0 follows from the other and the shape of `canvas`."""
+    if not (width or height):
+        return canvas
+    return (
+        height or max(round(width * canvas[0] / canvas[1]), 1),
+        width or max(round(height * canvas[1] / canvas[0]), 1),
+    )
+
+
 def require_canvas(canvas: tuple[int, int], name: str) -> None:
     """Raise PoseError if the size of the image in which the poses were found is not known.
 

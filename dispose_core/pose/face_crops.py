@@ -123,6 +123,7 @@ def _steadied(boxes: np.ndarray, smoothing: float) -> np.ndarray:
 def _gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
     """(T, N) averaged over time; at the ends the line through them is continued, so that a face
     that moves evenly stays where it is."""
+    sigma = min(sigma, (len(values) - 1) / 3)  # the line does not reach further than the clip
     reach = int(np.ceil(3 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel /= kernel.sum()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import PoseError
 from ..media.resize import covering_crop
-from .canvas import UNKNOWN, require_canvas, same_shape
+from .canvas import UNKNOWN, drawing_size, require_canvas, same_shape
 from .sequence import PoseSequence
 
 # Largest relative difference of aspect ratios that Prepare makes by rounding sides to multiples of
@@ -88,9 +88,8 @@ def fit_to_drawing(people: Sequence[PoseSequence], width: int, height: int) -> l
     canvas = people[0].canvas
     if not (width and height):
         require_canvas(canvas, "poses")
-        width = width or (max(round(height * canvas[1] / canvas[0]), 1) if height else canvas[1])
-        height = height or max(round(width * canvas[0] / canvas[1]), 1)
-        return [replace(person, canvas=(height, width)) for person in people]
+        size = drawing_size(canvas, width, height)
+        return [replace(person, canvas=size) for person in people]
     if canvas == UNKNOWN:
         return [replace(person, canvas=(height, width)) for person in people]
     way_out = "Set the width or the height to 0, and it follows from the other."

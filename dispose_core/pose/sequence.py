@@ -170,6 +170,35 @@ class PoseSequence:
         return self.with_points(self.points, self.visible.astype(np.float64))
 
 
+def joined(first: Sequence[PoseSequence], second: Sequence[PoseSequence]) -> list[PoseSequence]:
+    """People of two clips, one after the other; who is missing in one is absent there.
+
+    Raises:
+        PoseError: the clips have canvases of different shapes.
+    """
+    a, b = first[0].canvas, second[0].canvas
+    if not same_shape(a, b):
+        raise PoseError(
+            f"poses: found in images of different shapes, {a[1]}×{a[0]} and {b[1]}×{b[0]}. Align "
+            "the driving poses with the reference pose first (Pose Align)."
+        )
+    slots = max(len(first), len(second))
+    nobody = [PoseSequence.empty(len(clip[0]), b) for clip in (first, second)]
+    pairs = zip(
+        [*first, *nobody[:1] * (slots - len(first))],
+        [*second, *nobody[1:] * (slots - len(second))],
+        strict=True,
+    )
+    return [
+        PoseSequence(
+            np.concatenate([one.points, other.points]),
+            np.concatenate([one.scores, other.scores]),
+            b,
+        )
+        for one, other in pairs
+    ]
+
+
 def join_sequences(reference: PoseSequence, driving: PoseSequence) -> PoseSequence:
     """Concatenate the reference pose (frame 0) and the aligned driving poses (frames 1…F).
 

@@ -16,6 +16,7 @@ import torch
 from ..errors import PoseError
 from ..media.region_mask import region_mask
 from ..media.resize import resize_crop
+from ..media.video_models import frames_at, nearest_frames
 from .canvas import same_shape
 from .exchange.posedata import write_posedata
 from .face_crops import crop_faces, face_boxes
@@ -162,8 +163,8 @@ def _frames_at_rate(total: int, fps: float) -> np.ndarray:
     """Numbers of the frames to take for `FPS`, the nearest in time; all if `fps` is 0."""
     if not fps:
         return np.arange(total)
-    count = max(int(total / fps * FPS), 1)
-    return np.clip(np.round(np.arange(count) * (fps / FPS)).astype(int), 0, total - 1)
+    count = frames_at(total, fps, FPS)
+    return np.minimum(nearest_frames(count, fps, FPS), total - 1)
 
 
 def _require_length(count: int, total: int, found: str) -> None:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import DisPoseError
+from ..media.resize import covering_crop
 from ..media.video_models import VideoModel, frames_at
 from ..motion.motion_field import MotionField
 from ..pose import skeleton
@@ -107,6 +108,11 @@ def point_tracks(
     if where == "joints":
         places, visible = joint_positions(field)
         known = np.any(visible, axis=0)
+        if not known.any():
+            raise DisPoseError(
+                "motion tracks: the motion field has no joints, as one that was loaded from flow. "
+                "Place the points on a grid or the outline, or write own points."
+            )
         places, visible = _bridged(places[:, known], visible[:, known]), visible[:, known]
         names = [name for name, seen in zip(skeleton.BODY, known, strict=True) if seen]
         what = f"joints: {', '.join(names)}"
@@ -115,11 +121,12 @@ def point_tracks(
         points = _PLACES[where](field, count, own_points)
         places, visible = follow_points(field, points, on_frame)
         what = f"{len(points)} points, {where}"
+    height, width = size or field.size
+    places = _in_video(places, field.size, (height, width))
     visible &= ((places >= 0) & (places < 1)).all(-1)
 
     available = frames_at(driving, fps, model.fps)
     frames = length or model.length(available)
-    height, width = size or field.size
     # Driving frame n is at (n - 1) / fps, and the reference image takes the place of the first.
     at = np.concatenate([[0.0], 1 + np.arange(1, frames) * (fps / model.fps)]).clip(0, driving)
     before = np.floor(at).astype(int)
@@ -175,8 +182,8 @@ def follow_points(
             places[frame], visible[frame] = places[frame - 1], False
             continue
         flow = flow_of(field, frame, (height, width))
-        moved = F.grid_sample(flow[None], at, align_corners=False)[0, :, 0].T.numpy()
-        places[frame] = points + moved / size
+        moved = F.grid_sample(flow[None], at, padding_mode="border", align_corners=False)
+        places[frame] = points + moved[0, :, 0].T.numpy() / size
         seen, coverage = forward_warp(source, flow[None], field.subject, field.layer)
         there = torch.from_numpy(places[frame] * 2 - 1).float()[None, None]
         both = torch.cat([seen, coverage], 1)
@@ -210,6 +217,13 @@ def draw_tracks(image: Tensor, tracks: PointTracks) -> Tensor:
             start, end = path[t - 1 : t + 1].round().astype(int).tolist()
             cv2.line(drawn, start, end, shade.tolist(), thickness, cv2.LINE_AA)
     return torch.from_numpy(drawn.astype(np.float32) / 255).movedim(-1, 0)
+
+
+def _in_video(places: np.ndarray, image: tuple[int, int], video: tuple[int, int]) -> np.ndarray:
+    """Fractions of the image (…, 2) -> of a video, whose node scales and crops the image to it."""
+    covering, (top, left) = covering_crop(image, video)
+    scale = np.array([covering[1] / video[1], covering[0] / video[0]])
+    return places * scale - (left / video[1], top / video[0])
 
 
 def _bridged(places: np.ndarray, visible: np.ndarray) -> np.ndarray:
@@ -274,7 +288,8 @@ def _own(field: MotionField, count: int, own_points: str) -> np.ndarray:
             f"own points: {own_points[:80]!r} is not a list of points. Write x,y for each, as "
             "fractions of the image's width and height, such as 0.5,0.3 0.45,0.6."
         )
-    return points
+    height, width = field.grid.shape[-2:]
+    return np.minimum(points, 1 - 0.5 / np.array([width, height]))
 
 
 _PLACES: dict[str, Callable[[MotionField, int, str], np.ndarray]] = {

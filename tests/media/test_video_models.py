@@ -81,3 +81,10 @@ def test_chosen_frames_are_repeated_where_the_model_is_faster():
 def test_an_unknown_model_is_named_with_those_that_are_known():
     with pytest.raises(SettingsError, match="'Sora' is unknown"):
         video_model("Sora")
+
+
+def test_one_frame_for_a_model_warns_that_nothing_moves():
+    lines = prepare_for_model(WAN, (1024, 576), 2, 60, 576).report.splitlines()
+
+    assert lines[-1] == "One driving frame: the result is a single pose without motion."
+    assert sum(line.startswith("Driving video") for line in lines) == 1

@@ -167,3 +167,27 @@ def trajectory_points_of(frames: int):
     from dispose_core.pose.sequence import PoseSequence
 
     return trajectory_points(PoseSequence.empty(frames, (40, 80)))
+
+
+def test_a_video_of_another_shape_crops_the_picture_and_the_tracks(field):
+    """64×48 in a video of 48×48: the picture loses 8 columns on either side."""
+    tracks = point_tracks(field, WAN_MOVE, FPS, size=(48, 48))
+    assert tracks.paths[0, 0].tolist() == approx([14 - 8, 20])
+
+
+def test_points_at_the_edge_move_with_their_surroundings(clip_of):
+    clip = clip_of({4: (14, 20)}, {4: (14, 20)}, size=SIZE)
+    flow = torch.zeros(2, 2, *SIZE)
+    flow[1, 1] = -4.0
+    valid = torch.ones(2, dtype=torch.bool)
+    moving = MotionField(flow, trajectory_points(clip), SIZE, valid)
+    tracks = point_tracks(moving, VideoModel("test", 24, 1, 9), 24.0, "own points",
+                          own_points="1,1 0,1 0.5,0.5", length=2)  # fmt: skip
+    assert (tracks.paths[1] - tracks.paths[0])[:, 1].tolist() == approx([-4, -4, -4])
+    assert tracks.visible.all()
+
+
+def test_a_field_without_joints_asks_for_other_points(field):
+    flow_alone = MotionField(field.grid, trajectory_points_of(26), SIZE, field.valid)
+    with pytest.raises(DisPoseError, match="the motion field has no joints"):
+        point_tracks(flow_alone, WAN_MOVE, FPS)

@@ -431,3 +431,19 @@ def test_legs_of_a_driver_without_hips_in_a_user_s_file(assets):
 
     x, y = legs.astype(int).T
     assert flow[:, :, y, x].abs().max() < 0.5
+
+
+def test_a_leg_that_comes_back_turned_keeps_its_size_on_the_way():
+    """From straight down to 150 degrees aside over ten frames in which it is not seen."""
+    body = standing(12)
+    for joint in (12, 13):
+        body[11:, joint] = turned(body[0, joint], body[0, 11], 150)
+    seen = np.ones(body.shape[:2], bool)
+    seen[1:11, [12, 13]] = False
+
+    motion = skin(clip_of(body, seen))
+
+    knee, hip = body[0, 12], body[0, 11]
+    for frame in range(1, 11):
+        moved = knee + flow_at(motion, knee[None], frame)[0]
+        assert np.linalg.norm(moved - hip) == pytest.approx(np.linalg.norm(knee - hip), rel=0.15)

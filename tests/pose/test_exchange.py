@@ -55,7 +55,7 @@ def test_dwposes_come_back_as_they_were():
 
 def test_dwposes_are_written_in_the_shapes_that_scail_makes():
     one = person(3, 1)
-    made = write_dwposes([one, PoseSequence.empty(1, CANVAS), person(4, 1)])
+    made = write_dwposes([one, person(4, 1), PoseSequence.empty(1, CANVAS)])
     (frame,) = made["poses"]
     assert made["swap_hands"] is False
     assert {key: value.shape for key, value in frame["bodies"].items()} == {
@@ -73,6 +73,14 @@ def test_dwposes_are_written_in_the_shapes_that_scail_makes():
     nobody = write_dwposes([PoseSequence.empty(1, CANVAS)])["poses"][0]
     assert nobody["bodies"]["candidate"].shape == (0, 18, 2)
     assert not read_dwposes({"poses": [nobody]}, CANVAS)[0].present.any()
+
+
+def test_who_is_absent_keeps_the_place_in_dwposes():
+    """Or the next one would move up and be taken for the first."""
+    second = person(4, 1)
+    again = read_dwposes(write_dwposes([PoseSequence.empty(1, CANVAS), second]), CANVAS)
+    assert [one.present.tolist() for one in again] == [[False], [True]]
+    np.testing.assert_allclose(again[1].body, second.body, atol=1e-6)
 
 
 def test_dwposes_of_vitpose_have_the_right_hand_first():

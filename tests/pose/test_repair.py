@@ -37,7 +37,7 @@ def test_a_gap_at_the_limit_is_filled_and_one_longer_is_not(hide):
     assert not filled.present[30:34].any()
     assert report == [
         "frames 5–7: no person found; filled by interpolation",
-        "frames 30–33: no person found for 4 frames (limit 3); left empty",
+        "frames 30–33: no person found for 4 frames (limit 3)",
     ]
 
 
@@ -52,8 +52,8 @@ def test_nothing_is_invented_before_the_first_and_after_the_last_pose(hide):
 
     assert filled.present.tolist() == [False] * 2 + [True] * 7 + [False]
     assert report == [
-        "frames 0–1: no person found before the first pose; left empty",
-        "frame 9: no person found after the last pose; left empty",
+        "frames 0–1: no person found before the first pose",
+        "frame 9: no person found after the last pose",
     ]
 
 
@@ -259,7 +259,7 @@ def test_the_last_pose_is_held_where_nobody_is(standing, hide):
         held.points[[0, 1, 6, 10, 11], WRIST].tolist()
         == pose.points[[2, 2, 5, 9, 9], WRIST].tolist()
     )
-    assert report == ["frames 0–1, 6, 10–11: nobody there, the last pose is held"]
+    assert report == ["frames 0–1, 6, 10–11: nobody there, the pose before is held"]
 
 
 def test_one_euro_does_not_reach_across_a_gap(standing, hide):
@@ -297,3 +297,15 @@ def test_frames_are_named_in_stretches():
     assert name_frames(mask) == "frames 7, 12–15, 29"
     mask = np.arange(30) % 2 == 0
     assert name_frames(mask) == "frames 0, 2, 4, 6, 8, 10, …"
+
+
+def test_a_hand_that_is_left_alone_is_nobody(standing):
+    pose = standing(6)
+    scores, points = pose.scores.copy(), pose.points.copy()
+    scores[3:, :18] = 0.0
+    points[3:, 20], scores[3:, 20] = 0.9, 0.1
+
+    held, report = hold_pose(pose.with_points(points, scores))
+
+    assert np.array_equal(held.body[3:], pose.body[[2] * 3])
+    assert report == ["frames 3–5: nobody there, the pose before is held"]

@@ -533,3 +533,19 @@ def test_fit_advises_limbs_for_another_build(standing, factors):
     _, report = align_poses([of_other_build(driving[0], factors)], [driving], SIZE)
 
     assert any("the method 'limbs' keeps the reference's" in line for line in report)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.62, 0.7, 0.74, 0.9])
+@pytest.mark.parametrize("bones", [[(8, 9), (11, 12)], [(3, 4), (6, 7)]])
+def test_a_driver_who_is_foreshortened_does_not_change_the_reference(standing, bones, share):
+    """Who sits throughout, or holds the forearms at the camera."""
+    driving = dancing(standing, 24)
+    reference = driving[0]
+    for bone in bones:
+        driving = foreshortened(driving, bone, share)
+
+    aligned, report = retarget(reference, driving)
+
+    true_lengths = np.repeat(lengths(reference), 24, 0)
+    np.testing.assert_allclose(lengths(aligned), true_lengths, rtol=0.05)
+    assert not any("foreshortened in the reference" in line for line in report)

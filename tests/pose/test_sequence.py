@@ -5,7 +5,7 @@ import pytest
 
 from dispose_core.errors import PoseError
 from dispose_core.pose import skeleton
-from dispose_core.pose.sequence import PoseSequence, join_sequences
+from dispose_core.pose.sequence import PoseSequence, join_sequences, joined
 
 
 def test_arrays_without_feet_are_completed_by_missing_ones():
@@ -118,3 +118,14 @@ def test_a_clip_needs_one_reference_pose_and_a_driving_pose(standing):
         join_sequences(standing(3), standing(2))
     with pytest.raises(PoseError, match="driving poses: the list is empty"):
         join_sequences(standing(1), standing(0))
+
+
+def test_two_clips_of_different_people_are_joined(standing):
+    one, two = standing(1), standing(2, canvas=(400, 200), shift=(0.1, 0.0))
+
+    together = joined([one], [two, two])
+
+    assert [person.present.tolist() for person in together] == [[True] * 3, [False, True, True]]
+    assert together[0].body[0, 0].tolist() == [0.5, 0.2]
+    with pytest.raises(PoseError, match="100×200 and 9×9"):
+        joined([one], [standing(1, canvas=(9, 9))])

@@ -146,3 +146,63 @@ def test_the_point_view_shows_where_a_clicked_joint_is_found(
     remove(front, "DisPoseKeypointFeatures")
     front.page.wait_for_function("() => !document.querySelector('.dispose-point-view')")
     assert listeners(front, "/js/views/") == 0
+
+
+def test_points_are_picked_in_the_picture_of_motion_tracks(front, comfy, server, assets):
+    write_files(server.base, assets)
+    job = {
+        "sample": {"class_type": "DisPoseSampleMedia", "inputs": {}},
+        "fps": {"class_type": "PrimitiveFloat", "inputs": {"value": 24.0}},
+        "prepare": {
+            "class_type": "DisPosePrepare",
+            "inputs": {"reference": ["sample", 0], "resolution": 128, "stride": 1, "max_frames": 0,
+                       "start": 0.0, "duration": 0.0},
+        },
+        "still": {"class_type": "DisPoseLoadPoses", "inputs": {"file": "reference.json [sample]"}},
+        "dance": {"class_type": "DisPoseLoadPoses", "inputs": {"file": "driving.json [sample]"}},
+        "field": {
+            "class_type": "DisPoseMotionField",
+            "inputs": {"reference": ["prepare", 0], "reference_pose": ["still", 0],
+                       "driving_pose": ["dance", 0]},
+        },
+        "tracks": {
+            "class_type": "DisPoseMotionTracks",
+            "inputs": {"reference": ["prepare", 0], "motion_field": ["field", 0],
+                       "fps": ["fps", 0], "made_for": "Wan-Move", "points": "joints", "count": 9,
+                       "own_points": "0.5,0.3"},
+        },
+    }  # fmt: skip
+    front.page.evaluate("job => app.loadApiJson(job, 'tracks')", job)
+    assert comfy.wait(front.run(), timeout=300)["status"]["status_str"] == "success"
+
+    view = view_of(front, "DisPoseMotionTracks")
+    first = await_image(view)
+    canvas = view.locator("canvas").first
+
+    def click(x: float, y: float) -> None:
+        place = canvas.evaluate(
+            """(canvas, [x, y]) => {
+                const { clientWidth: w, clientHeight: h, width, height } = canvas;
+                const scale = Math.min(w / width, h / height);
+                return { x: (w - width * scale) / 2 + x * width * scale,
+                         y: (h - height * scale) / 2 + y * height * scale };
+            }""",
+            [x, y],
+        )
+        canvas.click(position=place)
+
+    click(0.5, 0.4)
+    click(0.45, 0.7)
+    assert view.get_attribute("data-points") == "2"
+    assert await_image(view) != first
+    click(0.45, 0.7)  # a point that is there goes
+    (inputs,) = (
+        node["inputs"] for node in front.prompt().values()
+        if node["class_type"] == "DisPoseMotionTracks"
+    )  # fmt: skip
+    assert inputs["points"] == "own points"
+    x, y = map(float, inputs["own_points"].split(","))
+    assert abs(x - 0.5) < 0.02 and abs(y - 0.4) < 0.02
+
+    assert comfy.wait(front.run(), timeout=300)["status"]["status_str"] == "success"
+    assert front.ours() == []

@@ -4,6 +4,7 @@ import { app } from "../../../scripts/app.js";
 import { openEditor } from "./editor/open.js";
 import { make } from "./make.js";
 import { say } from "./words.js";
+import { noteChange } from "./note_change.js";
 
 const NODE = "DisPosePoseEditor";
 const RUN = "dispose_pose_editor_run"; // property of the node: where the last run's files are
@@ -91,14 +92,4 @@ function host(node, place, onClose) {
       onClose();
     },
   };
-}
-
-/**
- * Tells the front end that the workflow has changed. It looks for changes after clicks and keys on the
- * page, of which the window keeps its own; without this, saving at once would save the old edits.
- */
-function noteChange() {
-  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
-  if (tracker?.captureCanvasState) tracker.captureCanvasState();
-  else tracker?.checkState?.(); // its name before 2026
 }

@@ -182,6 +182,8 @@ export const CHINESE = {
   "Arrows": "箭头",
   "Arrows from points on the reference image to where they move": "从参考图上各处指向其移动到的位置",
   "Joint": "关节",
+  "Image: click to add a point, click a point to remove it": "图像：点击添加点，点击已有的点将其删除",
+  "{count} own points; run again to see their paths": "{count} 个自选点；再次运行可查看其路径",
   "Reference: click a joint": "参考图：点击关节",
   "Target: matches of the joint": "目标图：关节匹配的位置",
   "similarity {best}, lowest elsewhere {lowest}": "相似度 {best}，其他位置最低 {lowest}",

@@ -125,9 +125,16 @@ def bone_lengths(
     lengths = np.where(np.isnan(lengths), lengths[list(BODY_MIRROR)], lengths)
     replaced = np.zeros(len(lengths), dtype=bool)
     for upper, lower, usual, _ in _LIMBS:
+        given = lengths[lower] / lengths[upper]
         ratio = driver.lengths[lower] / driver.lengths[upper]
-        ratio = np.where(np.isfinite(ratio), ratio, usual)
-        given = lengths[lower] / lengths[upper] / ratio
+        # Where the driver's limb is the odd one, it is the driver who is foreshortened.
+        sound = np.isfinite(ratio) & ~(_oddness(given, usual) < _oddness(ratio, usual))
+        ratio = np.clip(
+            np.where(sound, ratio, usual),
+            usual * _SHORTER_THAN_OTHERS,
+            usual / _SHORTER_THAN_OTHERS,
+        )
+        given = given / ratio
         for pair, value, short in (
             (lower, lengths[upper] * ratio, given < _SHORTER_THAN_OTHERS),
             (upper, lengths[lower] / ratio, given > 1 / _SHORTER_THAN_OTHERS),
@@ -143,6 +150,11 @@ def bone_lengths(
         np.flatnonzero(replaced & shown).tolist(),
         np.flatnonzero(replaced & ~shown & np.isfinite(driver.lengths)).tolist(),
     )
+
+
+def _oddness(ratio: np.ndarray, usual: float) -> np.ndarray:
+    """How far the ratio of two bones of a limb is from the usual one, as a logarithm."""
+    return np.abs(np.log(ratio / usual))
 
 
 def difference(reference: Proportions, driver: Proportions) -> float:

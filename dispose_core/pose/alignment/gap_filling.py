@@ -108,12 +108,14 @@ def hold_pose(poses: PoseSequence) -> tuple[PoseSequence, list[str]]:
     Returns:
         The poses, all frames present unless none is, and a report.
     """
-    present = poses.present
+    present = np.any(poses.body_visible, axis=-1)  # a hand alone is nobody
+    if not present.any():
+        present = poses.present
     if present.all() or not present.any():
         return poses, []
     index = np.maximum.accumulate(np.where(present, np.arange(len(poses)), -1))
     held = poses[np.where(index < 0, present.argmax(), index)]
-    return held, [f"{name_frames(~present)}: nobody there, the last pose is held"]
+    return held, [f"{name_frames(~present)}: nobody there, the pose before is held"]
 
 
 def one_euro(poses: PoseSequence, strength: float, fps: float = SMOOTHING_FPS) -> PoseSequence:
@@ -216,11 +218,11 @@ def _describe_gap(run: tuple[int, int], frames: int, max_gap: int) -> str:
     if length == frames:
         return "; left empty"
     if run[0] == 0:
-        return " before the first pose; left empty"
+        return " before the first pose"
     if run[1] == frames - 1:
-        return " after the last pose; left empty"
+        return " after the last pose"
     if length > max_gap:
-        return f" for {length} frames (limit {max_gap}); left empty"
+        return f" for {length} frames (limit {max_gap})"
     return "; filled by interpolation"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ...errors import PoseError
 from ..openpose_json import read_openpose
 from ..sequence import PoseSequence
+from ..tracking.list_order import order_report
 from .dwposes import read_dwposes
 from .posedata import read_posedata
 
@@ -50,4 +51,5 @@ def read_any(
     count = len(people)
     who = "one person" if count == 1 else f"up to {count} people"
     height, width = people[0].canvas
-    return people, [f"{given[0]}: {who} in {len(people[0])} frames of {width}×{height}"]
+    report = [f"{given[0]}: {who} in {len(people[0])} frames of {width}×{height}"]
+    return people, [*report, *order_report(people, given[0])]

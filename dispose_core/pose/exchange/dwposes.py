@@ -69,13 +69,11 @@ def read_dwposes(value: Any, canvas: tuple[int, int], name: str = "dwposes") -> 
 
 
 def write_dwposes(people: Sequence[PoseSequence]) -> dict[str, Any]:
-    """Convert people to DWPOSES, with every list of everyone who is there."""
+    """Convert people to DWPOSES; who is absent before somebody who is there keeps a place."""
     present = np.array([person.present for person in people])
+    last = np.where(present.any(0), len(people) - present[::-1].argmax(0), 0).tolist()
     return {
-        "poses": [
-            _frame_of([person for person, there in zip(people, at_t, strict=True) if there], t)
-            for t, at_t in enumerate(present.T)
-        ],
+        "poses": [_frame_of(people[:count], t) for t, count in enumerate(last)],
         "swap_hands": False,
     }
 

@@ -98,6 +98,7 @@ def choose_person(
         PoseError: nobody in the poses, no such frame or index, or nobody near the point.
     """
     choice = choice or PersonChoice()
+    people = _with_joints(people)
     if not np.any([person.present for person in people]):
         raise PoseError(
             f"{name}: nobody in any of the {len(people[0])} frames. "
@@ -122,6 +123,17 @@ def choose_person(
             who = f"number {choice.index} of frame {choice.frame}"
     chosen = everybody.pop(first)
     return [chosen, *everybody], _report(chosen, everybody, who)
+
+
+def _with_joints(people: Sequence[PoseSequence]) -> list[PoseSequence]:
+    """The people, absent where nothing is seen that tracking goes by, such as feet alone."""
+    seen = np.isfinite(joints_of(people)).any((-1, -2))  # (T, S)
+    return [
+        person
+        if np.array_equal(there, person.present)
+        else person.with_points(person.points, np.where(there[:, None], person.scores, 0.0))
+        for person, there in zip(people, seen.T, strict=True)
+    ]
 
 
 def first_person(people: Sequence[PoseSequence], name: str) -> tuple[PoseSequence, list[str]]:

@@ -21,7 +21,7 @@ const RESTORED = 300; // milliseconds
  * @param {string} options.name of the extension
  * @param {string[]} options.nodes ids of the node classes
  * @param {string} options.key of the node's `ui` output
- * @param {() => View} options.open
+ * @param {(node: object) => View} options.open
  * @returns {object} for `app.registerExtension`
  */
 export function nodeView({ name, nodes, key, open }) {
@@ -33,7 +33,7 @@ export function nodeView({ name, nodes, key, open }) {
     if (!data || !node.graph) return;
     let view = views.get(node);
     if (!view) {
-      view = open();
+      view = open(node);
       views.set(node, view);
       addTo(node, view, key);
     }

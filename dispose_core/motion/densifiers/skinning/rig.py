@@ -114,10 +114,26 @@ def _resting(
         joint: (2,) position in the reference at which the bone is attached to the parent.
         slack: pixels that the parent may move away.
     """
-    resting = hold(transform, seen)
-    attached, target = (m[:, :, :2] @ joint + m[:, :, 3] for m in (resting, parent))
-    resting[:, :, 3] += drag(target - attached, slack) * ~seen[:, None]
-    return resting
+    # Rotation, shape and place are held apart: a matrix halfway between two turns would shrink.
+    angle = np.arctan2(
+        transform[:, 1, 0] - transform[:, 0, 1], transform[:, 0, 0] + transform[:, 1, 1]
+    )
+    known = seen | (np.arange(len(seen)) == 0)
+    angle[known] = np.unwrap(angle[known])
+    shape = _rotations(-angle) @ transform[:, :, :3]
+    angle, shape = hold(angle, seen), hold(shape, seen)
+    attached = hold(transform[:, :, :2] @ joint + transform[:, :, 3], seen)
+    target = parent[:, :, :2] @ joint + parent[:, :, 3]
+    attached += drag(target - attached, slack) * ~seen[:, None]
+    resting = np.concatenate([_rotations(angle) @ shape, attached[:, :, None]], 2)
+    resting[:, :, 3] -= resting[:, :, :2] @ joint
+    return np.where(seen[:, None, None], transform, resting)
+
+
+def _rotations(angle: np.ndarray) -> np.ndarray:
+    """(n, 2, 2) rotations by `angle` (n,) radians."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
 
 
 def _arm(
