@@ -101,7 +101,7 @@ def view_of(front: Any, kind: str) -> Any:
     front.page.wait_for_function(
         """type => {
             const node = app.canvas.graph.nodes.find(n => n.comfyClass === type);
-            const view = node?.widgets?.find(w => /^dispose_(motion|points)$/.test(w.name));
+            const view = node?.widgets?.find(w => /^dispose_(motion|points|tracks)$/.test(w.name));
             if (view) view.element.id = `view-of-${type}`;
             return view;
         }""",
