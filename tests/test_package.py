@@ -42,7 +42,7 @@ def test_scripts_of_the_page_touch_only_what_is_ours():
         assert set(re.findall(r"\bdocument\.(\w+)", text)) <= {"createElement"}, file
         if "registerExtension(" in text:
             names += re.findall(r'^ +name: "([\w.]+)"', text, re.MULTILINE)
-    assert len(names) == 4 and all(name.startswith("dispose.") for name in names)
+    assert len(names) == 5 and all(name.startswith("dispose.") for name in names)
 
 
 def test_the_registry_finds_icon_and_banner():
