@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from dispose_core.pose import skeleton
 from dispose_core.pose.alignment.align import AlignOptions, align_poses
+from dispose_core.pose.alignment.foot_contact import _blend
 from dispose_core.pose.sequence import PoseSequence
 
 SIZE = (600, 1000)
@@ -209,3 +212,16 @@ def test_a_driver_who_never_stands_moves_by_the_root():
 
     assert report[-1] == "no foot of the driving person rests; nothing is kept on the ground"
     assert body[-1, 8, 0] - body[0, 8, 0] == pytest.approx(39 * (SPEED + 6), rel=1e-6)
+
+
+def test_a_long_clip_takes_memory_in_proportion():
+    """80,000 frames of a person who stands asked for 43 GB."""
+
+    def peak(frames: int) -> int:
+        tracemalloc.start()
+        _blend(np.ones(frames), np.ones(frames, bool))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(4000) < 15 * peak(400)

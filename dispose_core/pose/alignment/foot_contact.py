@@ -201,7 +201,9 @@ def _wrap_angle(angle: np.ndarray) -> np.ndarray:
 def _blend(values: np.ndarray, contact: np.ndarray) -> np.ndarray:
     """(T,) `values` in contacts, blended linearly to 0 over `_EASE` frames around them."""
     frames = np.arange(len(values))
-    after = np.flatnonzero(contact)
-    nearest = np.abs(frames[:, None] - after).min(1)
+    contacts = np.flatnonzero(contact)
+    after = np.searchsorted(contacts, frames)
+    ends = contacts[np.clip([after - 1, after], 0, len(contacts) - 1)]  # (2, T) around each frame
+    nearest = np.abs(ends - frames).min(0)
     known = contact | (nearest >= _EASE)
     return np.interp(frames, frames[known], np.where(contact, values, 0.0)[known])
