@@ -7,7 +7,8 @@ from comfy_api.latest import io
 from ..dispose_core.media.image import to_pixels
 from ..dispose_core.media.video_models import VIDEO_MODELS, video_model
 from ..dispose_core.pose.canvas import drawing_size
-from ..dispose_core.preview.point_tracks import WHERE, draw_tracks, point_tracks, tracks_for
+from ..dispose_core.preview.point_places import WHERE
+from ..dispose_core.preview.point_tracks import draw_tracks, point_tracks, tracks_for
 from . import wire_types
 from .comfy_adapters.progress import progress
 from .newer_options import KEEPS_VIEW, RARE

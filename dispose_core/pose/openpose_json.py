@@ -26,7 +26,7 @@ from . import skeleton
 from .canvas import UNKNOWN, same_shape
 from .json_stream import many_lists, write_list
 from .keypoint_layouts import to_skeleton
-from .sequence import PoseSequence
+from .sequence import PoseSequence, slots_in_use
 
 # A list is taken as fractions when most of its points lie within this many canvases: nobody is
 # three pixels large.
@@ -122,7 +122,7 @@ def read_openpose(
                 where = tuple(np.array(at).T[::-1])
                 # A body list of 25 points has the feet, which must not erase other parts.
                 values[where] = np.where(points[..., 2:] > 0, points, values[where])
-        units[key] = _are_fractions(values[:, :, PARTS[key]])
+        units[key] = are_fractions(values[:, :, PARTS[key]])
         on_frame(done + 1, len(PARTS))
     in_pixels = [key for key, fractions in units.items() if not fractions]
     sizes = _canvases(frames, canvas, not in_pixels, name)
@@ -169,9 +169,7 @@ def frames_of(frames: Any, name: str = "poses") -> list[dict]:
 def write_openpose(people: Sequence[PoseSequence], on_frame: Progress = no_progress) -> list[dict]:
     """Convert people to a POSE_KEYPOINT list, the inverse of `read_openpose`."""
     height, width = people[0].canvas
-    # Absent people before the last one who is present keep a slot.
-    present = np.array([person.present for person in people])  # (P, T)
-    last = np.where(present.any(0), len(people) - present[::-1].argmax(0), 0).tolist()
+    last = slots_in_use(people)
     frames = []
     with many_lists():
         for start in range(0, len(last), _CHUNK):
@@ -325,7 +323,7 @@ def _is_number(value: object) -> TypeGuard[float]:
         return False
 
 
-def _are_fractions(points: np.ndarray) -> bool:
+def are_fractions(points: np.ndarray) -> bool:
     """Whether (P, T, N, 3) found points are mostly fractions.
 
     Guesses far outside count by their confidence; that of points that were not found is 0.

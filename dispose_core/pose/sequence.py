@@ -170,6 +170,16 @@ class PoseSequence:
         return self.with_points(self.points, self.visible.astype(np.float64))
 
 
+def slots_in_use(people: Sequence[PoseSequence]) -> list[int]:
+    """Places that each frame's list of people needs, T numbers.
+
+    Who is absent before somebody who is there keeps a place, or the next one would be taken for
+    that person.
+    """
+    present = np.array([person.present for person in people])  # (P, T)
+    return np.where(present.any(0), len(people) - present[::-1].argmax(0), 0).tolist()
+
+
 def joined(first: Sequence[PoseSequence], second: Sequence[PoseSequence]) -> list[PoseSequence]:
     """People of two clips, one after the other; who is missing in one is absent there.
 

@@ -16,7 +16,7 @@ import torch
 from ..errors import PoseError
 from ..media.region_mask import region_mask
 from ..media.resize import resize_crop
-from ..media.video_models import frames_at, nearest_frames
+from ..media.video_models import VIDEO_MODELS, frames_at, nearest_frames
 from .canvas import same_shape
 from .exchange.posedata import write_posedata
 from .face_crops import crop_faces, face_boxes
@@ -24,8 +24,7 @@ from .fit import fit_to_drawing, fit_to_image
 from .render import DrawOptions, render_poses
 from .sequence import PoseSequence
 
-FPS = 30.0  # of Wan-Animate's own preprocessing and training clips
-_CHUNK = 77  # frames that it makes at once
+_MODEL = VIDEO_MODELS["Wan-Animate"]
 _MULTIPLE = 16  # of WanAnimateToVideo's width and height
 
 
@@ -49,7 +48,7 @@ class WanAnimateOptions:
 
     Attributes:
         size: (H, W) of the videos; 0 follows from the poses (`fit_to_drawing`).
-        fps: frames per second of the driving frames, to repeat or leave out some for `FPS`; 0 keeps
+        fps: frames per second of the driving frames, to repeat or leave out some for 30; 0 keeps
             them all.
         smoothing: of the face boxes, in frames (`face_crops.face_boxes`).
         grow, block: of the mask, in pixels (`region_mask`).
@@ -124,9 +123,9 @@ def wan_animate_set(
     size = to_draw[0].canvas
     chosen = _frames_at_rate(total, options.fps)
     if options.fps:
-        report.append(f"{total} frames at {options.fps:g} fps: {len(chosen)} at {FPS:g} fps")
+        report.append(f"{total} frames at {options.fps:g} fps: {len(chosen)} at {_MODEL.fps} fps")
     boxes, faces_report = face_boxes(person[0], options.smoothing)
-    length = max((len(chosen) - 1) // 4, 0) * 4 + 1
+    length = _MODEL.length(len(chosen), len(chosen))
     report += [*faces_report, *_lengths(len(chosen), length), *_sizes(size)]
     return WanAnimateSet(
         size,
@@ -160,11 +159,11 @@ def _scenes(
 
 
 def _frames_at_rate(total: int, fps: float) -> np.ndarray:
-    """Numbers of the frames to take for `FPS`, the nearest in time; all if `fps` is 0."""
+    """Numbers of the frames nearest in time to the model's; all if `fps` is 0."""
     if not fps:
         return np.arange(total)
-    count = frames_at(total, fps, FPS)
-    return np.minimum(nearest_frames(count, fps, FPS), total - 1)
+    count = frames_at(total, fps, _MODEL.fps)
+    return np.minimum(nearest_frames(count, fps, _MODEL.fps), total - 1)
 
 
 def _require_length(count: int, total: int, found: str) -> None:
@@ -191,12 +190,12 @@ def _lengths(frames: int, length: int) -> list[str]:
         lines.append(
             f"{frames} frames: Wan-Animate makes 4n + 1, so the last "
             f"{'one is' if cut == 1 else f'{cut} are'} cut at a length of {length}; with "
-            f"{length + 4} the last frame is repeated"
+            f"{length + _MODEL.step} the last frame is repeated"
         )
-    if frames > _CHUNK:
+    if frames > _MODEL.usual:
         lines.append(
-            f"{frames} frames: it makes {_CHUNK} at once; for more, connect video_frame_offset and "
-            "continue_motion"
+            f"{frames} frames: it makes {_MODEL.usual} at once; for more, connect "
+            "video_frame_offset and continue_motion"
         )
     return lines
 

@@ -107,8 +107,7 @@ def num_driving(field: MotionField) -> int:
     """
     if len(field) < 2:
         raise DisPoseError(
-            "motion export: the field holds the reference alone. Make it from at least one "
-            "driving pose."
+            "motion field: it holds the reference alone. Make it from at least one driving pose."
         )
     return len(field) - 1
 

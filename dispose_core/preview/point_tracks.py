@@ -8,11 +8,7 @@ the model's frame rate, so that a point is at every second where the driver's is
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -27,10 +23,8 @@ from ..motion.motion_field import MotionField
 from ..pose import skeleton
 from ..progress import Progress, no_progress
 from .export import joint_positions, num_driving
+from .point_places import Where, point_places
 from .rasterizer import flow_of, forward_warp
-
-Where = Literal["joints", "grid", "outline", "own points"]
-WHERE: tuple[Where, ...] = get_args(Where)
 
 # ATI reads this many points of a track, which it spreads over the clip (ComfyUI's nodes_wan.py).
 ATI_POINTS = 121
@@ -118,7 +112,7 @@ def point_tracks(
         what = f"joints: {', '.join(names)}"
         on_frame(driving, driving)
     else:
-        points = _PLACES[where](field, count, own_points)
+        points = point_places(field, where, count, own_points)
         places, visible = follow_points(field, points, on_frame)
         what = f"{len(points)} points, {where}"
     height, width = size or field.size
@@ -195,17 +189,19 @@ def follow_points(
 
 
 def draw_tracks(image: Tensor, tracks: PointTracks) -> Tensor:
-    """The paths over the image, from dark (start) to bright; faint where hidden.
+    """The paths over the image, from dark (start) to bright; left out where hidden.
 
     Args:
-        image: (3, H, W) 0…1, the reference in any size of the video's shape.
+        image: (3, H, W) 0…1, the reference.
 
     Returns:
         (3, H, W) 0…1.
     """
     height, width = image.shape[-2:]
     drawn = (image.movedim(0, -1).numpy() * 96).astype(np.uint8).copy()
-    paths = tracks.paths.numpy() * (width / tracks.size[1], height / tracks.size[0])
+    covering, (top, left) = covering_crop((height, width), tracks.size)
+    in_covering = tracks.paths.numpy() + np.array([left, top])
+    paths = in_covering * (width / covering[1], height / covering[0])
     thickness = max(round(min(height, width) / 250), 1)
     for n, path in enumerate(paths.swapaxes(0, 1)):
         hue = np.array([[[n * 179 // max(len(paths[0]) - 1, 1), 200, 255]]], np.uint8)
@@ -234,66 +230,3 @@ def _bridged(places: np.ndarray, visible: np.ndarray) -> np.ndarray:
         for path, seen in zip(places.swapaxes(0, 1), visible.T, strict=True)
     ]
     return np.array(columns).reshape(-1, 2, len(places)).transpose(2, 0, 1)
-
-
-def _person(field: MotionField) -> np.ndarray:
-    """(h, w) bool mask of the person on the field's grid."""
-    mask = field.subject
-    if mask is None or not (mask > 0.5).any():
-        raise DisPoseError(
-            "motion tracks: the motion field has no mask of the person to place points on. Make it "
-            "with a subject mask, or place the points on the joints."
-        )
-    return (mask > 0.5).numpy()
-
-
-def _grid(field: MotionField, count: int, own_points: str) -> np.ndarray:
-    """About `count` points (N, 2) on a square grid over the person, fractions."""
-    person = _person(field)
-    height, width = person.shape
-    step = max(math.sqrt(person.sum() / count), 1.0)
-    rows = np.arange(step / 2, height, step)
-    columns = np.arange(step / 2, width, step)
-    y, x = (axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))
-    inside = person[y.astype(int), x.astype(int)]
-    if not inside.any():  # a person thinner than a step
-        y, x = (axis[:: max(len(axis) // count, 1)] + 0.5 for axis in np.nonzero(person))
-        inside = np.ones(len(x), dtype=bool)
-    return np.stack([x[inside] / width, y[inside] / height], -1)
-
-
-def _outline(field: MotionField, count: int, own_points: str) -> np.ndarray:
-    """`count` points (N, 2) evenly spaced along the person's outline, fractions."""
-    person = _person(field)
-    height, width = person.shape
-    # A pixel inside, so that the points move with the person.
-    thinner = cv2.erode(person.astype(np.uint8), np.ones((3, 3), np.uint8))
-    mask = thinner if thinner.any() else person.astype(np.uint8)
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    line = max(contours, key=len)[:, 0].astype(float) + 0.5
-    line = np.concatenate([line, line[:1]])
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    at = np.arange(count) * along[-1] / count
-    return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], -1) / (width, height)
-
-
-def _own(field: MotionField, count: int, own_points: str) -> np.ndarray:
-    """(N, 2) fractions from text."""
-    number = r"(\d+\.?\d*|\.\d+)"
-    pair = rf"(?<![\d.]){number}\s*,\s*{number}(?![\d.])"
-    points = np.array(re.findall(pair, own_points), dtype=np.float64).reshape(-1, 2)
-    rest = re.sub(r"[\s;\[\]()|,]", "", re.sub(pair, "", own_points))
-    if rest or not len(points) or points.max() > 1:
-        raise DisPoseError(
-            f"own points: {own_points[:80]!r} is not a list of points. Write x,y for each, as "
-            "fractions of the image's width and height, such as 0.5,0.3 0.45,0.6."
-        )
-    height, width = field.grid.shape[-2:]
-    return np.minimum(points, 1 - 0.5 / np.array([width, height]))
-
-
-_PLACES: dict[str, Callable[[MotionField, int, str], np.ndarray]] = {
-    "grid": _grid,
-    "outline": _outline,
-    "own points": _own,
-}

@@ -191,3 +191,12 @@ def test_a_field_without_joints_asks_for_other_points(field):
     flow_alone = MotionField(field.grid, trajectory_points_of(26), SIZE, field.valid)
     with pytest.raises(DisPoseError, match="the motion field has no joints"):
         point_tracks(flow_alone, WAN_MOVE, FPS)
+
+
+@pytest.mark.parametrize("size", [None, (48, 48), (96, 192)])
+def test_the_picture_is_the_image_whatever_the_video_s_shape(field, size):
+    """A wrist between x = 9 and 19 at y = 20, in an image of 64×48 drawn twice as large."""
+    drawn = draw_tracks(torch.zeros(3, 96, 128), point_tracks(field, WAN_MOVE, FPS, size=size))
+    rows, columns = drawn.amax(0).gt(0.2).nonzero().T
+    assert rows.min() >= 38 and rows.max() <= 42
+    assert columns.min() == approx(18, abs=3) and columns.max() == approx(38, abs=3)

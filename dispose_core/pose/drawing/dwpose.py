@@ -210,4 +210,5 @@ def by_short_side(short_side: int, multiple: int) -> Callable[[Size], Size]:
 
 
 def doubled(size: Size) -> Size:
+    """Canvas of twice the size, (H, W) in pixels."""
     return 2 * size[0], 2 * size[1]

@@ -70,4 +70,5 @@ def draw_limb(
 
 
 def pixel(point: np.ndarray) -> tuple[int, int]:
+    """The whole pixel x, y of a point (2,), cut off as the official code cuts it."""
     return int(point[0]), int(point[1])

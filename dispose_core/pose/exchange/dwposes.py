@@ -16,8 +16,8 @@ import numpy as np
 
 from ...errors import PoseError
 from .. import skeleton
-from ..openpose_json import LARGEST_FRACTION
-from ..sequence import PoseSequence
+from ..openpose_json import are_fractions
+from ..sequence import PoseSequence, slots_in_use
 
 # 68 points and both eyes, as convert_openpose_to_target_format gives them.
 _FACE = [
@@ -62,18 +62,15 @@ def read_dwposes(value: Any, canvas: tuple[int, int], name: str = "dwposes") -> 
     values = np.zeros((slots, len(frames), skeleton.N_POINTS, 3))
     for t, people in enumerate(frames):
         values[: len(people), t] = people
-    found = values[values[..., 2] > 0]
-    if len(found) and np.median(np.abs(found[:, :2]).max(-1)) > LARGEST_FRACTION:
+    if not are_fractions(values):
         values[..., :2] /= canvas[::-1]
     return [PoseSequence(person[..., :2], person[..., 2], canvas) for person in values]
 
 
 def write_dwposes(people: Sequence[PoseSequence]) -> dict[str, Any]:
     """Convert people to DWPOSES; who is absent before somebody who is there keeps a place."""
-    present = np.array([person.present for person in people])
-    last = np.where(present.any(0), len(people) - present[::-1].argmax(0), 0).tolist()
     return {
-        "poses": [_frame_of(people[:count], t) for t, count in enumerate(last)],
+        "poses": [_frame_of(people[:count], t) for t, count in enumerate(slots_in_use(people))],
         "swap_hands": False,
     }
 

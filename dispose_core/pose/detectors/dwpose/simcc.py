@@ -26,8 +26,8 @@ _MEAN = np.array([123.675, 116.28, 103.53])
 _SPREAD = np.array([58.395, 57.12, 57.375])
 
 _SHOULDERS = [5, 6]
-# COCO-WholeBody index of each of the 134 points. The neck entry is a placeholder; it is computed
-# from the shoulders. The face is iBUG's 68 points; the feet are in OpenPose's order.
+# COCO-WholeBody index of each of the 134 points. The neck, which it has not, is computed from the
+# shoulders afterwards. The face is iBUG's 68 points; the feet are in OpenPose's order.
 _NECK = 1
 _BODY = [0, 5, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3]
 _SOURCE = np.array([*_BODY, *range(91, 112), *range(112, 133), *range(23, 91), *range(17, 23)])

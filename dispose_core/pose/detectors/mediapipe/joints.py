@@ -11,8 +11,8 @@ from .landmarks import Person
 _EYES_AND_NOSE = [0, 2, 5]
 _SHOULDERS = [11, 12]
 
-# For each of the 18 OpenPose body points its index among MediaPipe's 33. The neck entry is a
-# placeholder; it is computed as the midpoint of the shoulders.
+# For each of the 18 OpenPose body points its index among MediaPipe's 33. The neck, which
+# it has not, is computed afterwards as the midpoint of the shoulders.
 _BODY = np.array([0, 11, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7])
 
 # Big toe and heel, likewise; MediaPipe has no small toe.
