@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
 from heapq import heappop, heappush
-from itertools import chain, pairwise
-from typing import Any, SupportsBytes, cast
+from itertools import chain
+from typing import Any, cast
 
 import av
 import numpy as np
-from av.filter import Graph
-from av.sidedata.sidedata import SideDataContainer
 
 from ..errors import MediaError
 from .frame_clock import FrameClock
+from .frame_count import FrameCount
+from .frame_shape import FrameConverter, FrameShape
 from .video_source import (
     DEFAULT_FPS,
     FrameReader,
@@ -30,31 +27,16 @@ from .video_source import (
     size_notes,
 )
 
-# Conversion with libavfilter gives the same colours in every PyAV; before 17 `to_ndarray` used
-# BT.601 for BT.709. The flags keep full chroma resolution.
-SCALE_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 # Titles and comments are not always UTF-8; PyAV 19 replaces what is not by itself.
 OPEN_OPTIONS: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
-# (a, b, c, d) of x' = a·x + c·y, y' = b·x + d·y, in 16.16 fixed point.
-Matrix = tuple[int, int, int, int]
 ATTACHED_IMAGE = 0x400  # AV_DISPOSITION_ATTACHED_PIC, such as an album cover
 NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 # Formats (FFmpeg's names) whose headers or time stamps tell the length of the video stream.
 TELL_LENGTH = {"mov", "mpegts", "mpeg", "avi"}
 TELL_END = {"matroska", "asf", "flv"}  # formats whose header tells where the longest stream ends
 REORDERED = 16  # most frames that H.264 and HEVC decode before an earlier one
-SQUEEZED = 8  # larger pixel aspect ratios are errors
-HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics in H.273
-HIGHEST_RATE = 240  # estimates above are the resolution of the time stamps, not a frame rate
-ONE = 1 << 16  # in a display matrix
-# Display matrices without mirroring by FFmpeg's angle, which counts against the clock.
-QUARTER_TURNS: dict[int, Matrix] = {
-    90: (0, -ONE, ONE, 0),
-    180: (-ONE, 0, 0, -ONE),
-    270: (0, ONE, -ONE, 0),
-}
 
 
 def open_container(source: Source) -> av.container.InputContainer:
@@ -96,7 +78,7 @@ class Container:
     # Set until the file is closed.
     _file: av.container.InputContainer
     _stream: av.VideoStream
-    _convert: _Converter
+    _convert: FrameConverter
 
     def __init__(self, source: Source):
         self._source = source
@@ -109,7 +91,7 @@ class Container:
             if first is None:
                 raise MediaError(f"{name_of(source)}: holds no frame. Export or download it again.")
             self.begin = self._stamp_of(first) or 0.0
-            self._shape = _Shape.of(name_of(source), first, self._stream)
+            self._shape = FrameShape.of(name_of(source), first, self._stream)
             self._open()  # the first frame was taken
         except BaseException:
             self._file.close()
@@ -137,7 +119,7 @@ class Container:
                 frames = self._decode()
             else:
                 frames = chain([first], frames)
-        self._convert = _Converter(self.info, self._shape.matrix)
+        self._convert = FrameConverter(self.info, self._shape.matrix)
         for time, frame in frames:
             if time >= start - tolerance:
                 yield time, partial(self._image, frame)
@@ -212,9 +194,9 @@ class Container:
             return self._file.duration / av.time_base
         return None
 
-    def _count(self) -> _Count:
+    def _count(self) -> FrameCount:
         """Count the frames by reading the file without decoding it."""
-        count, early, end = _Count(self._step), 0, 0.0
+        count, early, end = FrameCount(self._step), 0, 0.0
         waiting: list[float] = []  # sorts the packets, which come in decoding order
         try:
             for packet in self._file.demux():
@@ -316,91 +298,6 @@ class Container:
             )
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """Size and orientation of the frames as displayed."""
-
-    width: int
-    height: int
-    rotation: int
-    matrix: Matrix | None
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: str, first: av.VideoFrame, stream: av.VideoStream) -> _Shape:
-        """From the first frame and the header of its stream."""
-        width, height, aspect = first.width, first.height, _pixel_aspect(stream)
-        notes = []
-        if not 1 / SQUEEZED <= aspect <= SQUEEZED:
-            notes.append(f"{name} says that its pixels are {_ratio(aspect)}: read as square.")
-            aspect = Fraction(1)
-        width = round(width * aspect)
-        if width != first.width:
-            notes.append(
-                f"{name} is stored at {first.width}×{height} with pixels of {_ratio(aspect)}: "
-                f"read at {width}×{height} with square pixels."
-            )
-        matrix = _display_matrix(first)
-        rotation = _rotation(matrix)
-        if rotation:
-            notes.append(f"{name} is stored lying down: turned by {rotation}°.")
-        if rotation % 180:
-            height, width = width, height
-        if transfer := HDR.get(int(stream.codec_context.color_trc or 0)):
-            notes.append(
-                f"{name} is HDR ({transfer}) and is read without tone mapping, so its colours look "
-                "flat. If people are not found, convert it to SDR first."
-            )
-        return cls(width, height, rotation, matrix, tuple(notes))
-
-
-class _Count:
-    """Frames counted so far, from their stamps in display order."""
-
-    def __init__(self, step: float):
-        self._clock = FrameClock(step)
-        self._number, self._begin = 0, 0.0
-        self._shortest, self._longest = math.inf, 0.0  # times between two frames
-
-    def add(self, stamp: float | None) -> None:
-        """Count a frame with this stamp."""
-        before = self._clock.time
-        time = self._clock.next(stamp)
-        if before is None:
-            self._begin = time
-        else:
-            self._shortest = min(self._shortest, time - before)
-            self._longest = max(self._longest, time - before)
-        self._number += 1
-
-    def rate(self, told: list[Fraction], tick: Fraction) -> Fraction:
-        """The frame rate of those that are `told` which the stamps confirm, else their own.
-
-        Formats without a frame rate have an estimate from their first frames, which is kept if the
-        frames come at uneven times.
-        """
-        if self._number < 2:
-            return told[0]
-        mean = self._span / (self._number - 1)
-        for rate in told:
-            # Stamps are rounded to ticks.
-            if abs(float(rate) * mean - 1) < 0.005 + float(tick) / self._span:
-                return rate
-        even = self._longest - self._shortest < mean / 2 + float(tick)
-        if even or told[0] > HIGHEST_RATE:
-            return Fraction(1 / mean).limit_denominator(1001)
-        return told[0]
-
-    def frames_at(self, fps: Fraction) -> int:
-        """Number of frames at this rate; more than are stored if some are shown for longer."""
-        return round(self._span * fps) + 1
-
-    @property
-    def _span(self) -> float:
-        """Seconds from the first frame to the last."""
-        return 0.0 if self._clock.time is None else self._clock.time - self._begin
-
-
 def _flush_packet(stream: av.VideoStream) -> av.Packet:
     """An empty packet, which makes the decoder output its buffered frames."""
     packet = av.Packet()
@@ -436,92 +333,3 @@ def find_video(file: av.container.InputContainer) -> av.VideoStream | None:
         if not int(getattr(stream, "disposition", 0)) & ATTACHED_IMAGE:
             return stream
     return None
-
-
-def scaler(frame: av.VideoFrame, pixels: str, scale: str) -> Graph:
-    """Filter graph that converts frames like `frame` to the pixel format `pixels`."""
-    graph = Graph()
-    nodes = [
-        graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format.name,  # type: ignore[arg-type]  # the stubs forget names
-            time_base=frame.time_base or Fraction(1, 1000),
-        ),
-        graph.add("scale", scale),
-        graph.add("format", pixels),
-        graph.add("buffersink"),
-    ]
-    for left, right in pairwise(nodes):
-        left.link_to(right)
-    graph.configure()
-    return graph
-
-
-class _Converter:
-    """Converts frames to upright RGB arrays of the size of the first frame."""
-
-    def __init__(self, info: VideoInfo, matrix: Matrix | None):
-        turned = bool(info.rotation % 180)
-        width, height = (info.height, info.width) if turned else (info.width, info.height)
-        self._scale = f"{width}:{height}:{SCALE_FLAGS}"
-        self._matrix = matrix
-        self._graph: Graph | None = None
-
-    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        if self._graph is None:
-            self._graph = scaler(frame, "rgb24", self._scale)
-        self._graph.push(frame)
-        return _upright(self._graph.pull().to_ndarray(), self._matrix)
-
-
-def _pixel_aspect(stream: av.VideoStream) -> Fraction:
-    """Width of a stored pixel in relation to its height; 1 if the file does not tell it."""
-    aspect = stream.sample_aspect_ratio
-    if not aspect or not aspect.numerator or not aspect.denominator:
-        return Fraction(1)
-    return Fraction(aspect.numerator, aspect.denominator)
-
-
-def _ratio(aspect: Fraction) -> str:
-    return f"{aspect.numerator}:{aspect.denominator}"
-
-
-def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
-    """Display matrix of the stream.
-
-    Read past `frame.side_data`: frame and side data would refer to each other, and the garbage
-    collector, which counts objects and not bytes, would leave them and the decoder's buffers.
-    """
-    try:
-        data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
-    except ValueError:  # PyAV does not know one kind of side data, and then tells none of it
-        return QUARTER_TURNS.get(round(getattr(frame, "rotation", 0)) % 360)
-    if data is None:
-        return None
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(cast(SupportsBytes, data)))
-    return a, b, c, d
-
-
-def _rotation(matrix: Matrix | None) -> int:
-    """Clockwise rotation in degrees from stored to displayed frames, without mirroring."""
-    if matrix is None:
-        return 0
-    a, b, _, d = matrix
-    if abs(b) > abs(a):
-        return 90 if b > 0 else 270
-    return 180 if a < 0 and d < 0 else 0
-
-
-def _upright(image: np.ndarray, matrix: Matrix | None) -> np.ndarray:
-    """Apply the display matrix: quarter turns and mirroring."""
-    if matrix is None:
-        return image
-    a, b, c, d = matrix
-    if abs(b) > abs(a):  # transposed
-        image, a, d = image.swapaxes(0, 1), c, b
-    if a < 0:
-        image = image[:, ::-1]
-    if d < 0:
-        image = image[::-1]
-    return np.ascontiguousarray(image)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import MediaError
 from .atomic_write import atomic_write
-from .video_container import SCALE_FLAGS, scaler
+from .frame_shape import SCALE_FLAGS, scaler
 
 BT709 = 1  # code of BT.709 in H.273, for primaries, transfer and matrix
 LIMITED_RANGE = 1
