@@ -71,9 +71,9 @@ def test_an_open_file_reads_like_a_path_however_far_it_was_read(encode):
 
 def test_frames_that_are_skipped_are_never_converted(encode, monkeypatch):
     converted = []
-    convert = container._Converter.__call__
+    convert = container.FrameConverter.__call__
     monkeypatch.setattr(
-        container._Converter, "__call__", lambda s, f: converted.append(f.pts) or convert(s, f)
+        container.FrameConverter, "__call__", lambda s, f: converted.append(f.pts) or convert(s, f)
     )
 
     assert len(list(read_frames(encode("clip.mp4", 20), stride=5))) == 4

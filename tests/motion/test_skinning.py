@@ -1,61 +1,27 @@
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from dispose_core.motion.densifiers.base import DenseMotion
-from dispose_core.motion.densifiers.skinning.body_model import TEMPLATE, build_body_model
+from dispose_core.motion.densifiers.skinning.body_model import build_body_model
 from dispose_core.motion.densifiers.skinning.densifier import SkinningDensifier, working_size
 from dispose_core.motion.densifiers.skinning.limbs import limb_transform, measure_body_scale
-from dispose_core.motion.densifiers.skinning.person_segmentation import silhouette
-from dispose_core.motion.densify import motion_field
 from dispose_core.pose import skeleton
-from dispose_core.pose.alignment.align import align_poses
-from dispose_core.pose.pose_files import load_poses
-from dispose_core.pose.sequence import PoseSequence, join_sequences
+from dispose_core.pose.sequence import PoseSequence
 from dispose_core.preview.rasterizer import forward_warp
-
-OTHERS = Path(__file__).parents[1] / "pose" / "files_of_others"
-SIZE = (400, 300)
-IMAGE = torch.full((3, *SIZE), 0.5)
-RIGHT_ARM, RIGHT_LEG, LEFT_LEG = [2, 3, 4], [8, 9, 10], [11, 12, 13]
-
-
-def standing(tracked: int = 2, facing: int = 1) -> np.ndarray:
-    """(frames, 18, 2) pixels: the same standing figure, 60 px wide at the shoulders."""
-    return np.repeat([TEMPLATE * (facing * 60, 60) + (150, 90)], tracked, 0)
-
-
-def clip_of(body: np.ndarray, seen: np.ndarray | None = None, hands=None) -> PoseSequence:
-    scores = np.ones(body.shape[:2]) if seen is None else seen.astype(float)
-    pixels = np.array(SIZE[::-1])
-    hand_scores = None if hands is None else np.ones(hands.shape[:3])
-    hands = None if hands is None else hands / pixels
-    return PoseSequence.from_parts(SIZE, body / pixels, scores, hands, hand_scores)
-
-
-def silhouette_of(body: np.ndarray) -> torch.Tensor:
-    mask = silhouette(build_body_model(clip_of(body[:1]), SIZE), SIZE)
-    return torch.from_numpy(mask.astype(np.float32))
-
-
-def skin(sequence: PoseSequence, mask: torch.Tensor | None = None) -> DenseMotion:
-    mask = silhouette_of(standing()) if mask is None else mask
-    return SkinningDensifier(mask)(IMAGE, sequence, lambda done, total: None)
-
-
-def turned(points: np.ndarray, centre: np.ndarray, degrees: float) -> np.ndarray:
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return (points - centre) @ np.array([[c, s], [-s, c]]) + centre
-
-
-def flow_at(motion: DenseMotion, points: np.ndarray, frame: int = 1) -> np.ndarray:
-    """(N, 2) flow of the pixels that hold the points."""
-    x, y = np.asarray(points).astype(int).T
-    return motion.grid[frame][:, y, x].T.numpy()
+from tests.motion.figures import (
+    IMAGE,
+    RIGHT_ARM,
+    RIGHT_LEG,
+    SIZE,
+    clip_of,
+    flow_at,
+    silhouette_of,
+    skin,
+    standing,
+    turned,
+)
 
 
 def move(transform: np.ndarray, x: float, y: float, z: float = 0.0) -> list[float]:
@@ -350,100 +316,3 @@ def test_an_arm_across_the_torso_is_drawn_over_it():
 
     assert drawn[0, 0, 140, 142] > 0.9
     assert drawn[0, 2, 170, 150] > 0.9  # the torso below it
-
-
-def torso_raised(frames: int = 6) -> np.ndarray:
-    """The figure, whose upper half rises by 20 px and narrows as arms rise."""
-    body = standing(frames)
-    rise = np.linspace(0, 1, frames)[:, None]
-    upper = [0, 1, 2, 5, 14, 15, 16, 17]
-    body[:, upper, 1] -= 20 * rise
-    body[:, 2, 0] += 10 * rise[:, 0]
-    body[:, 5, 0] -= 10 * rise[:, 0]
-    body[:, [3, 6], 1] -= 45 * rise
-    body[:, [4, 7], 1] -= 130 * rise
-    return body
-
-
-@pytest.mark.parametrize("unseen", [[8, 9, 10, 11, 12, 13], [8, 11]])
-def test_without_hips_the_legs_stay(unseen):
-    body = torso_raised()
-    seen = np.ones(body.shape[:2], bool)
-    seen[1:, unseen] = False
-
-    motion = skin(clip_of(body, seen))
-
-    for frame in range(1, len(body)):
-        assert np.abs(flow_at(motion, body[0, [*RIGHT_LEG, *LEFT_LEG]], frame)).max() < 3
-    assert flow_at(motion, body[0, [4, 7]], 5)[:, 1].max() < -80
-
-
-def test_a_leg_that_is_not_seen_stays_though_the_hips_sway():
-    body = standing(3)
-    body[1:, :, 0] += 10
-    seen = np.ones(body.shape[:2], bool)
-    seen[1:, [12, 13]] = False
-
-    motion = skin(clip_of(body, seen))
-
-    assert np.abs(flow_at(motion, body[0, [12, 13]], 2)).max() < 0.5
-    assert flow_at(motion, body[0, [9, 10]], 2)[:, 0] == pytest.approx([10, 10], abs=0.5)
-
-
-def test_hips_that_walk_away_drag_an_unseen_leg_along():
-    """By 150 px, of which the leg stays a shoulder width, 60 px, behind."""
-    body = standing(2)
-    body[1:, :, 0] += 150
-    seen = np.ones(body.shape[:2], bool)
-    seen[1:, [12, 13]] = False
-
-    motion = skin(clip_of(body, seen))
-
-    assert flow_at(motion, body[0, [13]])[0, 0] == pytest.approx(90, abs=3)
-
-
-def test_legs_that_are_lost_stay_where_they_were_last_seen():
-    """Shifted by 30 px in frame 2, unseen in 3 and 4 before they are back in 5, 60 px away."""
-    body = standing(7)
-    body[2:, :, 0] += 30
-    body[5:, :, 0] += 30
-    seen = np.ones(body.shape[:2], bool)
-    seen[3:5, [8, 9, 10, 11, 12, 13]] = seen[6, [8, 9, 10, 11, 12, 13]] = False
-
-    motion = skin(clip_of(body, seen))
-
-    ankle = [flow_at(motion, body[0, [13]], frame)[0, 0] for frame in range(7)]
-    assert ankle == pytest.approx([0, 0, 30, 40, 50, 60, 60], abs=1)
-
-
-def test_legs_of_a_driver_without_hips_in_a_user_s_file(assets):
-    """Arms rise; the legs, which the driver does not show, shrank to 77 % and flew up 140 px."""
-    driving = load_poses(OTHERS / "driver_without_hips.json")[0]
-    reference = load_poses(assets / "poses" / "reference.json")[0]
-    size = reference[0].canvas
-    aligned, _ = align_poses(reference, driving, size)
-    clip = join_sequences(reference[0], aligned[0])
-    legs = reference[0].body[0, [*RIGHT_LEG, *LEFT_LEG]] * (size[1], size[0])
-    mask = torch.zeros(size)
-    mask[200:920, 130:480] = 1
-
-    flow = motion_field(torch.rand(3, *size), clip, SkinningDensifier(mask)).flow()
-
-    x, y = legs.astype(int).T
-    assert flow[:, :, y, x].abs().max() < 0.5
-
-
-def test_a_leg_that_comes_back_turned_keeps_its_size_on_the_way():
-    """From straight down to 150 degrees aside over ten frames in which it is not seen."""
-    body = standing(12)
-    for joint in (12, 13):
-        body[11:, joint] = turned(body[0, joint], body[0, 11], 150)
-    seen = np.ones(body.shape[:2], bool)
-    seen[1:11, [12, 13]] = False
-
-    motion = skin(clip_of(body, seen))
-
-    knee, hip = body[0, 12], body[0, 11]
-    for frame in range(1, 11):
-        moved = knee + flow_at(motion, knee[None], frame)[0]
-        assert np.linalg.norm(moved - hip) == pytest.approx(np.linalg.norm(knee - hip), rel=0.15)

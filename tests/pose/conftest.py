@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dispose_core.pose import skeleton
+from dispose_core.pose.pose_files import load_poses
 from dispose_core.pose.sequence import PoseSequence
 
 # A person who stands upright, arms out a little: 18 body points as fractions of the image.
@@ -82,3 +83,9 @@ def alignment_cases() -> list[dict]:
     """Sizes and frames of the cases a, b, c in golden 03."""
     path = Path(__file__).parents[1] / "goldens" / "03_alignment.json"
     return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="session")
+def sample(assets):
+    """The sample's reference and driving poses."""
+    return [load_poses(assets / "poses" / f"{n}.json")[0][0] for n in ("reference", "driving")]
